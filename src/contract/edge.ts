@@ -1,0 +1,147 @@
+import { z } from 'zod'
+import { Port } from './fields.ts'
+import { operation } from './operation.ts'
+import { TunnelRequest } from './tunnel.ts'
+
+/**
+ * Edge ⇄ panel, both ways over the edge's link to each panel. The edge asks who may open what and reports what it counted
+ * (`edgeToPanel`); the panel tells it whom to cut off (`panelToEdge`).
+ */
+
+/** The edge's hello to a panel. `host`, `httpPort`, `linkPort`, `tcpPorts` are what visitors and agents can reach it by. */
+export const EdgeHello = z.strictObject({
+  role: z.literal('edge'),
+  version: z.literal(1),
+  credential: z.string().min(1).max(512),
+  software: z.string().max(100),
+  /** The public host name or address for raw ports and links. */
+  host: z.string().min(1).max(253),
+  /** Host names end in this: `localhost`, `tunnels.example.org`. */
+  base: z.string().min(1).max(253),
+  scheme: z.enum(['http', 'https']),
+  /** The port in the URLs of HTTP tunnels. */
+  httpPort: Port,
+  linkPort: Port,
+  /** SHA-256 of its link certificate's public key, base64url: agents accept no other. */
+  pin: z.string().max(100),
+  tcpPorts: z.strictObject({ first: Port, last: Port }),
+})
+export type EdgeHello = z.output<typeof EdgeHello>
+
+/** The node's hello to a panel. */
+export const NodeHello = z.strictObject({ role: z.literal('node'), version: z.literal(1), credential: z.string().min(1).max(512), software: z.string().max(100) })
+export type NodeHello = z.output<typeof NodeHello>
+
+/** Who an agent is. */
+export const AgentIdentity = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('key'), keyId: z.string(), workspaceId: z.string(), slug: z.string() }),
+  z.strictObject({ kind: z.literal('node'), nodeId: z.string() }),
+])
+export type AgentIdentity = z.output<typeof AgentIdentity>
+
+/** A tunnel that the agent may open here, and where visitors find it. */
+export const TunnelGrant = z.strictObject({
+  tunnelId: z.string(),
+  workspaceId: z.string(),
+  name: z.string(),
+  target: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('http'), hosts: z.array(z.string()).min(1) }),
+    z.strictObject({ kind: z.literal('tcp'), port: Port }),
+  ]),
+  url: z.string(),
+})
+export type TunnelGrant = z.output<typeof TunnelGrant>
+
+/**
+ * What went through one tunnel on one UTC day, counted by one edge since its counters began (`epoch`). The numbers only grow,
+ * so a report may be repeated, delayed or reordered: the panel keeps the largest of each and adds up the edges.
+ */
+export const TunnelCounter = z.strictObject({
+  tunnelId: z.string(),
+  workspaceId: z.string(),
+  /** Midnight UTC, ms since 1970. */
+  day: z.int(),
+  bytesIn: z.int().min(0),
+  bytesOut: z.int().min(0),
+  connections: z.int().min(0),
+  requests: z.int().min(0),
+  /** When the newest event was, ms since 1970. */
+  lastSeen: z.int(),
+})
+export type TunnelCounter = z.output<typeof TunnelCounter>
+
+/** The most tunnels of a workspace that were open on the edge at one moment of the day. */
+export const WorkspacePeak = z.strictObject({ workspaceId: z.string(), day: z.int(), peakTunnels: z.int().min(0) })
+export type WorkspacePeak = z.output<typeof WorkspacePeak>
+
+export const UsageReport = z.strictObject({
+  epoch: z.string().max(100),
+  counters: z.array(TunnelCounter).max(1000),
+  peaks: z.array(WorkspacePeak).max(1000),
+})
+export type UsageReport = z.output<typeof UsageReport>
+
+export const OpenTunnel = z.strictObject({ tunnelId: z.string(), since: z.int(), agentAddress: z.string(), connections: z.int() })
+export type OpenTunnel = z.output<typeof OpenTunnel>
+
+const base = { family: 'internal', access: 'peer', tag: 'Edge' } as const
+
+export const edgeToPanel = {
+  verifyAgent: operation({
+    ...base,
+    method: 'POST',
+    path: '/agents/verify',
+    summary: 'Whose credential is this',
+    body: z.strictObject({ credential: z.string().max(512), address: z.string() }),
+    reply: AgentIdentity,
+    errors: ['unauthorized'],
+  }),
+  claimTunnel: operation({
+    ...base,
+    method: 'POST',
+    path: '/tunnels',
+    summary: 'May this agent open this tunnel; reserves its name and port for the workspace',
+    body: z.strictObject({ agent: AgentIdentity, tunnel: TunnelRequest }),
+    reply: TunnelGrant,
+    errors: ['unauthorized', 'forbidden', 'conflict', 'not_found'],
+  }),
+  reportUsage: operation({
+    ...base,
+    method: 'POST',
+    path: '/usage',
+    summary: 'What has been counted; repeating a report changes nothing',
+    body: UsageReport,
+    reply: z.strictObject({ accepted: z.int(), /** Counters of tunnels that this edge does not serve: set aside, never counted. */ rejected: z.array(z.string()) }),
+    errors: [],
+  }),
+  reportOpenTunnels: operation({
+    ...base,
+    method: 'PUT',
+    path: '/tunnels/open',
+    summary: 'All tunnels open here at this moment',
+    body: z.array(OpenTunnel),
+    reply: z.strictObject({}),
+    errors: [],
+  }),
+}
+
+/** Whom to cut off: every session and tunnel that the filter matches ends within a second. */
+export const Revocation = z.discriminatedUnion('of', [
+  z.strictObject({ of: z.literal('key'), keyId: z.string() }),
+  z.strictObject({ of: z.literal('node'), nodeId: z.string() }),
+  z.strictObject({ of: z.literal('workspace'), workspaceId: z.string() }),
+  z.strictObject({ of: z.literal('tunnel'), tunnelId: z.string() }),
+])
+export type Revocation = z.output<typeof Revocation>
+
+export const panelToEdge = {
+  revoke: operation({
+    ...base,
+    method: 'POST',
+    path: '/revocations',
+    summary: 'Cut off now',
+    body: z.strictObject({ revocation: Revocation, reason: z.string() }),
+    reply: z.strictObject({ closed: z.int() }),
+    errors: [],
+  }),
+}

@@ -1,0 +1,158 @@
+import type { z } from 'zod'
+import type { ErrorCode } from './errors.ts'
+import type { ServerPermission, WorkspacePermission } from './permissions.ts'
+
+/**
+ * Which of the two API documents an operation belongs to. It decides the shape of replies and errors: `panel` wraps them in
+ * `{success, data}`, `control` sends them bare. `internal` operations run over a link between two processes of ours and are
+ * in no public document.
+ */
+export type Family = 'panel' | 'control' | 'internal'
+
+/**
+ * Who may call an operation, checked before its handler runs.
+ * - `public`: anybody. `account`: any person, by session or key. `instance`: a person who administers the installation.
+ * - `{workspace}`: a member whose role holds the permission, or a key of the workspace.
+ * - `{server}`: somebody who holds the permission on the server that `params.serverId` names. `visible` needs no more than
+ *   access to it. A record chooses the permission by the value of one body field.
+ * - `peer`: the process at the other end of the link, known by its credential.
+ */
+export type Access =
+  | 'public'
+  | 'account'
+  | 'instance'
+  | 'peer'
+  | { readonly workspace: WorkspacePermission }
+  | { readonly server: ServerPermission | 'visible' }
+  | { readonly server: { readonly field: string; readonly of: Readonly<Record<string, ServerPermission>> } }
+
+type Schema = z.ZodType
+type FieldSchema = z.ZodObject
+
+interface OperationBase {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  readonly path: `/${string}`
+  readonly family: Family
+  /** The feature it belongs to: the tag in the OpenAPI document. */
+  readonly tag: string
+  readonly summary: string
+  readonly description?: string
+  readonly access: Access
+  readonly params?: FieldSchema
+  readonly query?: FieldSchema
+  /** Headers beyond the common ones that the operation reads, in lower case. */
+  readonly body?: Schema
+  /** Every code this operation can answer beyond those that each operation can: see `commonErrors`. */
+  readonly errors: readonly ErrorCode[]
+}
+
+/** A request with one reply. `reply` is the data itself; the family adds its wrapping. */
+export interface Operation extends OperationBase {
+  readonly reply: Schema
+}
+
+/** A WebSocket: after the upgrade the server sends JSON messages of `sends`, the client those of `accepts`. */
+export interface Socket extends OperationBase {
+  readonly method: 'GET'
+  readonly sends: Schema
+  readonly accepts: Schema
+}
+
+export type Operations = Readonly<Record<string, Operation>>
+export type Sockets = Readonly<Record<string, Socket>>
+
+/** Declares one operation. It changes nothing; it is where the compiler checks the declaration and keeps its exact types. */
+export const operation = <const O extends Operation>(declaration: O): O => declaration
+
+/** Declares one WebSocket. */
+export const socket = <const S extends Socket>(declaration: S): S => declaration
+
+type OutputOf<S> = S extends z.ZodType ? z.output<S> : undefined
+type InputOf<S> = S extends z.ZodType ? z.input<S> : undefined
+type Field<O, K extends string> = K extends keyof O ? O[K] : undefined
+
+/** What a handler gets of the request, parsed. */
+export interface Parsed<O> {
+  params: OutputOf<Field<O, 'params'>>
+  query: OutputOf<Field<O, 'query'>>
+  body: OutputOf<Field<O, 'body'>>
+}
+
+/** What a handler must return: checked by the compiler, written by a serialiser made from the schema. */
+export type Reply<O extends Operation> = z.input<O['reply']>
+
+/** What a client gets back. */
+export type ReplyData<O extends Operation> = z.output<O['reply']>
+
+type Given<K extends string, V> = V extends undefined ? unknown : undefined extends V ? { [P in K]?: V } : { [P in K]: V }
+
+/** What a client passes: exactly the parts that the operation declares. */
+export type Arguments<O> = Given<'params', InputOf<Field<O, 'params'>>> &
+  Given<'query', InputOf<Field<O, 'query'>> | (Field<O, 'query'> extends FieldSchema ? undefined : never)> &
+  Given<'body', InputOf<Field<O, 'body'>>>
+
+/** What each kind of access proves to the handler; the server that binds the operations chooses the types. */
+export interface Contexts {
+  public: object
+  account: object
+  instance: object
+  peer: object
+  workspace: object
+  server: object
+}
+
+export type AccessKind<A extends Access> = A extends string
+  ? A
+  : A extends { readonly workspace: WorkspacePermission }
+    ? 'workspace'
+    : 'server'
+
+export type ContextOf<A extends Access, C extends Contexts> = C[AccessKind<A> & keyof C]
+
+/** Facts of the request itself. */
+export interface RequestFacts {
+  id: string
+  /** The caller's address, as the socket (or a trusted proxy) gives it. */
+  address: string
+  userAgent: string | undefined
+  /** Aborted when the caller goes away. */
+  signal: AbortSignal
+  /** Sets a cookie or another header on the reply. */
+  setHeader(name: string, value: string): void
+}
+
+/** One function per operation: forget one, or return another shape, and it does not compile. */
+export type Handlers<Ops extends Operations, C extends Contexts> = {
+  [K in keyof Ops]: (
+    input: ContextOf<Ops[K]['access'], C> & Parsed<Ops[K]> & { request: RequestFacts },
+  ) => Reply<Ops[K]> | Promise<Reply<Ops[K]>>
+}
+
+/** The live side of a WebSocket as its handler sees it. */
+export interface SocketChannel<Sends, Accepts> {
+  send(message: Sends): void
+  /** Bytes not yet taken by the network: a slow reader is dropped by the handler, not buffered for ever. */
+  readonly bufferedBytes: number
+  onMessage(listener: (message: Accepts) => void): void
+  /** Aborted when either side has closed. */
+  readonly signal: AbortSignal
+  close(reason: string): void
+}
+
+export type SocketHandlers<S extends Sockets, C extends Contexts> = {
+  [K in keyof S]: (
+    input: ContextOf<S[K]['access'], C> &
+      Parsed<S[K]> & { request: RequestFacts; channel: SocketChannel<z.input<S[K]['sends']>, z.output<S[K]['accepts']>> },
+  ) => void | Promise<void>
+}
+
+/** Every operation may answer these without declaring them: broken input, too many requests, and our own faults. */
+export const commonErrors = ['invalid_request', 'too_large', 'rate_limited', 'internal'] as const satisfies readonly ErrorCode[]
+
+/** The codes that `access` itself can answer. */
+export function accessErrors(access: Access): readonly ErrorCode[] {
+  if (access === 'public' || access === 'peer') return []
+  if (access === 'account') return ['unauthorized']
+  if (typeof access === 'object' && 'server' in access) return access.server === 'visible' ? ['unauthorized', 'not_found'] : ['unauthorized', 'forbidden', 'not_found']
+  return ['unauthorized', 'forbidden']
+}

@@ -1,0 +1,89 @@
+/**
+ * What may be granted on one server: `noun.verb`, one noun per feature, as in the panel document. An operation needs exactly
+ * one of them, and none of them allows what another one guards.
+ */
+export const serverPermissions = [
+  'control.start',
+  'control.stop',
+  'control.restart',
+  'control.kill',
+  'console.read',
+  'console.write',
+  'files.read',
+  'files.write',
+  'files.delete',
+  'files.archive',
+  'backups.read',
+  'backups.create',
+  'backups.delete',
+  'backups.download',
+  'backups.restore',
+  'databases.read',
+  'databases.create',
+  'databases.delete',
+  'databases.rotate',
+  'databases.password',
+  'network.read',
+  'network.create',
+  'network.update',
+  'network.delete',
+  'schedules.read',
+  'schedules.create',
+  'schedules.update',
+  'schedules.delete',
+  'schedules.run',
+  'users.read',
+  'users.create',
+  'users.update',
+  'users.delete',
+  'settings.read',
+  'settings.update',
+  'settings.reinstall',
+  'startup.read',
+  'startup.update',
+  'activity.read',
+  'sftp.connect',
+] as const
+export type ServerPermission = (typeof serverPermissions)[number]
+
+/** What a member may do in a workspace; which role holds which is `rolePermissions`. */
+export const workspacePermissions = [
+  'workspace.read',
+  'workspace.update',
+  'members.read',
+  'members.manage',
+  'tokens.read',
+  'tokens.create',
+  'tokens.revoke',
+  'usage.read',
+  'tunnels.read',
+  'tunnels.open',
+  'tunnels.close',
+  'servers.list',
+  'servers.create',
+] as const
+export type WorkspacePermission = (typeof workspacePermissions)[number]
+
+/** `owner` cannot be removed while alone; `admin` does everything but that; `member` uses what there is. */
+export const roles = ['owner', 'admin', 'member'] as const
+export type Role = (typeof roles)[number]
+
+const memberPermissions: readonly WorkspacePermission[] = [
+  'workspace.read',
+  'members.read',
+  'tokens.read',
+  'tokens.create',
+  'tokens.revoke',
+  'usage.read',
+  'tunnels.read',
+  'tunnels.open',
+  'tunnels.close',
+  'servers.list',
+  'servers.create',
+]
+
+export const rolePermissions: Record<Role, readonly WorkspacePermission[]> = {
+  owner: workspacePermissions,
+  admin: workspacePermissions,
+  member: memberPermissions,
+}

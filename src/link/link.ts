@@ -1,0 +1,67 @@
+import type { Duplex } from 'node:stream'
+
+/**
+ * A link is an outbound, authenticated connection that lets both ends open byte streams to each other. Everything behind a
+ * router dials; everything with an address accepts. See docs/protocols/link.md for the bytes.
+ *
+ * What a link promises, whatever the transport: half-close works, back-pressure reaches the source, a dead peer is noticed
+ * within `deadPeerMs`, every quantity has a limit, and what is refused says why.
+ */
+export interface Link {
+  /** Random, for logs. */
+  readonly id: string
+  /** What the other end said of itself in the handshake: the hello at the accepting side, the welcome at the dialling side. */
+  readonly greeting: unknown
+  readonly remoteAddress: string
+  /**
+   * Opens a byte stream to the other end. It is usable at once; a refusal destroys it with a `LinkError`.
+   * @param head what the other end must know to serve it: JSON, at most `headBytesMax`.
+   */
+  open(head: unknown): LinkStream
+  /** Sends one JSON message, at most `messageBytesMax`. Messages keep their order and are never lost while the link lives. */
+  send(message: unknown): void
+  /** Tells the other end to open no more streams here; those that are open finish. */
+  drain(): void
+  /** Ends the link and every stream on it. Idempotent. */
+  close(reason: string): void
+  /** Resolves once the link has ended, with why. Never rejects. */
+  readonly closed: Promise<LinkEnd>
+  readonly streamCount: number
+}
+
+/**
+ * A byte stream over a link: a Node Duplex with `allowHalfOpen`. `destroy(error)` resets it; the other end then fails with a
+ * `LinkError` that carries the code.
+ */
+export type LinkStream = Duplex
+
+export interface LinkEnd {
+  code: LinkErrorCode
+  reason: string
+}
+
+/** The closed list of reasons for which a stream or a link ends or is refused; the numbers on the wire are in `wire.ts`. */
+export type LinkErrorCode =
+  | 'closed' // an ordinary end, asked for by either side
+  | 'lost' // the connection broke or the peer fell silent
+  | 'protocol' // the peer broke the rules
+  | 'refused' // the peer does not accept this hello or this stream
+  | 'unauthorized' // the credential is unknown, expired or revoked
+  | 'limit' // a named limit is reached
+  | 'unreachable' // the service behind the peer does not answer
+  | 'superseded' // the same dialler has come back over a newer link
+
+export class LinkError extends Error {
+  readonly code: LinkErrorCode
+  constructor(code: LinkErrorCode, message: string) {
+    super(message)
+    this.name = 'LinkError'
+    this.code = code
+  }
+}
+
+/** What an end does with what arrives. */
+export interface LinkEvents {
+  onStream(stream: LinkStream, head: unknown, link: Link): void
+  onMessage?(message: unknown, link: Link): void
+}
