@@ -28,10 +28,6 @@ export const EdgeHello = z.strictObject({
 })
 export type EdgeHello = z.output<typeof EdgeHello>
 
-/** The node's hello to a panel. */
-export const NodeHello = z.strictObject({ role: z.literal('node'), version: z.literal(1), credential: z.string().min(1).max(512), software: z.string().max(100) })
-export type NodeHello = z.output<typeof NodeHello>
-
 /** Who an agent is. */
 export const AgentIdentity = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('key'), keyId: z.string(), workspaceId: z.string(), slug: z.string() }),
@@ -81,7 +77,12 @@ export const UsageReport = z.strictObject({
 })
 export type UsageReport = z.output<typeof UsageReport>
 
-export const OpenTunnel = z.strictObject({ tunnelId: z.string(), since: z.int(), agentAddress: z.string(), connections: z.int() })
+export const OpenTunnel = z.strictObject({
+  tunnelId: z.string(),
+  since: z.int(),
+  agentAddress: z.string(),
+  connections: z.int(),
+})
 export type OpenTunnel = z.output<typeof OpenTunnel>
 
 const base = { family: 'internal', access: 'peer', tag: 'Edge' } as const
@@ -111,7 +112,10 @@ export const edgeToPanel = {
     path: '/usage',
     summary: 'What has been counted; repeating a report changes nothing',
     body: UsageReport,
-    reply: z.strictObject({ accepted: z.int(), /** Counters of tunnels that this edge does not serve: set aside, never counted. */ rejected: z.array(z.string()) }),
+    reply: z.strictObject({
+      accepted: z.int(),
+      /** Counters of tunnels that this edge does not serve: set aside, never counted. */ rejected: z.array(z.string()),
+    }),
     errors: [],
   }),
   reportOpenTunnels: operation({

@@ -50,7 +50,9 @@ export class AppError extends Error {
 }
 
 export const invalidRequest = (where: string, problem: string, expected?: string): AppError =>
-  new AppError('invalid_request', `${where}: ${problem}`, { details: [{ where, problem, ...(expected ? { expected } : {}) }] })
+  new AppError('invalid_request', `${where}: ${problem}`, {
+    details: [{ where, problem, ...(expected ? { expected } : {}) }],
+  })
 export const notFound = (what: string): AppError => new AppError('not_found', `${what} not found`)
 export const conflict = (message: string): AppError => new AppError('conflict', message)
 export const forbidden = (message: string): AppError => new AppError('forbidden', message)

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 
 /** ISO 8601 in UTC with milliseconds. */
-export const Time = z.iso.datetime().meta({ description: 'ISO 8601, UTC, with milliseconds', example: '2026-06-01T12:00:00.000Z' })
+export const Time = z.iso
+  .datetime()
+  .meta({ description: 'ISO 8601, UTC, with milliseconds', example: '2026-06-01T12:00:00.000Z' })
 
 /** A name that people give: no control characters, so that it is safe in a log line or a terminal. */
 export const displayName = (most: number) =>
@@ -21,7 +23,10 @@ export const Slug = z
 /** A tunnel's name: one DNS label. */
 export const TunnelName = z
   .string()
-  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a DNS label: lower-case letters, digits and inner hyphens, at most 63')
+  .regex(
+    /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    'must be a DNS label: lower-case letters, digits and inner hyphens, at most 63',
+  )
 
 /** E-mail addresses are compared in lower case. */
 export const Email = z
@@ -37,4 +42,7 @@ export const Password = z.string().min(10, 'must have at least 10 characters').m
 export const Port = z.int().min(1).max(65_535)
 
 /** How a page of a growing list is asked for. */
-export const PageQuery = { limit: z.coerce.number().int().min(1).max(100).optional(), cursor: z.string().max(200).optional() }
+export const PageQuery = {
+  limit: z.coerce.number().int().min(1).max(100).optional(),
+  cursor: z.string().max(200).optional(),
+}

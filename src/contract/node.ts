@@ -9,6 +9,26 @@ import { Resources, Template } from './template.ts'
  * on disk: it restarts crashed servers and finds running ones again without any panel.
  */
 
+/** The node's hello to a panel. */
+export const NodeHello = z.strictObject({
+  role: z.literal('node'),
+  version: z.literal(1),
+  credential: z.string().min(1).max(512),
+  software: z.string().max(100),
+})
+export type NodeHello = z.output<typeof NodeHello>
+
+/** A machine that joins: it shows the secret of its join token, once, over a link whose key the token pins, and gets its lasting credential back. */
+export const JoinHello = z.strictObject({
+  role: z.literal('join'),
+  version: z.literal(1),
+  secret: z.string().min(1).max(512),
+  software: z.string().max(100),
+})
+export type JoinHello = z.output<typeof JoinHello>
+export const JoinWelcome = z.strictObject({ nodeId: z.string(), credential: z.string() })
+export type JoinWelcome = z.output<typeof JoinWelcome>
+
 /** The short part of a server's public id (`1a7ce997` of `servers/1a7ce997`). */
 export const ServerKey = z.string().regex(/^[0-9a-f]{8}$/)
 
@@ -109,8 +129,22 @@ const OfServer = z.object({ server: ServerKey })
 const base = { family: 'internal', access: 'peer', tag: 'Node' } as const
 
 export const nodeOperations = {
-  facts: operation({ ...base, method: 'GET', path: '/facts', summary: 'What the machine is and can do', reply: NodeFacts, errors: [] }),
-  servers: operation({ ...base, method: 'GET', path: '/servers', summary: 'The state of every server', reply: z.array(ServerState), errors: [] }),
+  facts: operation({
+    ...base,
+    method: 'GET',
+    path: '/facts',
+    summary: 'What the machine is and can do',
+    reply: NodeFacts,
+    errors: [],
+  }),
+  servers: operation({
+    ...base,
+    method: 'GET',
+    path: '/servers',
+    summary: 'The state of every server',
+    reply: z.array(ServerState),
+    errors: [],
+  }),
   putServer: operation({
     ...base,
     method: 'PUT',
@@ -121,7 +155,15 @@ export const nodeOperations = {
     reply: ServerState,
     errors: ['conflict'],
   }),
-  server: operation({ ...base, method: 'GET', path: '/servers/{server}', summary: 'Its state', params: OfServer, reply: ServerState, errors: ['not_found'] }),
+  server: operation({
+    ...base,
+    method: 'GET',
+    path: '/servers/{server}',
+    summary: 'Its state',
+    params: OfServer,
+    reply: ServerState,
+    errors: ['not_found'],
+  }),
   power: operation({
     ...base,
     method: 'POST',
@@ -183,7 +225,15 @@ export const nodeOperations = {
 
 export const nodeSockets = {
   /** First one `state` for every server, then each change. */
-  events: socket({ ...base, method: 'GET', path: '/events', summary: 'States and usage as they change', sends: NodeEvent, accepts: z.never(), errors: [] }),
+  events: socket({
+    ...base,
+    method: 'GET',
+    path: '/events',
+    summary: 'States and usage as they change',
+    sends: NodeEvent,
+    accepts: z.never(),
+    errors: [],
+  }),
   consoleLines: socket({
     ...base,
     method: 'GET',

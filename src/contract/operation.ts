@@ -40,7 +40,6 @@ interface OperationBase {
   readonly access: Access
   readonly params?: FieldSchema
   readonly query?: FieldSchema
-  /** Headers beyond the common ones that the operation reads, in lower case. */
   readonly body?: Schema
   /** Every code this operation can answer beyond those that each operation can: see `commonErrors`. */
   readonly errors: readonly ErrorCode[]
@@ -84,7 +83,11 @@ export type Reply<O extends Operation> = z.input<O['reply']>
 /** What a client gets back. */
 export type ReplyData<O extends Operation> = z.output<O['reply']>
 
-type Given<K extends string, V> = V extends undefined ? unknown : undefined extends V ? { [P in K]?: V } : { [P in K]: V }
+type Given<K extends string, V> = V extends undefined
+  ? unknown
+  : undefined extends V
+    ? { [P in K]?: V }
+    : { [P in K]: V }
 
 /** What a client passes: exactly the parts that the operation declares. */
 export type Arguments<O> = Given<'params', InputOf<Field<O, 'params'>>> &
@@ -142,17 +145,26 @@ export interface SocketChannel<Sends, Accepts> {
 export type SocketHandlers<S extends Sockets, C extends Contexts> = {
   [K in keyof S]: (
     input: ContextOf<S[K]['access'], C> &
-      Parsed<S[K]> & { request: RequestFacts; channel: SocketChannel<z.input<S[K]['sends']>, z.output<S[K]['accepts']>> },
+      Parsed<S[K]> & {
+        request: RequestFacts
+        channel: SocketChannel<z.input<S[K]['sends']>, z.output<S[K]['accepts']>>
+      },
   ) => void | Promise<void>
 }
 
 /** Every operation may answer these without declaring them: broken input, too many requests, and our own faults. */
-export const commonErrors = ['invalid_request', 'too_large', 'rate_limited', 'internal'] as const satisfies readonly ErrorCode[]
+export const commonErrors = [
+  'invalid_request',
+  'too_large',
+  'rate_limited',
+  'internal',
+] as const satisfies readonly ErrorCode[]
 
 /** The codes that `access` itself can answer. */
 export function accessErrors(access: Access): readonly ErrorCode[] {
   if (access === 'public' || access === 'peer') return []
   if (access === 'account') return ['unauthorized']
-  if (typeof access === 'object' && 'server' in access) return access.server === 'visible' ? ['unauthorized', 'not_found'] : ['unauthorized', 'forbidden', 'not_found']
+  if (typeof access === 'object' && 'server' in access)
+    return access.server === 'visible' ? ['unauthorized', 'not_found'] : ['unauthorized', 'forbidden', 'not_found']
   return ['unauthorized', 'forbidden']
 }

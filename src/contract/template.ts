@@ -14,7 +14,12 @@ const VariableName = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'must be upper-c
 /** What a variable may hold. A value is text in the environment and in files, whatever its rule. */
 export const VariableRule = z
   .discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('text'), min: z.int().min(0).default(0), max: z.int().max(4096).default(200), pattern: z.string().max(200).optional() }),
+    z.strictObject({
+      type: z.literal('text'),
+      min: z.int().min(0).default(0),
+      max: z.int().max(4096).default(200),
+      pattern: z.string().max(200).optional(),
+    }),
     z.strictObject({ type: z.literal('integer'), min: z.int(), max: z.int() }),
     z.strictObject({ type: z.literal('boolean') }),
     z.strictObject({ type: z.literal('choice'), of: z.array(z.string().max(200)).min(1).max(200) }),
@@ -54,7 +59,10 @@ export const Template = z
     name: displayName(80),
     summary: z.string().max(300),
     /** The transports on which players reach the primary port. */
-    protocols: z.array(z.enum(['tcp', 'udp'])).min(1).max(2),
+    protocols: z
+      .array(z.enum(['tcp', 'udp']))
+      .min(1)
+      .max(2),
     resources: Resources,
     variables: z.array(TemplateVariable).max(100).default([]),
     install: z
@@ -62,7 +70,10 @@ export const Template = z
         /** The template's folder has package.json and package-lock.json: installed once per node and shared read-only by its servers. */
         npm: z.boolean().default(false),
         /** Debian packages that must be on the node; installed where the node runs as root. */
-        debian: z.array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/)).max(50).default([]),
+        debian: z
+          .array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/))
+          .max(50)
+          .default([]),
         /** A program run in the sandbox, in the server's folder, after the packages are there. */
         run: z.array(z.string().max(4096)).max(100).optional(),
         timeoutSeconds: z.int().min(1).max(3600).default(600),
@@ -70,7 +81,13 @@ export const Template = z
       .prefault({}),
     /** Files written into the server's folder, variables filled in. `once`: only where the file does not exist yet. */
     files: z
-      .array(z.strictObject({ path: z.string().min(1).max(500), content: z.string().max(1_048_576), once: z.boolean().default(false) }))
+      .array(
+        z.strictObject({
+          path: z.string().min(1).max(500),
+          content: z.string().max(1_048_576),
+          once: z.boolean().default(false),
+        }),
+      )
       .max(100)
       .default([]),
     start: z.strictObject({

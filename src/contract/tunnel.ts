@@ -8,7 +8,12 @@ import { Port, TunnelName } from './fields.ts'
  */
 
 /** The agent's hello. `credential` is an API key, or a node's credential. */
-export const AgentHello = z.strictObject({ role: z.literal('agent'), version: z.literal(1), credential: z.string().min(1).max(512), software: z.string().max(100) })
+export const AgentHello = z.strictObject({
+  role: z.literal('agent'),
+  version: z.literal(1),
+  credential: z.string().min(1).max(512),
+  software: z.string().max(100),
+})
 export type AgentHello = z.output<typeof AgentHello>
 
 export const AgentWelcome = z.strictObject({ edge: z.string(), slug: z.string().nullable() })
@@ -30,12 +35,27 @@ export const AgentMessage = z.discriminatedUnion('type', [
 export type AgentMessage = z.output<typeof AgentMessage>
 
 export const EdgeMessage = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('opened'), ref: z.string(), tunnelId: z.string(), /** `http://web.acme.localhost:4680` or `tcp://host:port` */ url: z.string() }),
-  z.strictObject({ type: z.literal('refused'), ref: z.string(), code: z.enum(['taken', 'limit', 'forbidden', 'invalid', 'unavailable']), message: z.string() }),
+  z.strictObject({
+    type: z.literal('opened'),
+    ref: z.string(),
+    tunnelId: z.string(),
+    /** `http://web.acme.localhost:4680` or `tcp://host:port` */ url: z.string(),
+  }),
+  z.strictObject({
+    type: z.literal('refused'),
+    ref: z.string(),
+    code: z.enum(['taken', 'limit', 'forbidden', 'invalid', 'unavailable']),
+    message: z.string(),
+  }),
   z.strictObject({ type: z.literal('closed'), tunnelId: z.string(), reason: z.string() }),
 ])
 export type EdgeMessage = z.output<typeof EdgeMessage>
 
 /** The head of a visitor's stream. */
-export const VisitorHead = z.strictObject({ tunnelId: z.string(), address: z.string(), port: z.int(), /** For logs. */ protocol: z.enum(['http', 'tcp']) })
+export const VisitorHead = z.strictObject({
+  tunnelId: z.string(),
+  address: z.string(),
+  port: z.int(),
+  /** For logs. */ protocol: z.enum(['http', 'tcp']),
+})
 export type VisitorHead = z.output<typeof VisitorHead>

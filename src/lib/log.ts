@@ -11,7 +11,14 @@ export interface LogOptions {
 /** Structured log on standard error, so that standard output stays data. Fields that carry secrets are cut here as a last line of defence. */
 export function createLog({ level, name }: LogOptions): Log {
   return pino(
-    { level, name, redact: { paths: ['token', 'password', 'key', 'secret', '*.token', '*.password', '*.secret'], censor: '[secret]' } },
+    {
+      level,
+      name,
+      redact: {
+        paths: ['token', 'password', 'key', 'secret', '*.token', '*.password', '*.secret'],
+        censor: '[secret]',
+      },
+    },
     pino.destination({ fd: 2, sync: true }),
   )
 }

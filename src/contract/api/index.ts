@@ -1,0 +1,29 @@
+import { accountOperations } from './accounts.ts'
+import { documentOperations } from './document.ts'
+import { nodeAdminOperations } from './nodes.ts'
+import { serverOperations, serverSockets } from './servers.ts'
+import { subuserOperations } from './subusers.ts'
+import { templateOperations } from './templates.ts'
+import { tokenOperations } from './tokens.ts'
+import { tunnelOperations } from './tunnels.ts'
+import { usageOperations } from './usage.ts'
+import { workspaceOperations } from './workspaces.ts'
+
+/** Every public operation, under its name: what the panel serves, the client calls, and `openapi.json` describes. */
+export const publicOperations = {
+  ...workspaceOperations,
+  ...tokenOperations,
+  ...usageOperations,
+  ...accountOperations,
+  ...serverOperations,
+  ...subuserOperations,
+  ...templateOperations,
+  ...tunnelOperations,
+  ...nodeAdminOperations,
+  ...documentOperations,
+}
+
+export const publicSockets = { ...serverSockets }
+
+/** All public routes are under it. */
+export const apiPrefix = '/api/v1'

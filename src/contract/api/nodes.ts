@@ -1,0 +1,78 @@
+import { z } from 'zod'
+import { displayName, Port, Time } from '../fields.ts'
+import { NodeCapabilities } from '../node.ts'
+import { operation } from '../operation.ts'
+
+export const Node = z
+  .strictObject({
+    id: z.string(),
+    name: z.string(),
+    online: z.boolean(),
+    lastSeen: Time.nullable(),
+    version: z.string().nullable(),
+    hostname: z.string().nullable(),
+    cpuCores: z.number().nullable(),
+    memoryBytes: z.int().nullable(),
+    diskFreeBytes: z.int().nullable(),
+    capabilities: NodeCapabilities.nullable().meta({
+      description: 'What the machine can enforce, and in words what it cannot',
+    }),
+    publicAddress: z.string().nullable().meta({ description: 'Null: players come through an edge' }),
+    ports: z.strictObject({ first: Port, last: Port }),
+    servers: z.int(),
+    createdAt: Time,
+  })
+  .meta({ id: 'Node' })
+
+const Ports = z
+  .strictObject({ first: Port, last: Port })
+  .refine((ports) => ports.first <= ports.last, 'first must not be above last')
+
+const base = { family: 'control', tag: 'Nodes' } as const
+const OfNode = z.object({ node: z.string() })
+
+export const nodeAdminOperations = {
+  nodes: operation({
+    ...base,
+    method: 'GET',
+    path: '/nodes',
+    summary: 'The machines that run servers',
+    access: 'instance',
+    reply: z.strictObject({ nodes: z.array(Node) }),
+    errors: [],
+  }),
+  node: operation({
+    ...base,
+    method: 'GET',
+    path: '/nodes/{node}',
+    summary: 'One machine',
+    access: 'instance',
+    params: OfNode,
+    reply: Node,
+    errors: ['not_found'],
+  }),
+  createNode: operation({
+    ...base,
+    method: 'POST',
+    path: '/nodes',
+    summary: 'Register a machine; the token goes into `pharos node join` there, works once, and expires in a day',
+    access: 'instance',
+    body: z.strictObject({
+      name: displayName(80),
+      publicAddress: z.string().min(1).max(253).optional(),
+      ports: Ports.optional(),
+    }),
+    reply: z.strictObject({ node: Node, joinToken: z.string(), command: z.string() }),
+    errors: ['conflict'],
+  }),
+  deleteNode: operation({
+    ...base,
+    method: 'DELETE',
+    path: '/nodes/{node}',
+    summary: 'Forget a machine that has no servers; its credential stops working at once',
+    access: 'instance',
+    params: OfNode,
+    reply: z.strictObject({ id: z.string(), removed: z.literal(true) }),
+    errors: ['not_found', 'conflict'],
+  }),
+}

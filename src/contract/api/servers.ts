@@ -1,0 +1,307 @@
+import { z } from 'zod'
+import { displayName, PageQuery, Time } from '../fields.ts'
+import { operation, socket } from '../operation.ts'
+import { serverPermissions } from '../permissions.ts'
+import { Resources } from '../template.ts'
+
+export const serverStatuses = [
+  'installing',
+  'install_failed',
+  'offline',
+  'starting',
+  'running',
+  'stopping',
+  'restoring',
+  'suspended',
+  'sleeping',
+  'unknown',
+] as const
+export type ServerStatus = (typeof serverStatuses)[number]
+
+/** `servers/1a7ce997`; the path takes the short part, or the whole id as it is or percent-encoded. */
+export const ServerId = z.string().regex(/^servers\/[0-9a-f]{8}$/)
+export const OfServer = z.object({
+  serverId: z.string().meta({ description: 'The server’s id: `1a7ce997`, or `servers/1a7ce997`', example: '1a7ce997' }),
+})
+
+export const ServerSummary = z
+  .strictObject({
+    id: ServerId,
+    name: z.string(),
+    status: z.enum(serverStatuses),
+    memory: z.int().meta({ description: 'MiB' }),
+    disk: z.int().meta({ description: 'MiB' }),
+    cpu: z.number().meta({ description: 'cores' }),
+    template: z.string(),
+    address: z.string().nullable().meta({ description: 'What players connect to', example: 'play.example.org:30001' }),
+    createdAt: Time,
+  })
+  .meta({ id: 'ServerSummary' })
+
+export const Allocation = z
+  .strictObject({
+    id: z.string(),
+    ip: z.string().meta({ description: 'What players connect to: the node’s public address, or the edge’s' }),
+    port: z.int(),
+    primary: z.boolean(),
+    notes: z.string().nullable(),
+    local: z.int().meta({ description: 'The port on the node' }),
+  })
+  .meta({ id: 'Allocation' })
+
+export const LastExit = z.strictObject({
+  code: z.int().nullable(),
+  signal: z.string().nullable(),
+  outOfMemory: z.boolean(),
+  crashed: z.boolean(),
+  at: Time,
+})
+
+export const LiveUsage = z.strictObject({
+  memoryBytes: z.int(),
+  cpuCores: z.number(),
+  diskBytes: z.int(),
+  networkRxBytes: z.int().nullable(),
+  networkTxBytes: z.int().nullable(),
+  uptimeSeconds: z.int().nullable(),
+})
+
+export const Server = z
+  .strictObject({
+    id: ServerId,
+    name: z.string(),
+    status: z.enum(serverStatuses),
+    message: z.string().nullable().meta({ description: 'What is going on or went wrong, in words' }),
+    resources: Resources,
+    usage: LiveUsage.nullable(),
+    lastExit: LastExit.nullable(),
+    template: z.string(),
+    variables: z.record(z.string(), z.string()),
+    node: z.strictObject({ id: z.string(), name: z.string(), online: z.boolean() }),
+    address: z.string().nullable(),
+    allocations: z.array(Allocation),
+    workspace: z.string().meta({ description: 'Slug' }),
+    owner: z.string().meta({ description: 'E-mail address' }),
+    restartOnCrash: z.boolean(),
+    createdAt: Time,
+  })
+  .meta({ id: 'Server' })
+
+export const NewServer = z
+  .strictObject({
+    name: displayName(80),
+    template: z.string().meta({ example: 'minecraft' }),
+    resources: Resources.partial().optional(),
+    variables: z.record(z.string(), z.string()).optional(),
+    node: z.string().optional().meta({ description: 'Id of a node; without it the one with the most free memory' }),
+    start: z.boolean().default(true).meta({ description: 'Start it once it is installed' }),
+    restartOnCrash: z.boolean().default(true),
+  })
+  .meta({ id: 'NewServer' })
+
+const Message = z.strictObject({ message: z.string() })
+const base = { family: 'panel', tag: 'Servers' } as const
+
+/** Which statuses allow which power action: the panel refuses with these words, a UI disables its buttons by the same table. */
+export const powerActions = ['start', 'stop', 'restart', 'kill'] as const
+export type PowerAction = (typeof powerActions)[number]
+
+export const serverOperations = {
+  servers: operation({
+    ...base,
+    method: 'GET',
+    path: '/servers',
+    summary: 'All servers the caller owns or was given',
+    access: 'account',
+    query: z.object(PageQuery),
+    reply: z.array(ServerSummary),
+    errors: [],
+  }),
+  createServer: operation({
+    ...base,
+    method: 'POST',
+    path: '/servers',
+    summary: 'Create a server; it installs, and starts when it is ready',
+    access: { workspace: 'servers.create' },
+    body: NewServer,
+    reply: Server,
+    errors: ['not_found', 'conflict'],
+  }),
+  server: operation({
+    ...base,
+    method: 'GET',
+    path: '/servers/{serverId}',
+    summary: 'One server, with live usage',
+    access: { server: 'visible' },
+    params: OfServer,
+    reply: Server,
+    errors: [],
+  }),
+  power: operation({
+    ...base,
+    method: 'POST',
+    path: '/servers/{serverId}',
+    summary: 'Start, stop, restart or kill; accepted at once',
+    access: {
+      server: {
+        field: 'action',
+        of: { start: 'control.start', stop: 'control.stop', restart: 'control.restart', kill: 'control.kill' },
+      },
+    },
+    params: OfServer,
+    body: z.strictObject({ action: z.enum(powerActions) }),
+    reply: Message,
+    errors: ['conflict'],
+  }),
+  deleteServer: operation({
+    ...base,
+    method: 'DELETE',
+    path: '/servers/{serverId}',
+    summary: 'Kill the server and delete everything of it; only its owner can',
+    access: { server: 'visible' },
+    params: OfServer,
+    reply: Message,
+    errors: ['forbidden', 'conflict'],
+  }),
+  updateServer: operation({
+    ...base,
+    method: 'PATCH',
+    path: '/servers/{serverId}',
+    summary: 'Rename it, change what happens after a crash',
+    access: { server: 'settings.update' },
+    params: OfServer,
+    body: z.strictObject({ name: displayName(80).optional(), restartOnCrash: z.boolean().optional() }),
+    reply: Server,
+    errors: ['conflict'],
+  }),
+  reinstall: operation({
+    ...base,
+    method: 'POST',
+    path: '/servers/{serverId}/settings/reinstall',
+    summary: 'Run the installation again; the files stay',
+    access: { server: 'settings.reinstall' },
+    params: OfServer,
+    reply: Message,
+    errors: ['conflict'],
+  }),
+  permissions: operation({
+    ...base,
+    method: 'GET',
+    path: '/servers/{serverId}/permissions',
+    summary: 'What the caller may do on this server',
+    access: { server: 'visible' },
+    params: OfServer,
+    reply: z.strictObject({ permissions: z.array(z.enum(serverPermissions)), isOwner: z.boolean() }),
+    errors: [],
+  }),
+  consoleLog: operation({
+    ...base,
+    tag: 'Console',
+    method: 'GET',
+    path: '/servers/{serverId}/console',
+    summary: 'The newest console lines, oldest first; also while the server is stopped',
+    access: { server: 'console.read' },
+    params: OfServer,
+    query: z.object({
+      size: z
+        .string()
+        .regex(/^[0-9]{1,4}$/, 'must be a whole number from 1 to 1000')
+        .transform(Number)
+        .pipe(z.int().min(1).max(1000))
+        .default(100)
+        .meta({ description: 'How many lines: 1 to 1000' }),
+    }),
+    reply: z.strictObject({ logs: z.array(z.string()) }),
+    errors: ['conflict'],
+  }),
+  consoleCommand: operation({
+    ...base,
+    tag: 'Console',
+    method: 'POST',
+    path: '/servers/{serverId}/console',
+    summary: 'Send one line to the server’s console',
+    access: { server: 'console.write' },
+    params: OfServer,
+    body: z.strictObject({
+      command: z
+        .string()
+        .min(1)
+        .max(4096)
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+        .regex(/^[^\u0000-\u001f\u007f]*$/, 'must be one line without control characters'),
+    }),
+    reply: Message,
+    errors: ['conflict'],
+  }),
+  allocations: operation({
+    ...base,
+    tag: 'Network',
+    method: 'GET',
+    path: '/servers/{serverId}/network/allocations',
+    summary: 'The ports of the server, with the addresses that players use',
+    access: { server: 'network.read' },
+    params: OfServer,
+    reply: z.strictObject({ allocations: z.array(Allocation) }),
+    errors: [],
+  }),
+}
+
+/** What a live socket sends. Each part needs its permission at the moment it is sent: console lines need `console.read`. */
+export const ServerEvent = z
+  .discriminatedUnion('type', [
+    z.strictObject({
+      type: z.literal('status'),
+      serverId: ServerId,
+      status: z.enum(serverStatuses),
+      message: z.string().nullable(),
+    }),
+    z.strictObject({ type: z.literal('usage'), serverId: ServerId, usage: LiveUsage }),
+    z.strictObject({
+      type: z.literal('console'),
+      serverId: ServerId,
+      lines: z.array(z.strictObject({ seq: z.int(), at: Time.nullable(), text: z.string() })),
+    }),
+    z.strictObject({ type: z.literal('created'), serverId: ServerId }),
+    z.strictObject({ type: z.literal('deleted'), serverId: ServerId }),
+    z.strictObject({ type: z.literal('refused'), reason: z.string() }),
+  ])
+  .meta({ id: 'ServerEvent' })
+
+export const ServerEventRequest = z
+  .discriminatedUnion('type', [z.strictObject({ type: z.literal('command'), command: z.string().min(1).max(4096) })])
+  .meta({ id: 'ServerEventRequest' })
+
+export const serverSockets = {
+  serverEvents: socket({
+    ...base,
+    tag: 'Live events',
+    method: 'GET',
+    path: '/servers/{serverId}/events',
+    summary: 'Status, usage and console of one server as they happen; takes console commands',
+    access: { server: 'visible' },
+    params: OfServer,
+    query: z.object({
+      backlog: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .max(1000)
+        .default(100)
+        .meta({ description: 'Console lines to send first' }),
+    }),
+    sends: ServerEvent,
+    accepts: ServerEventRequest,
+    errors: [],
+  }),
+  events: socket({
+    ...base,
+    tag: 'Live events',
+    method: 'GET',
+    path: '/events',
+    summary: 'Status and usage of every server the caller can see',
+    access: 'account',
+    sends: ServerEvent,
+    accepts: z.never(),
+    errors: [],
+  }),
+}

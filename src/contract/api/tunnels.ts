@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import { Port, Time } from '../fields.ts'
+import { operation } from '../operation.ts'
+
+export const Tunnel = z
+  .strictObject({
+    id: z.string(),
+    name: z.string(),
+    kind: z.enum(['http', 'tcp']),
+    url: z.string(),
+    open: z.boolean(),
+    openSince: Time.nullable(),
+    connections: z.int().meta({ description: 'Open at this moment' }),
+    serverId: z.string().nullable().meta({ description: 'The server whose port it carries' }),
+    createdAt: Time,
+  })
+  .meta({ id: 'Tunnel' })
+
+/** Where an agent links to. */
+export const EdgeAddress = z
+  .strictObject({
+    id: z.string(),
+    host: z.string(),
+    port: Port,
+    pin: z.string().meta({ description: 'SHA-256 of its public key, base64url: accept no other' }),
+    base: z.string(),
+    online: z.boolean(),
+  })
+  .meta({ id: 'EdgeAddress' })
+
+const base = { family: 'control', tag: 'Tunnels' } as const
+
+export const tunnelOperations = {
+  tunnels: operation({
+    ...base,
+    method: 'GET',
+    path: '/tunnels',
+    summary: 'The workspace’s tunnels, open ones and those whose name or port is kept for it',
+    access: { workspace: 'tunnels.read' },
+    reply: z.strictObject({ tunnels: z.array(Tunnel) }),
+    errors: [],
+  }),
+  deleteTunnel: operation({
+    ...base,
+    method: 'DELETE',
+    path: '/tunnels/{tunnel}',
+    summary: 'Close a tunnel now and give up its name or port',
+    access: { workspace: 'tunnels.close' },
+    params: z.object({ tunnel: z.string() }),
+    reply: z.strictObject({ id: z.string(), closed: z.literal(true) }),
+    errors: ['not_found', 'conflict'],
+  }),
+  edges: operation({
+    ...base,
+    method: 'GET',
+    path: '/edges',
+    summary: 'The edges that an agent can link to',
+    access: { workspace: 'tunnels.open' },
+    reply: z.strictObject({ edges: z.array(EdgeAddress) }),
+    errors: [],
+  }),
+  createEdge: operation({
+    ...base,
+    method: 'POST',
+    path: '/edges',
+    summary: 'Register an edge; its credential goes into the edge’s configuration and is shown once',
+    access: 'instance',
+    body: z.strictObject({ name: z.string().trim().min(1).max(80) }),
+    reply: z.strictObject({
+      id: z.string(),
+      name: z.string(),
+      credential: z.string(),
+      panel: z.strictObject({ port: Port, pin: z.string() }),
+    }),
+    errors: ['conflict'],
+  }),
+  deleteEdge: operation({
+    ...base,
+    method: 'DELETE',
+    path: '/edges/{edge}',
+    summary: 'Forget an edge; its credential stops working at once',
+    access: 'instance',
+    params: z.object({ edge: z.string() }),
+    reply: z.strictObject({ id: z.string(), removed: z.literal(true) }),
+    errors: ['not_found'],
+  }),
+}

@@ -1,0 +1,177 @@
+/**
+ * The database as Kysely sees it, the same on SQLite and PostgreSQL. Times are milliseconds since 1970 in 64-bit integers,
+ * truth values are 0 and 1, structured values are JSON text that its slice parses with a schema.
+ * Each table belongs to the slice named above it; only that slice writes it.
+ */
+export interface Tables {
+  // accounts
+  users: UserRow
+  sessions: SessionRow
+  settings: { key: string; value: string }
+  // workspaces
+  workspaces: WorkspaceRow
+  members: { workspace_id: string; user_id: string; role: string; joined_at: number }
+  invitations: InvitationRow
+  // tokens
+  tokens: TokenRow
+  // nodes
+  nodes: NodeRow
+  // edges
+  edges: EdgeRow
+  // servers
+  servers: ServerRow
+  // network
+  allocations: AllocationRow
+  // subusers
+  subusers: { server_id: string; user_id: string; permissions: string; created_at: number }
+  // tunnels
+  tunnels: TunnelRow
+  // usage
+  usage_counters: UsageCounterRow
+  usage_peaks: { edge_id: string; epoch: string; workspace_id: string; day: number; peak: number }
+}
+
+export interface UserRow {
+  id: string
+  email: string
+  name: string
+  password_hash: string
+  instance_admin: number
+  created_at: number
+}
+
+export interface SessionRow {
+  id: string
+  user_id: string
+  secret_hash: string
+  created_at: number
+  last_used_at: number
+  expires_at: number
+  address: string
+  user_agent: string | null
+}
+
+export interface WorkspaceRow {
+  id: string
+  slug: string
+  name: string
+  plan: 'standard' | 'enterprise'
+  /** Requests a minute per key on plan enterprise. */
+  rate_limit: number | null
+  suspended_at: number | null
+  created_at: number
+}
+
+/** An invitation to a workspace, or (with `server_id`) to one server of it. */
+export interface InvitationRow {
+  id: string
+  workspace_id: string
+  server_id: string | null
+  /** JSON array, with `server_id`. */
+  permissions: string | null
+  email: string
+  role: string
+  secret_hash: string
+  created_by: string
+  created_at: number
+  expires_at: number
+}
+
+export interface TokenRow {
+  id: string
+  workspace_id: string
+  user_id: string
+  label: string | null
+  secret_hash: string
+  created_at: number
+  last_used_at: number | null
+  expires_at: number | null
+  revoked_at: number | null
+}
+
+export interface NodeRow {
+  id: string
+  name: string
+  credential_hash: string | null
+  join_hash: string | null
+  join_expires_at: number | null
+  public_address: string | null
+  port_first: number
+  port_last: number
+  /** JSON of the last `NodeFacts`. */
+  facts: string | null
+  last_seen_at: number | null
+  created_at: number
+}
+
+export interface EdgeRow {
+  id: string
+  name: string
+  credential_hash: string
+  /** JSON of the last `EdgeHello`, without its credential. */
+  hello: string | null
+  last_seen_at: number | null
+  created_at: number
+}
+
+export interface ServerRow {
+  /** Eight hex digits: the short part of the public id. */
+  id: string
+  workspace_id: string
+  owner_id: string
+  node_id: string
+  name: string
+  /** JSON of the template as it was when the server was made: a later edit of the template changes no server behind its owner's back. */
+  template: string
+  memory: number
+  disk: number
+  cpu: number
+  /** JSON object. */
+  variables: string
+  restart_on_crash: number
+  /** 1 until the server has been started once after its installation, where its creator asked for that. */
+  start_when_installed: number
+  suspended_at: number | null
+  /** Being deleted: finished as soon as the node answers. */
+  deleted_at: number | null
+  revision: number
+  /** JSON of the last `ServerState` the node told. */
+  state: string | null
+  created_at: number
+}
+
+export interface AllocationRow {
+  id: string
+  node_id: string
+  server_id: string
+  port: number
+  primary_port: number
+  notes: string | null
+  created_at: number
+}
+
+export interface TunnelRow {
+  id: string
+  workspace_id: string
+  name: string
+  kind: 'http' | 'tcp'
+  /** The port on the edges, kept for this tunnel alone; null for kind http. */
+  edge_port: number | null
+  allocation_id: string | null
+  created_at: number
+  /** Given up; the row stays because usage refers to it, and a tunnel of that name takes it up again. */
+  deleted_at: number | null
+}
+
+export interface UsageCounterRow {
+  edge_id: string
+  epoch: string
+  tunnel_id: string
+  workspace_id: string
+  day: number
+  bytes_in: number
+  bytes_out: number
+  connections: number
+  requests: number
+  last_seen: number
+}
