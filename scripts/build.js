@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { basename, join, relative } from 'node:path'
+import { say } from './npm.js'
+
+/** Left to node_modules: native code, and what looks for files beside itself. */
+const external = ['better-sqlite3', '@node-rs/argon2', 'pg-native', 'bufferutil', 'utf-8-validate']
+
+/** CommonJS packages inside an ES module bundle still call `require`, `__filename` and `__dirname`. */
+const banner = `import { createRequire as __createRequire } from 'node:module'
+import { fileURLToPath as __fileURLToPath } from 'node:url'
+const require = __createRequire(import.meta.url)
+const __filename = __fileURLToPath(import.meta.url)
+const __dirname = __fileURLToPath(new URL('.', import.meta.url))`
+
+/**
+ * Bundles `src/main.ts` into `dist/pharos.js` when the sources are not those of the last build; each role becomes a chunk of
+ * its own, loaded when it is needed. The entry is replaced last, so that a killed build leaves the old one whole.
+ * @param {string} root the project's folder
+ * @returns {Promise<string>} path of the entry
+ */
+export async function build(root) {
+  const dist = join(root, 'dist')
+  const entry = join(dist, 'pharos.js')
+  const notePath = join(dist, 'built-from')
+  const sources = await fingerprint(root)
+  if ((await readFile(notePath, 'utf8').catch(() => '')) === sources) return entry
+
+  say('building …')
+  const esbuild = await import('esbuild')
+  const result = await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: { pharos: 'src/main.ts' },
+    outdir: dist,
+    chunkNames: '[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    sourcemap: true,
+    sourcesContent: false,
+    keepNames: true,
+    legalComments: 'none',
+    logLevel: 'error',
+    external,
+    banner: { js: banner },
+    write: false,
+  })
+
+  await mkdir(dist, { recursive: true })
+  await rm(notePath, { force: true })
+  const chunks = result.outputFiles.filter((file) => !file.path.startsWith(entry))
+  const entryFiles = result.outputFiles.filter((file) => file.path.startsWith(entry))
+  for (const file of [...chunks, ...entryFiles.reverse()]) {
+    await writeFile(`${file.path}.new`, file.contents)
+    await rename(`${file.path}.new`, file.path)
+  }
+  const made = new Set(result.outputFiles.map((file) => basename(file.path)))
+  for (const name of await readdir(dist)) if (!made.has(name)) await rm(join(dist, name), { recursive: true })
+  await writeFile(notePath, sources)
+  return entry
+}
+
+/** Changes whenever a source, a dependency or this script does; reading times and sizes alone keeps every start quick. */
+async function fingerprint(root) {
+  const hash = createHash('sha256')
+  const files = (await readdir(join(root, 'src'), { recursive: true, withFileTypes: true }))
+    .filter((item) => item.isFile() && item.name.endsWith('.ts') && !item.name.endsWith('.test.ts'))
+    .map((item) => join(item.parentPath, item.name))
+  const others = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.js'].map((name) =>
+    join(root, name),
+  )
+  for (const file of [...files, ...others].sort()) {
+    const { mtimeMs, size } = await stat(file)
+    hash.update(`${relative(root, file)}\0${mtimeMs}\0${size}\n`)
+  }
+  return hash.digest('hex')
+}
