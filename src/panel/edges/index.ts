@@ -1,0 +1,1 @@
+export type { ConnectedEdge, Edges } from './edges.ts'

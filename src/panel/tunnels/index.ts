@@ -1,0 +1,1 @@
+export type { Tunnels } from './tunnels.ts'
