@@ -1,2 +1,12 @@
 // What the other folders use of the link. Everything else in here is its own affair.
+export { type AcceptOptions, acceptLinks, type Greeted, type LinkAcceptor } from './accept.ts'
+export type { Channel, Dialler } from './channel.ts'
+export { type DialOptions, dialLink } from './dial.ts'
+export { type LinkIdentity, loadIdentity } from './identity.ts'
+export { type KeepOptions, type KeptLink, keepLink } from './keep.ts'
+export type { LinkLimits } from './limits.ts'
 export { type Link, type LinkEnd, LinkError, type LinkErrorCode, type LinkEvents, type LinkStream } from './link.ts'
+export { listenShared, type SharedPortOptions } from './shared-port.ts'
+export { memoryPair } from './transport/memory.ts'
+export { tcpChannel, tcpDialler } from './transport/tcp.ts'
+export { terminateTls, tlsDialler } from './transport/tls.ts'

@@ -22,11 +22,13 @@ export interface Link {
   send(message: unknown): void
   /** Tells the other end to open no more streams here; those that are open finish. */
   drain(): void
-  /** Ends the link and every stream on it. Idempotent. */
-  close(reason: string): void
+  /** Ends the link and every stream on it; the other end learns the reason. Idempotent. */
+  close(reason: string, code?: LinkErrorCode): void
   /** Resolves once the link has ended, with why. Never rejects. */
   readonly closed: Promise<LinkEnd>
   readonly streamCount: number
+  /** The other end has asked to open no more streams here: `open` is refused. */
+  readonly draining: boolean
 }
 
 /**

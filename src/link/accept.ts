@@ -1,0 +1,80 @@
+import type { Log } from '../lib/log.ts'
+import type { Channel } from './channel.ts'
+import { acceptHandshake } from './handshake.ts'
+import { type LinkLimits, linkLimits } from './limits.ts'
+import { type Link, LinkError, type LinkEvents } from './link.ts'
+import { Session } from './session.ts'
+
+/** What a hello is answered with when it is accepted. */
+export interface Greeted {
+  /** What this end says of itself: JSON. */
+  welcome: unknown
+  events: LinkEvents
+  /** Hears the link before its first stream or message arrives. Not called when the dialler has gone meanwhile. */
+  opened?(link: Link): void
+}
+
+export interface AcceptOptions {
+  /** Judges a hello; may take its time. Throws a `LinkError` to refuse: its code and message reach the dialler. */
+  greet(hello: unknown, from: { remoteAddress: string }): Promise<Greeted>
+  log: Log
+  limits?: Partial<LinkLimits>
+}
+
+export interface LinkAcceptor extends AsyncDisposable {
+  /** Takes over a fresh connection, whatever becomes of it. */
+  accept(channel: Channel): void
+  readonly links: ReadonlySet<Link>
+}
+
+/** The accepting side of links, whatever transport brings the connections. Disposing closes every link and every handshake. */
+export function acceptLinks({ greet, log, ...rest }: AcceptOptions): LinkAcceptor {
+  const limits = { ...linkLimits, ...rest.limits }
+  const links = new Set<Link>()
+  const handshakes = new Set<() => void>()
+  let closing = false
+
+  return {
+    links,
+    accept(channel) {
+      const { duplex, remoteAddress } = channel
+      if (closing || handshakes.size >= limits.handshakesMax) {
+        log.warn(
+          { remoteAddress, handshakes: handshakes.size },
+          'a connection is dropped: too many are in their handshake, or this end is shutting down',
+        )
+        duplex.on('error', () => undefined)
+        duplex.destroy()
+        return
+      }
+      const giveUp = acceptHandshake({
+        channel,
+        limits,
+        async greet(hello) {
+          const { welcome, events, opened } = await greet(hello, { remoteAddress })
+          return {
+            welcome,
+            start(lane) {
+              const session = new Session({ lane, side: 'accepts', greeting: hello, events, limits, log })
+              links.add(session)
+              void session.closed.then(() => links.delete(session))
+              opened?.(session)
+            },
+          }
+        },
+        explain(error) {
+          if (error instanceof LinkError) return error
+          log.error({ err: error, remoteAddress }, 'a hello could not be judged')
+          return new LinkError('refused', 'the hello could not be judged: try again later')
+        },
+        onSettled: () => handshakes.delete(giveUp),
+      })
+      handshakes.add(giveUp)
+    },
+    async [Symbol.asyncDispose]() {
+      closing = true
+      for (const giveUp of [...handshakes]) giveUp()
+      for (const link of [...links]) link.close('this end is shutting down')
+    },
+  }
+}

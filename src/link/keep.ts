@@ -1,0 +1,129 @@
+import { type BackoffLimits, backoffMs, reconnectBackoff } from '../lib/backoff.ts'
+import { systemClock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Dialler } from './channel.ts'
+import { dialLink } from './dial.ts'
+import type { LinkLimits } from './limits.ts'
+import { type Link, type LinkEnd, LinkError, type LinkEvents } from './link.ts'
+
+export interface KeepOptions {
+  dialler: Dialler
+  /** Asked before each try: what this end says of itself then. */
+  hello: () => unknown
+  events: LinkEvents
+  /** Hears each new link before its first stream or message arrives. */
+  onUp?(link: Link): void
+  /** Hears each end, and each try that failed, with the wait until the next try. */
+  onDown?(end: LinkEnd, retryMs: number): void
+  log: Log
+  backoff?: BackoffLimits
+  limits?: Partial<LinkLimits>
+}
+
+export interface KeptLink extends AsyncDisposable {
+  readonly current: Link | null
+  /** Resolves with the link once there is one. Rejects with the signal's reason, or `closed` once this has been disposed of. */
+  up(signal?: AbortSignal): Promise<Link>
+}
+
+/** Dials for ever, until disposed of. A link that is refused as unauthorised or superseded is tried again after the longest wait. */
+export function keepLink({
+  dialler,
+  hello,
+  events,
+  onUp,
+  onDown,
+  log,
+  backoff = reconnectBackoff,
+  limits,
+}: KeepOptions): KeptLink {
+  const stop = new AbortController()
+  const waiting = new Set<(link: Link) => void>()
+  let current: Link | null = null
+
+  const opened = (link: Link): void => {
+    current = link
+    log.info({ link: link.id, remoteAddress: link.remoteAddress }, 'the link is up')
+    onUp?.(link)
+    for (const resolve of [...waiting]) resolve(link)
+  }
+
+  /** Dials once; resolves when that link, or the try, is over. */
+  const live = async (): Promise<LinkEnd> => {
+    try {
+      const link = await dialLink({
+        dialler,
+        hello: hello(),
+        events,
+        signal: stop.signal,
+        opened,
+        log,
+        ...(limits ? { limits } : {}),
+      })
+      return await link.closed
+    } catch (error) {
+      if (error instanceof LinkError) return { code: error.code, reason: error.message }
+      if (!stop.signal.aborted) log.error({ err: error }, 'dialling failed')
+      return { code: 'lost', reason: 'dialling failed' }
+    } finally {
+      current = null
+    }
+  }
+
+  const run = async (): Promise<void> => {
+    let attempt = 0
+    while (!stop.signal.aborted) {
+      const begun = systemClock.now()
+      const end = await live()
+      if (stop.signal.aborted) return
+      if (systemClock.now() - begun >= steadyMs) attempt = 0
+      const hopeless = end.code === 'unauthorized' || end.code === 'superseded'
+      const retryMs = backoffMs(hopeless ? mostAttempts : attempt, backoff)
+      attempt += 1
+      log.warn({ code: end.code, reason: end.reason, retryMs }, 'the link is down')
+      onDown?.(end, retryMs)
+      await systemClock.sleep(retryMs, stop.signal).catch(() => undefined)
+    }
+  }
+  const running = run()
+
+  return {
+    get current() {
+      return current
+    },
+    up(signal) {
+      if (current) return Promise.resolve(current)
+      return new Promise((resolve, reject) => {
+        const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
+        const settle = (): void => {
+          waiting.delete(onLink)
+          either.removeEventListener('abort', onAbort)
+        }
+        const onLink = (link: Link): void => {
+          settle()
+          resolve(link)
+        }
+        const onAbort = (): void => {
+          settle()
+          reject(either.reason)
+        }
+        if (either.aborted) {
+          reject(either.reason)
+          return
+        }
+        waiting.add(onLink)
+        either.addEventListener('abort', onAbort, { once: true })
+      })
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort(new LinkError('closed', 'the link is no longer kept'))
+      current?.close('this end is shutting down')
+      await running
+    },
+  }
+}
+
+/** A link, or a try, that lasted this long starts the backoff anew: shorter ones are taken for a peer that fails at once. */
+const steadyMs = 5_000
+/** Doubling this often exceeds any limit. */
+const mostAttempts = 30

@@ -1,0 +1,301 @@
+import { newShortId } from '../lib/ids.ts'
+import type { Log } from '../lib/log.ts'
+import type { Lane, LaneSink } from './lane.ts'
+import type { LinkLimits } from './limits.ts'
+import { type Link, type LinkEnd, LinkError, type LinkErrorCode, type LinkEvents, type LinkStream } from './link.ts'
+import { SessionStream, type StreamHost } from './stream.ts'
+import {
+  dataBytesMax,
+  decodeJson,
+  decodeReason,
+  encodeFrame,
+  encodeJson,
+  encodeReason,
+  encodeWindow,
+  type FrameType,
+  frameType,
+  pingBytes,
+  reasonBytesMax,
+  streamNumberMax,
+  Violation,
+  windowBytes,
+} from './wire.ts'
+
+export interface SessionOptions {
+  lane: Lane
+  side: 'dials' | 'accepts'
+  greeting: unknown
+  events: LinkEvents
+  limits: LinkLimits
+  log: Log
+}
+
+/** A link after its handshake: the streams and messages of both ends, over one lane. */
+export class Session implements Link, LaneSink, StreamHost {
+  readonly id = newShortId()
+  readonly greeting: unknown
+  readonly remoteAddress: string
+  readonly closed: Promise<LinkEnd>
+  readonly #lane: Lane
+  readonly #events: LinkEvents
+  readonly #limits: LinkLimits
+  readonly #log: Log
+  readonly #streams = new Map<number, SessionStream>()
+  readonly #numbers: { nextLocal: number; lastRemote: number }
+  readonly #remoteIsOdd: boolean
+  #localCount = 0
+  #remoteCount = 0
+  #unreadCost = 0
+  #grownBytes = 0
+  #draining = false
+  #end: LinkEnd | null = null
+  #resolveClosed: (end: LinkEnd) => void = () => undefined
+
+  constructor(options: SessionOptions) {
+    this.greeting = options.greeting
+    this.remoteAddress = options.lane.remoteAddress
+    this.#lane = options.lane
+    this.#events = options.events
+    this.#limits = options.limits
+    this.#log = options.log
+    this.#remoteIsOdd = options.side === 'accepts'
+    this.#numbers = this.#remoteIsOdd ? { nextLocal: 2, lastRemote: -1 } : { nextLocal: 1, lastRemote: 0 }
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve
+    })
+    options.lane.sink = this
+    options.lane.watch()
+  }
+
+  // Link.
+
+  get streamCount(): number {
+    return this.#streams.size
+  }
+
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  open(head: unknown): LinkStream {
+    const number = this.#numbers.nextLocal
+    const stream = new SessionStream(this, number, this.#limits.windowBytesMax)
+    try {
+      this.#refuseToOpen(number)
+      const frame = encodeJson(frameType.open, number, head, this.#limits.headBytesMax)
+      this.#numbers.nextLocal += 2
+      this.#streams.set(number, stream)
+      this.#localCount += 1
+      this.#lane.control(frame)
+    } catch (error) {
+      stream.receiveReset(
+        error instanceof LinkError ? error : new LinkError('limit', 'the head of a stream must have a JSON form'),
+      )
+    }
+    return stream
+  }
+
+  send(message: unknown): void {
+    if (this.#end) return
+    this.#lane.control(encodeJson(frameType.message, 0, message, this.#limits.messageBytesMax))
+  }
+
+  drain(): void {
+    this.#lane.control(encodeFrame(frameType.drain, 0))
+  }
+
+  close(reason: string, code: LinkErrorCode = 'closed'): void {
+    if (this.#end) return
+    this.#lane.close(frameType.close, code, reason)
+    this.#finish({ code, reason })
+  }
+
+  // From the lane.
+
+  header(type: FrameType, stream: number, length: number): void {
+    const { of, most, least } = shapes[type]
+    const longest =
+      type === frameType.open
+        ? this.#limits.headBytesMax
+        : type === frameType.message
+          ? this.#limits.messageBytesMax
+          : most
+    if ((of === 'stream') !== (stream !== 0)) throw new Violation(`frame type ${type} on stream ${stream}`)
+    if (length < least || length > longest) throw new Violation(`a frame of type ${type} with ${length} bytes`)
+    if (of === 'handshake') throw new Violation(`a handshake frame (type ${type}) after the handshake`)
+    if (type !== frameType.open && of === 'stream' && !this.#everOpened(stream)) {
+      throw new Violation(`frame type ${type} on stream ${stream}, which was never opened`)
+    }
+  }
+
+  data(number: number, piece: Buffer): void {
+    // A stream that is gone here may still be sent to: the peer has not read our reset yet.
+    this.#streams.get(number)?.receive(piece)
+  }
+
+  frame(type: FrameType, number: number, payload: Buffer): void {
+    const stream = this.#streams.get(number)
+    switch (type) {
+      case frameType.open:
+        this.#accept(number, decodeJson(payload))
+        return
+      case frameType.window:
+        stream?.receiveWindow(payload.readUInt32BE(0))
+        return
+      case frameType.end:
+        stream?.receiveEnd()
+        return
+      case frameType.reset: {
+        const { code, reason } = decodeReason(payload)
+        stream?.receiveReset(new LinkError(code, reason))
+        return
+      }
+      case frameType.message:
+        this.#receiveMessage(decodeJson(payload))
+        return
+      case frameType.drain:
+        this.#draining = true
+        return
+      case frameType.close: {
+        const end = decodeReason(payload)
+        this.#lane.close(frameType.close, 'closed', 'as asked')
+        this.#finish(end)
+        return
+      }
+      case frameType.hello:
+      case frameType.welcome:
+      case frameType.refuse:
+      case frameType.data:
+      case frameType.ping:
+      case frameType.pong:
+        return // `header` has refused the first three; the others never reach this
+    }
+  }
+
+  broken(code: LinkErrorCode, reason: string): void {
+    if (code === 'lost') this.#lane.destroy()
+    else this.#lane.close(frameType.close, code, reason)
+    this.#finish({ code, reason })
+  }
+
+  // From the streams.
+
+  get roundTripMs(): number {
+    return this.#lane.roundTripMs
+  }
+
+  ready(stream: SessionStream): void {
+    this.#lane.ready(stream)
+  }
+
+  sendEnd(stream: SessionStream): void {
+    if (this.#streams.has(stream.number)) this.#lane.control(encodeFrame(frameType.end, stream.number))
+  }
+
+  sendWindow(stream: SessionStream, bytes: number): void {
+    if (this.#streams.has(stream.number)) this.#lane.control(encodeWindow(stream.number, bytes))
+  }
+
+  mayGrow(bytes: number): boolean {
+    if (this.#grownBytes + bytes > this.#limits.windowGrowthBytesMax) return false
+    this.#grownBytes += bytes
+    return true
+  }
+
+  unreadChanged(stream: SessionStream, difference: number): void {
+    if (!this.#streams.has(stream.number)) return
+    this.#unreadCost += difference
+    if (this.#unreadCost <= this.#limits.unreadBytesMax) return
+    const fullest = [...this.#streams.values()].reduce(
+      (most, other) => (other.unreadCost > most.unreadCost ? other : most),
+      stream,
+    )
+    fullest.destroy(
+      new LinkError('limit', 'too much data waits on this link, most of it on this stream, and nobody reads it'),
+    )
+  }
+
+  gone(stream: SessionStream, reset: LinkError | null): void {
+    if (!this.#streams.delete(stream.number)) return
+    if (this.#isRemote(stream.number)) this.#remoteCount -= 1
+    else this.#localCount -= 1
+    this.#unreadCost -= stream.unreadCost
+    this.#grownBytes -= stream.grownBytes
+    if (reset) this.#lane.control(encodeReason(frameType.reset, stream.number, reset.code, reset.message))
+  }
+
+  /** @throws LinkError why no stream can be opened now */
+  #refuseToOpen(number: number): void {
+    if (this.#end) throw new LinkError(this.#end.code, `the link has ended: ${this.#end.reason}`)
+    if (this.#draining) throw new LinkError('refused', 'the other end takes no more streams on this link')
+    if (this.#localCount >= this.#limits.streamsMax) {
+      throw new LinkError('limit', `${this.#limits.streamsMax} streams are open on this link already`)
+    }
+    if (number > streamNumberMax) {
+      this.close('the stream numbers of this link are used up', 'limit')
+      throw new LinkError('limit', 'the stream numbers of this link are used up')
+    }
+  }
+
+  #accept(number: number, head: unknown): void {
+    if (!this.#isRemote(number) || number <= this.#numbers.lastRemote)
+      throw new Violation(`stream number ${number} is not the peer's next`)
+    this.#numbers.lastRemote = number
+    if (this.#remoteCount >= this.#limits.streamsMax) {
+      const reason = `${this.#limits.streamsMax} streams are open on this link already`
+      this.#lane.control(encodeReason(frameType.reset, number, 'limit', reason))
+      return
+    }
+    const stream = new SessionStream(this, number, this.#limits.windowBytesMax)
+    this.#streams.set(number, stream)
+    this.#remoteCount += 1
+    try {
+      this.#events.onStream(stream, head, this)
+    } catch (error) {
+      if (!(error instanceof LinkError)) this.#log.error({ err: error, link: this.id }, 'a stream could not be served')
+      stream.destroy(error instanceof LinkError ? error : new LinkError('refused', 'the stream could not be served'))
+    }
+  }
+
+  #receiveMessage(message: unknown): void {
+    try {
+      this.#events.onMessage?.(message, this)
+    } catch (error) {
+      if (!(error instanceof LinkError))
+        this.#log.error({ err: error, link: this.id }, 'a message could not be handled')
+      throw new Violation('a message that could not be handled')
+    }
+  }
+
+  #finish(end: LinkEnd): void {
+    this.#end = end
+    const error = new LinkError(end.code, `the link has ended: ${end.reason}`)
+    for (const stream of [...this.#streams.values()]) stream.receiveReset(error)
+    this.#resolveClosed(end)
+  }
+
+  #isRemote(number: number): boolean {
+    return (number % 2 === 1) === this.#remoteIsOdd
+  }
+
+  #everOpened(number: number): boolean {
+    return this.#isRemote(number) ? number <= this.#numbers.lastRemote : number < this.#numbers.nextLocal
+  }
+}
+
+/** For each frame type: where it belongs and how long its payload may be. Open and message have limits of their own. */
+const shapes: Record<FrameType, { of: 'stream' | 'link' | 'handshake'; least: number; most: number }> = {
+  [frameType.hello]: { of: 'handshake', least: 0, most: 0 },
+  [frameType.welcome]: { of: 'handshake', least: 0, most: 0 },
+  [frameType.refuse]: { of: 'handshake', least: 0, most: 0 },
+  [frameType.open]: { of: 'stream', least: 1, most: 0 },
+  [frameType.data]: { of: 'stream', least: 1, most: dataBytesMax },
+  [frameType.window]: { of: 'stream', least: windowBytes, most: windowBytes },
+  [frameType.end]: { of: 'stream', least: 0, most: 0 },
+  [frameType.reset]: { of: 'stream', least: 1, most: 1 + reasonBytesMax },
+  [frameType.ping]: { of: 'link', least: pingBytes, most: pingBytes },
+  [frameType.pong]: { of: 'link', least: pingBytes, most: pingBytes },
+  [frameType.message]: { of: 'link', least: 1, most: 0 },
+  [frameType.drain]: { of: 'link', least: 0, most: 0 },
+  [frameType.close]: { of: 'link', least: 1, most: 1 + reasonBytesMax },
+}

@@ -1,0 +1,280 @@
+import { performance } from 'node:perf_hooks'
+import { Duplex } from 'node:stream'
+import type { DataSource } from './lane.ts'
+import { LinkError } from './link.ts'
+import {
+  dataBytesMax,
+  frameType,
+  headerBytes,
+  initialWindowBytes,
+  Violation,
+  windowCeilingBytes,
+  writeHeader,
+} from './wire.ts'
+
+/** What a stream needs of the link it runs on. */
+export interface StreamHost {
+  readonly remoteAddress: string
+  readonly roundTripMs: number
+  /** The stream has something to send. */
+  ready(stream: SessionStream): void
+  sendEnd(stream: SessionStream): void
+  sendWindow(stream: SessionStream, bytes: number): void
+  /** Asks whether a window may grow by `bytes`; what is granted is given back with `gone`. */
+  mayGrow(bytes: number): boolean
+  /** What the stream holds unread has changed, counted in bytes of memory. */
+  unreadChanged(stream: SessionStream, difference: number): void
+  /** The stream is over; `reset` is set when the other end must be told. */
+  gone(stream: SessionStream, reset: LinkError | null): void
+}
+
+/**
+ * A stream of a link, with the manners of a socket, so that `node:http`, `ws` and `pipeline` take it for one.
+ *
+ * Sending: `_write` keeps the chunks and their callback until the lane has taken all of them (`fill`), frame by frame, as far
+ * as the peer's window allows; that is how back-pressure reaches the source. Receiving: every piece is pushed at once, since
+ * the window bounds them; what has been read is granted again.
+ */
+export class SessionStream extends Duplex implements DataSource {
+  readonly number: number
+  readonly remoteAddress: string
+  readonly connecting = false
+  nextReady: DataSource | null = null
+  isReady = false
+  /** What unread data costs in memory. */
+  unreadCost = 0
+  /** How far the window has grown beyond the first one. */
+  grownBytes = 0
+  readonly #host: StreamHost
+  readonly #windowBytesMax: number
+
+  #sendCredit = initialWindowBytes
+  #chunks: Buffer[] = []
+  #offset = 0
+  #written: ((error?: Error | null) => void) | null = null
+
+  #receiveCredit = initialWindowBytes
+  #window = initialWindowBytes
+  #pieces = 0
+  #unread = 0
+  #grantedAt = 0
+
+  #localEnded = false
+  #remoteEnded = false
+  #remoteReset = false
+  #idleMs = 0
+  #idleTimer: NodeJS.Timeout | null = null
+
+  constructor(host: StreamHost, number: number, windowBytesMax: number) {
+    super({ allowHalfOpen: true, readableHighWaterMark: highWaterMarkBytes, writableHighWaterMark: highWaterMarkBytes })
+    this.number = number
+    this.remoteAddress = host.remoteAddress
+    this.#host = host
+    this.#windowBytesMax = windowBytesMax
+    // A peer may reset a stream at any moment, also one whose user looks elsewhere; that must never end the process.
+    this.on('error', ignore)
+  }
+
+  // From the link.
+
+  /** @throws Violation when the peer sends more than its window or after its end. */
+  receive(piece: Buffer): void {
+    if (this.#remoteEnded) throw new Violation('data after the end of a stream')
+    if (piece.length > this.#receiveCredit) throw new Violation('more data than the window allows')
+    this.#receiveCredit -= piece.length
+    this.#pieces += 1
+    this.#active()
+    this.push(piece)
+    this.#account()
+  }
+
+  receiveEnd(): void {
+    if (this.#remoteEnded) throw new Violation('a second end of a stream')
+    this.#remoteEnded = true
+    this.push(null)
+  }
+
+  receiveWindow(bytes: number): void {
+    this.#sendCredit += bytes
+    if (bytes === 0 || this.#sendCredit > windowCeilingBytes) throw new Violation('a window out of range')
+    if (this.sendable) this.#host.ready(this)
+  }
+
+  /** Ends the stream without telling the other end: it told us, or it is gone. */
+  receiveReset(error: LinkError): void {
+    this.#remoteReset = true
+    this.destroy(error)
+  }
+
+  // From the lane.
+
+  get sendable(): boolean {
+    return this.#chunks.length > 0 && this.#sendCredit > 0
+  }
+
+  fill(target: Buffer, at: number, end: number): number {
+    const room = Math.min(end - at - headerBytes, frameBytes, this.#sendCredit)
+    const begin = at + headerBytes
+    let to = begin
+    let used = 0
+    for (const chunk of this.#chunks) {
+      const copied = chunk.copy(target, to, this.#offset, Math.min(chunk.length, this.#offset + room - (to - begin)))
+      to += copied
+      this.#offset += copied
+      if (this.#offset < chunk.length) break
+      this.#offset = 0
+      used += 1
+    }
+    writeHeader(target, at, frameType.data, to - begin, this.number)
+    this.#sendCredit -= to - begin
+    this.#active()
+    if (used === this.#chunks.length) {
+      this.#chunks = []
+      const written = this.#written
+      this.#written = null
+      written?.()
+    } else if (used > 0) {
+      this.#chunks.splice(0, used)
+    }
+    return to
+  }
+
+  // Duplex.
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#send(chunk.length > 0 ? [chunk] : [], done)
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this.#send(
+      chunks.map(({ chunk }) => chunk).filter((chunk) => chunk.length > 0),
+      done,
+    )
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#localEnded = true
+    this.#host.sendEnd(this)
+    done()
+  }
+
+  override _read(): void {
+    // Pieces are pushed as they arrive; reading is noticed in `read`.
+  }
+
+  /** Every way of consuming a Duplex comes through here, or pushes through at once: the place to grant what was read. */
+  // biome-ignore lint/suspicious/noExplicitAny: the signature is Duplex's
+  override read(size?: number): any {
+    const chunk = super.read(size)
+    if (chunk !== null) this.#account()
+    return chunk
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.setTimeout(0)
+    this.#chunks = []
+    const written = this.#written
+    this.#written = null
+    const bothEnded = this.#localEnded && this.#remoteEnded
+    this.#host.gone(this, this.#remoteReset || bothEnded ? null : resetError(error))
+    done(error)
+    written?.(error ?? new LinkError('closed', 'the stream was closed before everything was sent'))
+  }
+
+  // What node:http and ws ask of a socket.
+
+  /** Emits `timeout` after `ms` without traffic; 0 stops that. */
+  setTimeout(ms: number, onTimeout?: () => void): this {
+    if (this.#idleTimer) clearTimeout(this.#idleTimer)
+    this.#idleTimer = null
+    this.#idleMs = ms
+    if (ms > 0 && !this.destroyed) this.#idleTimer = setTimeout(() => this.emit('timeout'), ms).unref()
+    if (onTimeout) {
+      if (ms > 0) this.once('timeout', onTimeout)
+      else this.removeListener('timeout', onTimeout)
+    }
+    return this
+  }
+
+  get timeout(): number {
+    return this.#idleMs
+  }
+
+  /** Every frame leaves at the end of its tick: there is nothing to switch. */
+  setNoDelay(): this {
+    return this
+  }
+
+  /** The link watches the peer for all its streams. */
+  setKeepAlive(): this {
+    return this
+  }
+
+  /** What keeps the process alive is the link's connection. */
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+
+  #send(chunks: Buffer[], done: (error?: Error | null) => void): void {
+    if (chunks.length === 0) {
+      done()
+      return
+    }
+    this.#chunks = chunks
+    this.#written = done
+    if (this.#sendCredit > 0) this.#host.ready(this)
+  }
+
+  #active(): void {
+    this.#idleTimer?.refresh()
+  }
+
+  /** Reckons what is unread, and grants again what was read once that is half a window. */
+  #account(): void {
+    const unread = this.readableLength
+    if (unread === 0) this.#pieces = 0
+    else if (unread < this.#unread) this.#pieces = Math.ceil((this.#pieces * unread) / this.#unread)
+    this.#unread = unread
+    const cost = unread + this.#pieces * pieceCostBytes
+    const difference = cost - this.unreadCost
+    this.unreadCost = cost
+    if (difference !== 0) this.#host.unreadChanged(this, difference)
+    if (this.#remoteEnded || this.destroyed) return
+    if (this.#window - this.#receiveCredit - unread >= this.#window / 2) this.#grant(unread)
+  }
+
+  #grant(unread: number): void {
+    const now = performance.now()
+    // Half a window within two round trips: the window is what limits this stream, so it grows.
+    const quick = now - this.#grantedAt < Math.max(quickGrantMsMin, 2 * this.#host.roundTripMs)
+    this.#grantedAt = now
+    const larger = Math.min(this.#windowBytesMax, this.#window * 2)
+    if (quick && larger > this.#window && this.#host.mayGrow(larger - this.#window)) {
+      this.grownBytes += larger - this.#window
+      this.#window = larger
+    }
+    const bytes = this.#window - this.#receiveCredit - unread
+    this.#receiveCredit += bytes
+    this.#host.sendWindow(this, bytes)
+  }
+}
+
+/** One turn of a stream when others wait, too: the payload of a data frame as we send it. */
+const frameBytes = Math.min(dataBytesMax, 16 * 1024)
+/** What a stream buffers before `write` answers false. */
+const highWaterMarkBytes = 128 * 1024
+/** What a received piece costs beside its bytes, roughly: a thousand one-byte frames are not a thousand bytes of memory. */
+const pieceCostBytes = 128
+const quickGrantMsMin = 10
+
+const ignore = (): void => undefined
+
+/** What the other end is told. The text of a foreign error stays here: it may speak of files, hosts and secrets. */
+function resetError(error: Error | null): LinkError {
+  if (error instanceof LinkError) return error
+  return new LinkError('closed', 'the stream was closed by the other end')
+}

@@ -1,0 +1,158 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { silentLog } from '../../lib/log.ts'
+import {
+  acceptLinks,
+  type Channel,
+  type Dialler,
+  dialLink,
+  type Greeted,
+  type Link,
+  type LinkAcceptor,
+  type LinkEvents,
+  type LinkLimits,
+  type LinkStream,
+  listenShared,
+  loadIdentity,
+  memoryPair,
+  tcpChannel,
+  tcpDialler,
+  tlsDialler,
+} from '../index.ts'
+
+/** A transport as the tests see it: something that dials into an acceptor. */
+export interface TestTransport extends AsyncDisposable {
+  dialler: Dialler
+}
+
+export type TransportName = 'memory' | 'tcp' | 'tls'
+export const transportNames: TransportName[] = ['memory', 'tcp', 'tls']
+
+/** What can be waited for: streams and messages as they arrive. */
+export class Arrivals<T> implements AsyncIterable<T> {
+  readonly #items: T[] = []
+  readonly #waiting: ((item: T) => void)[] = []
+  add(item: T): void {
+    const waiting = this.#waiting.shift()
+    if (waiting) waiting(item)
+    else this.#items.push(item)
+  }
+  next(): Promise<T> {
+    const item = this.#items.shift()
+    return item === undefined ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve(item)
+  }
+  async *[Symbol.asyncIterator](): AsyncGenerator<T> {
+    while (true) yield await this.next()
+  }
+}
+
+export interface TestEnd {
+  link: Link
+  streams: Arrivals<{ stream: LinkStream; head: unknown }>
+  messages: Arrivals<unknown>
+}
+
+export interface TestPair extends AsyncDisposable {
+  dialler: TestEnd
+  acceptor: TestEnd
+  /** Cuts the connection without a word. */
+  cut(): void
+}
+
+export interface PairOptions {
+  limits?: Partial<LinkLimits>
+  onStream?: LinkEvents['onStream']
+}
+
+export async function openTransport(name: TransportName, acceptor: LinkAcceptor): Promise<TestTransport> {
+  switch (name) {
+    case 'memory':
+      return {
+        dialler: async () => {
+          const [left, right] = memoryPair()
+          acceptor.accept(right)
+          return left
+        },
+        async [Symbol.asyncDispose]() {},
+      }
+    case 'tcp': {
+      const server = createServer((socket) => acceptor.accept(tcpChannel(socket)))
+      const port = await listen(server)
+      return {
+        dialler: tcpDialler({ host: '127.0.0.1', port }),
+        async [Symbol.asyncDispose]() {
+          server.close()
+        },
+      }
+    }
+    case 'tls': {
+      await using cleanup = new AsyncDisposableStack()
+      const folder = await mkdtemp(join(tmpdir(), 'link-'))
+      cleanup.defer(() => rm(folder, { recursive: true, force: true }))
+      const identity = await loadIdentity(folder)
+      const onPlain = (): void => {
+        throw new Error('nothing plain is expected here')
+      }
+      const port = cleanup.use(
+        await listenShared({ host: '127.0.0.1', port: 0, identity, acceptor, onPlain, log: silentLog }),
+      )
+      const keep = cleanup.move()
+      return {
+        dialler: tlsDialler({ host: '127.0.0.1', port: port.port, pin: identity.pin }),
+        [Symbol.asyncDispose]: () => keep.disposeAsync(),
+      }
+    }
+  }
+}
+
+/** Both ends of one link, over the transport of that name. */
+export async function openPair(name: TransportName, options: PairOptions = {}): Promise<TestPair> {
+  await using cleanup = new AsyncDisposableStack()
+  const accepted = testEvents(options.onStream)
+  const dialled = testEvents(options.onStream)
+  const opened = new Arrivals<Link>()
+  const limits = options.limits ?? {}
+  const greeted: Greeted = {
+    welcome: { you: 'are welcome' },
+    events: accepted.events,
+    opened: (link) => opened.add(link),
+  }
+  const acceptor = cleanup.use(acceptLinks({ greet: async () => greeted, log: silentLog, limits }))
+  const transport = cleanup.use(await openTransport(name, acceptor))
+  let channel: Channel | undefined
+  const dialler: Dialler = async (signal) => {
+    channel = await transport.dialler(signal)
+    return channel
+  }
+  const link = await dialLink({ dialler, hello: { i: 'am here' }, events: dialled.events, limits })
+  cleanup.defer(() => link.close('the test is over'))
+  const other = await opened.next()
+  const keep = cleanup.move()
+  return {
+    dialler: { link, streams: dialled.streams, messages: dialled.messages },
+    acceptor: { link: other, streams: accepted.streams, messages: accepted.messages },
+    cut: () => channel?.duplex.destroy(),
+    [Symbol.asyncDispose]: () => keep.disposeAsync(),
+  }
+}
+
+export function testEvents(
+  onStream?: LinkEvents['onStream'],
+): Pick<TestEnd, 'streams' | 'messages'> & { events: LinkEvents } {
+  const streams: TestEnd['streams'] = new Arrivals()
+  const messages = new Arrivals<unknown>()
+  const events: LinkEvents = {
+    onStream: onStream ?? ((stream, head) => streams.add({ stream, head })),
+    onMessage: (message) => messages.add(message),
+  }
+  return { events, streams, messages }
+}
+
+export async function listen(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port // an address of TCP
+}
