@@ -42,7 +42,7 @@ async function take(path) {
     await rm(mine, { force: true })
   }
   const holder = await readFile(path, 'utf8').catch(() => '')
-  if (identity(Number.parseInt(holder, 10)) !== holder) await rm(path, { force: true })
+  if (holder !== '' && identity(Number.parseInt(holder, 10)) !== holder) await rm(path, { force: true })
   return false
 }
 

@@ -1,0 +1,8 @@
+// `npm run check`: everything that can be said about the sources without running the product.
+import { architecture, documentDrift, documentLint, lint, runSteps, types, unused } from './steps.ts'
+
+const failed = await runSteps([types, lint, architecture, documentDrift, documentLint, unused])
+if (failed.length > 0) {
+  console.log(`\n${failed.length} failed: ${failed.join(', ')}`)
+  process.exitCode = 1
+}

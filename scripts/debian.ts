@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process'
+
+/** What the tests use of Debian, and what is skipped without it. */
+export const testPackages: Readonly<Record<string, string>> = {
+  bubblewrap: 'the sandbox that game servers run in',
+  openttd: 'a real game server from Debian',
+  'openttd-opengfx': 'a real game server from Debian',
+  'openssh-client': 'comparing tunnels with ssh -R',
+  'openssh-server': 'comparing tunnels with ssh -R',
+  curl: 'the API from outside, as its document shows it',
+}
+
+/** Another apt may be at work on the machine; installing waits this long for it. */
+const lockWaitSeconds = 400
+
+/**
+ * Installs what is missing, where this is Debian and we are root.
+ * @returns the packages that are still missing
+ */
+export function bringDebianPackages(): string[] {
+  const missing = Object.keys(testPackages).filter((name) => !isInstalled(name))
+  if (missing.length === 0 || process.getuid?.() !== 0 || !runs('apt-get', ['--version'])) return missing
+  console.error(`tests: installing ${missing.join(', ')} …`)
+  if (!aptInstall(missing)) {
+    aptGet(['update'])
+    aptInstall(missing)
+  }
+  return missing.filter((name) => !isInstalled(name))
+}
+
+const aptInstall = (names: readonly string[]): boolean => aptGet(['install', '-y', '--no-install-recommends', ...names])
+
+function aptGet(args: readonly string[]): boolean {
+  const quiet = ['-qq', '-o', `DPkg::Lock::Timeout=${lockWaitSeconds}`]
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const result = spawnSync('apt-get', [...quiet, ...args], { env, encoding: 'utf8' })
+  if (result.status !== 0) console.error(result.stderr.trim())
+  return result.status === 0
+}
+
+function isInstalled(name: string): boolean {
+  const result = spawnSync('dpkg-query', ['-s', name], { encoding: 'utf8' })
+  return result.status === 0 && result.stdout.includes('Status: install ok installed')
+}
+
+const runs = (program: string, args: readonly string[]): boolean => spawnSync(program, args).status === 0

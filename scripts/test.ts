@@ -1,0 +1,44 @@
+// `npm test`: brings what the tests need, checks the sources, runs every test. Under CI=true a missing part is a failure.
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { bringDebianPackages, testPackages } from './debian.ts'
+import { install } from './install.js'
+import { lint, root, runSteps, types } from './steps.ts'
+
+/** A test that hangs fails by name instead of stopping the run: none needs a tenth of this on an idle machine. */
+const testTimeoutMs = 240_000
+
+/** Files at a time: as many as the smallest machine that we promise a time for has cores. */
+const concurrency = 2
+
+const problems: string[] = []
+const inCi = process.env.CI === 'true'
+
+for (const name of bringDebianPackages()) {
+  console.log(`${inCi ? '✖' : '-'} Debian package ${name} is missing; skipped without it: ${testPackages[name]}`)
+  if (inCi) problems.push(`Debian package ${name}`)
+}
+await install(join(root, 'test', 'games'), {
+  root,
+  node: process.execPath,
+  set: 'production',
+  what: 'game clients for the tests',
+})
+problems.push(...(await runSteps([types, lint])))
+
+const files = process.argv.slice(2)
+const tests = spawn(
+  process.execPath,
+  [
+    '--test',
+    '--test-reporter=spec',
+    `--test-timeout=${testTimeoutMs}`,
+    `--test-concurrency=${concurrency}`,
+    ...(files.length > 0 ? files : ['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.ts']),
+  ],
+  { cwd: root, stdio: 'inherit' },
+)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tests.kill(signal))
+const code = await new Promise<number>((resolve) => tests.on('close', (exit) => resolve(exit ?? 1)))
+if (problems.length > 0) console.error(`tests: also failed, see above: ${problems.join(', ')}`)
+process.exitCode = code === 0 && problems.length > 0 ? 1 : code
