@@ -1,0 +1,111 @@
+import { type RawData, WebSocket } from 'ws'
+import type { z } from 'zod'
+import type { SocketChannel } from '../contract/operation.ts'
+import { socketBufferBytesMax, socketEarlyMessagesMax, socketPingMs } from './limits.ts'
+import { fieldProblems, invalidFields } from './problems.ts'
+
+/** Close codes of RFC 6455 that we send. */
+export const closeCodes = { normal: 1000, unsupportedData: 1003, brokenRules: 1008, failed: 1011 } as const
+
+/**
+ * The server's side of one WebSocket. Messages that `accepts` does not take close it with the reason; so does a peer that
+ * stops answering pings or reading.
+ */
+export class Channel implements SocketChannel<unknown, unknown> {
+  readonly #socket: WebSocket
+  readonly #accepts: z.ZodType
+  readonly #write: (message: unknown) => string
+  readonly #gone = new AbortController()
+  #listener: ((message: unknown) => void) | undefined
+  #early: unknown[] = []
+  #answered = true
+
+  constructor(socket: WebSocket, accepts: z.ZodType, write: (message: unknown) => string) {
+    this.#socket = socket
+    this.#accepts = accepts
+    this.#write = write
+    const pings = setInterval(() => this.#ping(), socketPingMs)
+    socket.on('pong', () => {
+      this.#answered = true
+    })
+    socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
+    // Broken frames and oversized messages: ws closes with the right code by itself.
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      clearInterval(pings)
+      this.#gone.abort(new Error('The live connection is closed'))
+    })
+  }
+
+  send(message: unknown): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return
+    this.#socket.send(this.#write(message))
+    if (this.#socket.bufferedAmount > socketBufferBytesMax) this.#socket.terminate()
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount
+  }
+
+  onMessage(listener: (message: unknown) => void): void {
+    this.#listener = listener
+    const early = this.#early
+    this.#early = []
+    for (const message of early) listener(message)
+  }
+
+  get signal(): AbortSignal {
+    return this.#gone.signal
+  }
+
+  close(reason: string): void {
+    this.end(closeCodes.normal, reason)
+  }
+
+  /** Closes with a code of RFC 6455. Idempotent. */
+  end(code: number, reason: string): void {
+    this.#socket.close(code, fit(reason))
+  }
+
+  #ping(): void {
+    if (this.#answered) this.#socket.ping()
+    else this.#socket.terminate()
+    this.#answered = false
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return
+    const refusal = isBinary
+      ? { code: closeCodes.unsupportedData, reason: 'Messages are JSON text' }
+      : this.#deliver(String(data))
+    if (refusal) this.end(refusal.code, refusal.reason)
+  }
+
+  #deliver(text: string): { code: number; reason: string } | null {
+    let value: unknown
+    try {
+      value = JSON.parse(text)
+    } catch {
+      return { code: closeCodes.brokenRules, reason: 'The message is not valid JSON' }
+    }
+    const message = this.#accepts.safeParse(value)
+    if (!message.success)
+      return {
+        code: closeCodes.brokenRules,
+        reason: invalidFields(fieldProblems('message', message.error, value)).message,
+      }
+    if (this.#listener) this.#listener(message.data)
+    else if (this.#early.length < socketEarlyMessagesMax) this.#early.push(message.data)
+    else return { code: closeCodes.brokenRules, reason: 'Too many messages before the first answer' }
+    return null
+  }
+}
+
+/** A close frame carries at most 123 bytes of reason. */
+const reasonBytesMax = 123
+
+function fit(reason: string): string {
+  let text = reason
+  while (Buffer.byteLength(text) > reasonBytesMax) text = text.slice(0, -1)
+  return text
+}

@@ -1,0 +1,5 @@
+export type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+export { type Api, type ApiOptions, createApi, type PathAlias } from './api.ts'
+export { httpStreamHead, linkAgent, linkSend, openLinkSocket, type StreamOpener } from './over-link.ts'
+export { type ApiPart, type Gate, type GateRequest, part, socketPart } from './part.ts'
+export { fieldProblems, invalidFields } from './problems.ts'

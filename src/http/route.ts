@@ -1,0 +1,178 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { AppError, type FieldProblem } from '../contract/errors.ts'
+import { replyBody, replySchema } from '../contract/exchange.ts'
+import type { Contexts, Operation, Socket } from '../contract/operation.ts'
+import type { Log } from '../lib/log.ts'
+import { readJson } from './body.ts'
+import { Channel, closeCodes } from './channel.ts'
+import { addressOf, Facts } from './facts.ts'
+import type { Gate } from './part.ts'
+import { fieldProblems, invalidFields } from './problems.ts'
+import { serialiserSchema } from './serialise.ts'
+import { isUpgrade, type Upgrader } from './upgrade.ts'
+
+export interface Binding<C extends Contexts> {
+  scope: FastifyInstance
+  gate: Gate<C>
+  log: Log
+  upgrader: Upgrader
+  bodyBytesMax: number
+}
+
+/** Makes the route of one operation. */
+export function bindOperation<C extends Contexts>(
+  binding: Binding<C>,
+  operation: Operation,
+  handle: (input: never) => unknown,
+): void {
+  const { family } = operation
+  const receive = receiver(binding, operation)
+  binding.scope.route({
+    method: operation.method,
+    url: pathPattern(operation.path),
+    config: { family },
+    schema: { response: { 200: serialiserSchema(replySchema(family, operation.reply)) } },
+    handler: async (request, reply) => {
+      const input = await receive(request, reply)
+      // `part` has checked that the handler takes exactly this operation's input.
+      const data = await handle(input as never)
+      reply.type('application/json; charset=utf-8')
+      return replyBody(family, data)
+    },
+  })
+}
+
+/** Makes the route of one WebSocket: everything up to the handshake is an ordinary request. */
+export function bindSocket<C extends Contexts>(
+  binding: Binding<C>,
+  socket: Socket,
+  handle: (input: never) => unknown,
+): void {
+  const receive = receiver(binding, socket)
+  const sends = serialiserSchema(socket.sends)
+  binding.scope.route({
+    method: 'GET',
+    url: pathPattern(socket.path),
+    config: { family: socket.family },
+    exposeHeadRoute: false,
+    handler: async (request, reply) => {
+      const input = await receive(request, reply)
+      if (!isUpgrade(request.raw))
+        throw new AppError('invalid_request', 'This is a live connection: open it with a WebSocket', {
+          details: [{ where: 'headers.upgrade', problem: 'is missing', expected: 'websocket' }],
+        })
+      // Compiled once per schema: the framework keeps the result.
+      const write = reply.compileSerializationSchema(sends) as (message: unknown) => string
+      const headers = reply.getHeaders() as Record<string, string>
+      reply.hijack()
+      binding.upgrader.accept(request.raw, headers, (connection) => {
+        const channel = new Channel(connection, socket.accepts, write)
+        const fail = (error: unknown): void => {
+          if (channel.signal.aborted) return
+          binding.log.error(
+            { err: error, requestId: request.id, route: request.routeOptions.url },
+            'live connection failed',
+          )
+          channel.end(closeCodes.failed, 'Internal error')
+        }
+        void (async () => handle({ ...input, channel } as never))().catch(fail)
+      })
+    },
+  })
+}
+
+type Received = object
+
+/** Returns the function that turns a request into its handler's input, or throws what shall be answered instead. */
+function receiver<C extends Contexts>(
+  { gate, bodyBytesMax }: Binding<C>,
+  operation: Operation | Socket,
+): (request: FastifyRequest, reply: FastifyReply) => Promise<Received> {
+  const { params: paramsSchema, query: querySchema } = operation
+  const takesBody = operation.method !== 'GET'
+  const bodySchema = operation.body ?? noBody
+  refuseLooseBody(operation)
+  // An invalid body cannot say which permission it needs, yet the caller must be known before learning what is wrong with it.
+  const withoutBody = needsBody(operation) ? { ...operation, access: { server: 'visible' } as const } : operation
+  return async (request, reply) => {
+    const problems: FieldProblem[] = []
+    const params = paramsSchema ? check('params', paramsSchema, request.params, problems) : undefined
+    const query = querySchema ? check('query', querySchema, request.query, problems) : undefined
+    const facts = new Facts(request, reply)
+    const admit = async (asked: Operation | Socket, body: unknown): Promise<object> =>
+      gate.admit(asked, {
+        headers: request.headers,
+        params: texts(params ?? request.params),
+        body,
+        address: addressOf(request),
+        method: request.method,
+        setHeader: (name, value) => facts.setHeader(name, value),
+      })
+    let context: object
+    let body: unknown
+    if (takesBody && withoutBody !== operation) {
+      const read = await readChecked(request, bodySchema, bodyBytesMax, problems)
+      context = await admit(read.refusal || problems.length > 0 ? withoutBody : operation, read.body)
+      if (read.refusal) throw read.refusal
+      body = read.body
+    } else {
+      context = await admit(withoutBody, undefined)
+      if (takesBody) {
+        const read = await readChecked(request, bodySchema, bodyBytesMax, problems)
+        if (read.refusal) throw read.refusal
+        body = read.body
+      } else if (!request.raw.complete) {
+        // A body where none belongs: it is not read, so the connection cannot be used again.
+        reply.header('connection', 'close')
+      }
+    }
+    if (problems.length > 0) throw invalidFields(problems)
+    return { ...context, params, query, body, request: facts }
+  }
+}
+
+const noBody = z
+  .strictObject({})
+  .optional()
+  .transform(() => undefined)
+
+/** Unknown fields are refused, not ignored: a misspelt option must not look as if it had worked. */
+function refuseLooseBody(operation: Operation | Socket): void {
+  if (operation.body instanceof z.ZodObject && operation.body.def.catchall === undefined) {
+    throw new Error(`${operation.method} ${operation.path}: its body must be a z.strictObject`)
+  }
+}
+
+const needsBody = ({ access }: Operation | Socket): boolean =>
+  typeof access === 'object' && 'server' in access && typeof access.server === 'object'
+
+async function readChecked(
+  request: FastifyRequest,
+  schema: z.ZodType,
+  bytesMax: number,
+  problems: FieldProblem[],
+): Promise<{ body?: unknown; refusal?: AppError }> {
+  try {
+    return { body: check('body', schema, await readJson(request.raw, bytesMax), problems) }
+  } catch (error) {
+    if (error instanceof AppError) return { refusal: error }
+    throw error
+  }
+}
+
+function check(root: string, schema: z.ZodType, value: unknown, problems: FieldProblem[]): unknown {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  problems.push(...fieldProblems(root, parsed.error, value))
+  return undefined
+}
+
+function texts(params: unknown): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const [name, value] of Object.entries(params as object)) found[name] = String(value)
+  return found
+}
+
+/** `/servers/{serverId}` as the router writes it. */
+const pathPattern = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1')
