@@ -1,0 +1,93 @@
+import type { NodeCapabilities } from '../contract/node.ts'
+
+/**
+ * How a server's processes are made, found again and ended. A runtime knows nothing of phases, templates or consoles.
+ *
+ * What every runtime promises: the processes outlive this one, whatever kills it. Standard input is the FIFO `console.in`
+ * that the process itself holds open, output is appended to `console.log`, and how it ended is written to `status`, all in
+ * the server's folder; no process of ours is needed in between.
+ */
+export interface Runtime {
+  readonly capabilities: NodeCapabilities
+  /** Where things are as the server's processes see them. */
+  places(request: { folder: string; shared: string | null }): Places
+  /** Makes the server's folder ready for its user: creates `data/` and gives it to that user. Idempotent. */
+  prepare(folder: string): Promise<Owner | null>
+  /** Resolves once the processes exist. Rejects with an `AppError` that says what could not be done; then nothing is left running. */
+  start(request: LaunchRequest): Promise<Run>
+  /** Finds what `start` once made in this folder, also one that has ended since. */
+  find(folder: string): Promise<Run | RunEnd>
+  /** Ends whatever still runs for this folder, known or not. */
+  sweep(folder: string): Promise<void>
+}
+
+export interface Places {
+  /** The server's own folder: its working directory and `HOME`. */
+  home: string
+  /** The template's shared packages. */
+  template: string
+  /** `PATH`. */
+  path: string
+}
+
+/** The system user that a server's processes and files belong to. */
+export interface Owner {
+  uid: number
+  gid: number
+}
+
+export interface Limits {
+  memoryBytes: number
+  /** 0.5 is half of one core. */
+  cpuCores: number
+}
+
+export interface LaunchRequest {
+  /** The server's folder on this machine. */
+  folder: string
+  /** The program and its arguments. */
+  command: readonly string[]
+  environment: Readonly<Record<string, string>>
+  limits: Limits
+  /** A folder that the processes may read but not write, or null. */
+  shared: string | null
+}
+
+export interface Run {
+  /** Resolves when the last process has ended and been cleared away. Never rejects; never resolves after `forget`. */
+  readonly ended: Promise<RunEnd>
+  /** Sends a signal to the program itself, so that it can end in an orderly way. */
+  signal(signal: 'SIGTERM' | 'SIGINT' | 'SIGQUIT'): Promise<void>
+  /** Ends every process at once. Idempotent. */
+  kill(): Promise<void>
+  setLimits(limits: Limits): Promise<void>
+  usage(): Promise<RunUsage | null>
+  /** Stops watching; the processes go on. */
+  forget(): void
+}
+
+/** How a run ended. Both null: nothing of ours saw it. */
+export interface RunEnd {
+  code: number | null
+  signal: string | null
+  outOfMemory: boolean
+}
+
+export interface RunUsage {
+  memoryBytes: number
+  /** CPU time used since the start, in seconds. */
+  cpuSeconds: number
+  processes: number
+}
+
+/** The files of one server, all in its folder. Only `data/` belongs to the server's user; the rest is out of its reach. */
+export const serverFiles = {
+  spec: 'spec.json',
+  record: 'run.json',
+  owner: 'owner.json',
+  status: 'status',
+  log: 'console.log',
+  logIndex: 'console.json',
+  input: 'console.in',
+  data: 'data',
+} as const

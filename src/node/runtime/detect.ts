@@ -1,0 +1,151 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { chmod, mkdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import type { NodeCapabilities } from '../../contract/node.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Runtime } from '../runtime.ts'
+import { type Cgroups, findCgroups } from './cgroups.ts'
+import { toolEnvironment } from './launch.ts'
+import { findNodeTools } from './node-tools.ts'
+import { createOwners } from './owners.ts'
+import { createProcessRuntime } from './process.ts'
+import { createSandbox, probeSandbox } from './sandbox.ts'
+
+const run = promisify(execFile)
+
+/** Threads and processes of one server: a large Java server has some hundred, a fork bomb thousands. */
+export const processesMax = 1024
+
+/** Installing bubblewrap may take this long, in ms: a slow mirror and another package manager at work. */
+const aptTimeoutMs = 10 * 60_000
+
+export interface OpenRuntimeOptions {
+  dataDir: string
+  /** Where npm may be, as in `PATH`. */
+  path: string
+  log: Log
+  /** `process` asks for the fallback even where a sandbox works. */
+  prefer?: 'sandbox' | 'process'
+  processesMax?: number
+}
+
+/** Finds out what this machine can do and makes the best runtime of it. Says in words what is not enforced. */
+export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime> {
+  const { dataDir, log } = options
+  const root = process.getuid?.() === 0
+  const identity = createHash('sha256').update(dataDir).digest()
+  const cgroups = await findCgroups(
+    `pharos-${identity.toString('hex').slice(0, 8)}`,
+    options.processesMax ?? processesMax,
+  )
+  const owners = root ? createOwners(identity.readUInt16BE(8)) : null
+  const tools = await findNodeTools(options.path)
+  const parts = { owners, cgroups, tools }
+  const warnings: string[] = []
+
+  let refused = 'the configuration asks for plain processes'
+  if (options.prefer !== 'process') {
+    let probe = await probeSandbox(parts, join(dataDir, 'probe'))
+    if (
+      'refused' in probe &&
+      probe.refused === 'bubblewrap is not installed' &&
+      root &&
+      (await installBubblewrap(log))
+    ) {
+      probe = await probeSandbox(parts, join(dataDir, 'probe'))
+    }
+    if (!('refused' in probe)) {
+      const sandbox = createSandbox({ ...parts, canDisableUserns: probe.canDisableUserns })
+      return withCapabilities(sandbox, { runtime: 'sandbox', isolation: true }, warnings, cgroups, root, log)
+    }
+    refused = probe.refused
+  }
+
+  const advice =
+    refused === 'bubblewrap is not installed'
+      ? 'apt-get install bubblewrap'
+      : 'the documentation of the node names what a sandbox needs'
+  warnings.push(
+    `Servers are not isolated from each other and from this machine: no sandbox can be made here (${refused}; ${advice})`,
+  )
+  if (owners) {
+    const blocked = await firstUnreachable(dataDir)
+    if (blocked)
+      warnings.push(
+        `Servers may be unable to reach their files: ${blocked} lets nobody but its owner through; use a data folder such as /var/lib/pharos`,
+      )
+    await mkdir(join(dataDir, 'servers'), { recursive: true })
+    for (const folder of [dataDir, join(dataDir, 'servers')]) await chmod(folder, 0o711)
+  }
+  return withCapabilities(
+    createProcessRuntime(parts),
+    { runtime: 'process', isolation: false },
+    warnings,
+    cgroups,
+    root,
+    log,
+  )
+}
+
+function withCapabilities(
+  runtime: Omit<Runtime, 'capabilities'>,
+  kind: Pick<NodeCapabilities, 'runtime' | 'isolation'>,
+  warnings: string[],
+  cgroups: Cgroups | null,
+  root: boolean,
+  log: Log,
+): Runtime {
+  const controls = cgroups?.controls ?? { memory: false, cpu: false, processes: false }
+  const missing = [!controls.memory && 'memory', !controls.cpu && 'CPU', !controls.processes && 'process count'].filter(
+    (name) => name !== false,
+  )
+  if (missing.length > 0) {
+    const why = root ? 'this kernel offers no such control group' : 'that needs root or delegated control groups'
+    warnings.push(`Limits of ${missing.join(', ')} are not enforced: ${why}`)
+  }
+  if (!root) warnings.push('All servers run as the user of this node, not as users of their own: that needs root')
+  warnings.push('The disk limit is checked when a server starts, not while it writes')
+  warnings.push('Servers share the network of this machine')
+  for (const warning of warnings) log.warn({ runtime: kind.runtime }, warning)
+  const capabilities: NodeCapabilities = {
+    ...kind,
+    ownUser: root,
+    memoryLimit: controls.memory,
+    cpuLimit: controls.cpu,
+    processLimit: controls.processes,
+    warnings,
+  }
+  return Object.assign(runtime, { capabilities })
+}
+
+async function installBubblewrap(log: Log): Promise<boolean> {
+  const options = {
+    env: { ...toolEnvironment, DEBIAN_FRONTEND: 'noninteractive' },
+    timeout: aptTimeoutMs,
+    maxBuffer: 64 * 1024 * 1024,
+  }
+  try {
+    await stat('/usr/bin/apt-get')
+    log.info('bubblewrap is missing: installing it with apt-get, so that servers run in a sandbox')
+    await run('apt-get', ['update'], options)
+    await run(
+      'apt-get',
+      ['install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=400', 'bubblewrap'],
+      options,
+    )
+    log.info('bubblewrap is installed')
+    return true
+  } catch (error) {
+    log.warn({ err: error }, 'bubblewrap could not be installed')
+    return false
+  }
+}
+
+async function firstUnreachable(folder: string): Promise<string | null> {
+  for (let at = dirname(folder); ; at = dirname(at)) {
+    if (((await stat(at)).mode & 0o001) === 0) return at
+    if (at === dirname(at)) return null
+  }
+}

@@ -1,0 +1,33 @@
+import { join } from 'node:path'
+import { type Run, type RunEnd, serverFiles } from '../runtime.ts'
+import type { Cgroup } from './cgroups.ts'
+import { readBootId } from './proc.ts'
+import { readStatus } from './status-file.ts'
+import { anyAlive, clearAway, launcherStatus, type Shape, trackRun } from './tracked-run.ts'
+
+/** Finds the run that an earlier life of this node began in `folder`: still going, or how it ended. */
+export async function findRun(folder: string, shape: Shape, cgroup: Cgroup | null): Promise<Run | RunEnd> {
+  const first = await readStatus(join(folder, serverFiles.status))
+  if (first.boot === null || first.boot !== (await readBootId())) {
+    // Another boot: every process id in the file belongs to somebody else now.
+    if (cgroup) await cgroup.remove()
+    return { code: first.exitCode, signal: null, outOfMemory: false }
+  }
+  const status = first.launcher ? first : await launcherStatus(folder, (now) => now.launcher !== null)
+  if (!status) {
+    await cgroup?.kill()
+    await cgroup?.remove()
+    return { code: null, signal: null, outOfMemory: false }
+  }
+  if (status.exitCode === null && (await anyAlive(status))) return trackRun({ folder, shape, cgroup })
+  return clearAway(await readStatus(join(folder, serverFiles.status)), shape, cgroup, false)
+}
+
+/** Ends whatever still runs of this folder. */
+export async function sweepRun(folder: string, shape: Shape, cgroup: Cgroup | null): Promise<void> {
+  const found = await findRun(folder, shape, cgroup)
+  if ('ended' in found) {
+    await found.kill()
+    await found.ended
+  }
+}

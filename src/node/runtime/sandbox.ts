@@ -1,0 +1,239 @@
+import { execFile } from 'node:child_process'
+import { lstatSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
+import { AppError } from '../../contract/errors.ts'
+import { writeFileAtomic } from '../../lib/fs.ts'
+import { type LaunchRequest, type Owner, type Places, type Run, type RunEnd, serverFiles } from '../runtime.ts'
+import type { Cgroup, Cgroups } from './cgroups.ts'
+import { launch } from './launch.ts'
+import type { NodeTools } from './node-tools.ts'
+import type { Owners } from './owners.ts'
+import { findRun, sweepRun } from './recovery.ts'
+import { launcherStatus, noteChildStart, sandboxShape, trackRun } from './tracked-run.ts'
+
+const run = promisify(execFile)
+
+/**
+ * The default on Linux. As root: join the control group, make a private view of the mounts in which the server's folder has a
+ * short reachable path, drop to the server's own user, then bubblewrap in a user namespace. As an ordinary user: bubblewrap
+ * alone. Inside, `/` is read-only, `/usr` is the host's, and only `/home/server`, `/tmp`, `/run` and `/dev/shm` can be written.
+ */
+export interface SandboxOptions {
+  /** Null for an ordinary user: then servers are this user's processes. */
+  owners: Owners | null
+  cgroups: Cgroups | null
+  tools: NodeTools
+  /** Whether this bubblewrap can forbid user namespaces inside. */
+  canDisableUserns: boolean
+}
+
+/** Where the private view of the mounts puts things; an empty folder that every Debian and its relatives have. */
+const stageFolder = '/mnt'
+
+const inside: Places = {
+  home: '/home/server',
+  template: '/opt/template',
+  path: '/opt/node/bin:/usr/local/bin:/usr/bin:/bin:/usr/games',
+}
+
+/** Mounts each `kind source name` under the stage, then becomes the rest. */
+const stageScript = `stage=$1
+count=$2
+shift 2
+mount -t tmpfs -o mode=0711,size=64k tmpfs "$stage"
+while [ "$count" -gt 0 ]; do
+  if [ "$1" = folder ]; then mkdir "$stage/$3"; else : > "$stage/$3"; fi
+  mount --bind "$2" "$stage/$3"
+  shift 3
+  count=$((count - 1))
+done
+exec "$@"`
+
+/** What programs expect of /etc: names, certificates, time zone, fonts, where libraries are. No accounts, no secrets. */
+const etc = [
+  'ssl',
+  'ca-certificates',
+  'alternatives',
+  'resolv.conf',
+  'hosts',
+  'nsswitch.conf',
+  'localtime',
+  'timezone',
+  'fonts',
+  'ld.so.cache',
+  'mime.types',
+]
+
+export function createSandbox(options: SandboxOptions) {
+  const groupOf = (folder: string): Cgroup | null => options.cgroups?.group(basename(folder)) ?? null
+  return {
+    places: (): Places => inside,
+
+    async prepare(folder: string): Promise<Owner | null> {
+      if (options.owners) return options.owners.prepare(folder)
+      await mkdir(join(folder, serverFiles.data), { recursive: true, mode: 0o700 })
+      return null
+    },
+
+    async start(request: LaunchRequest): Promise<Run> {
+      const owner = await this.prepare(request.folder)
+      const cgroup = groupOf(request.folder)
+      const joins = (await cgroup?.create(request.limits)) ?? []
+      const accounts = join(request.folder, 'passwd')
+      const uid = owner?.uid ?? process.getuid?.() ?? 0
+      await writeFileAtomic(
+        accounts,
+        `server:x:${uid}:${owner?.gid ?? process.getgid?.() ?? 0}::${inside.home}:/bin/sh\n`,
+        0o644,
+      )
+      const mounts = mountsOf(request, accounts, options.tools)
+      const plan = owner ? staged(mounts, owner) : { prefix: [], mounts }
+      const { exited } = await launch({
+        folder: request.folder,
+        cwd: '/',
+        joins,
+        command: [...plan.prefix, 'bwrap', '--args', '4', '--', ...request.command],
+        secretInput: bwrapArguments(plan.mounts, request.environment, options).join('\0'),
+      })
+      const status = await launcherStatus(request.folder, (now) => now.child !== null)
+      if (!status?.child) {
+        await sweepRun(request.folder, sandboxShape, cgroup)
+        throw new AppError('conflict', 'The sandbox could not be made; the newest lines of the console say why')
+      }
+      await noteChildStart(request.folder, status)
+      return trackRun({ folder: request.folder, shape: sandboxShape, cgroup, launcherExited: exited })
+    },
+
+    find: (folder: string): Promise<Run | RunEnd> => findRun(folder, sandboxShape, groupOf(folder)),
+    sweep: (folder: string): Promise<void> => sweepRun(folder, sandboxShape, groupOf(folder)),
+  }
+}
+
+interface Mount {
+  kind: 'folder' | 'file'
+  source: string
+  /** Its name on the stage. */
+  name: string
+  target: string
+  writable: boolean
+}
+
+function mountsOf(request: LaunchRequest, accounts: string, tools: NodeTools): Mount[] {
+  const mounts: Mount[] = [
+    {
+      kind: 'folder',
+      source: join(request.folder, serverFiles.data),
+      name: 'data',
+      target: inside.home,
+      writable: true,
+    },
+    { kind: 'file', source: accounts, name: 'passwd', target: '/etc/passwd', writable: false },
+    { kind: 'file', source: tools.node, name: 'node', target: '/opt/node/bin/node', writable: false },
+  ]
+  if (tools.npm)
+    mounts.push({
+      kind: 'folder',
+      source: tools.npm,
+      name: 'npm',
+      target: '/opt/node/lib/node_modules/npm',
+      writable: false,
+    })
+  if (request.shared)
+    mounts.push({ kind: 'folder', source: request.shared, name: 'template', target: inside.template, writable: false })
+  return mounts
+}
+
+/** Mounts as root while that is still possible: the server's user could not reach a path such as /root/…. */
+function staged(mounts: Mount[], owner: Owner): { prefix: string[]; mounts: Mount[] } {
+  const binds = mounts.flatMap((mount) => [mount.kind, mount.source, mount.name])
+  return {
+    prefix: [
+      ...[
+        'unshare',
+        '--mount',
+        '--propagation',
+        'slave',
+        'sh',
+        '-ec',
+        stageScript,
+        'sh',
+        stageFolder,
+        String(mounts.length),
+        ...binds,
+      ],
+      ...['setpriv', `--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'],
+    ],
+    mounts: mounts.map((mount) => ({ ...mount, source: join(stageFolder, mount.name) })),
+  }
+}
+
+function bwrapArguments(
+  mounts: Mount[],
+  environment: Readonly<Record<string, string>>,
+  options: SandboxOptions,
+): string[] {
+  const system = ['/bin', '/lib', '/lib64', '/lib32', '/sbin'].flatMap((path) => {
+    const stat = lstatSync(path, { throwIfNoEntry: false })
+    if (!stat) return []
+    return stat.isSymbolicLink() ? ['--symlink', `usr${path}`, path] : ['--ro-bind', path, path]
+  })
+  const namespaces = [
+    '--unshare-user',
+    ...(options.canDisableUserns ? ['--disable-userns'] : []),
+    '--unshare-pid',
+    '--unshare-ipc',
+    '--unshare-uts',
+    '--unshare-cgroup-try',
+  ]
+  return [
+    ...namespaces,
+    ...['--hostname', 'server', '--new-session', '--json-status-fd', '3'],
+    ...['--ro-bind', '/usr', '/usr', ...system],
+    ...etc.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
+    ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--tmpfs', '/run'],
+    ...mounts.flatMap((mount) => [mount.writable ? '--bind' : '--ro-bind', mount.source, mount.target]),
+    ...(options.tools.npm ? ['--symlink', '../lib/node_modules/npm/bin/npm-cli.js', '/opt/node/bin/npm'] : []),
+    ...['--remount-ro', '/', '--chdir', inside.home, '--clearenv'],
+    ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]),
+  ]
+}
+
+/** Whether bubblewrap is there and works, and what it can: null when it does not, with the reason. */
+export async function probeSandbox(
+  options: Omit<SandboxOptions, 'canDisableUserns'>,
+  folder: string,
+): Promise<{ canDisableUserns: boolean } | { refused: string }> {
+  let help = ''
+  try {
+    help = (await run('bwrap', ['--help'])).stdout
+  } catch {
+    return { refused: 'bubblewrap is not installed' }
+  }
+  const canDisableUserns = help.includes('--disable-userns')
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const server = await mkdtemp(join(folder, 'probe-'))
+  try {
+    const sandbox = createSandbox({ ...options, canDisableUserns })
+    const request = {
+      folder: server,
+      command: ['/bin/true'],
+      environment: {},
+      limits: { memoryBytes: 64 * 1024 * 1024, cpuCores: 1 },
+      shared: null,
+    }
+    const outcome = await (await sandbox.start(request)).ended
+    if (outcome.code === 0) return { canDisableUserns }
+    return { refused: await lastLine(join(server, serverFiles.log)) }
+  } catch (error) {
+    const line = await lastLine(join(server, serverFiles.log)).catch(() => '')
+    return { refused: line || (error instanceof Error ? error.message : String(error)) }
+  } finally {
+    await rm(server, { recursive: true, force: true })
+  }
+}
+
+async function lastLine(path: string): Promise<string> {
+  return (await readFile(path, 'utf8')).trim().split('\n').at(-1) ?? ''
+}

@@ -1,0 +1,140 @@
+/**
+ * What a server is doing, as a pure state machine: `command` answers what a person asked, `observe` what really happened.
+ * Both return the next state and the effects to perform; nothing here touches a process.
+ *
+ * ```
+ *            ┌────────────┐ installed       start            ready
+ *  (new) ──▶ │ installing │ ─────────▶ offline ──▶ starting ──────▶ running
+ *            └────────────┘               ▲  ▲        │ stop, restart  │
+ *              ▲        │ install-failed  │  │        ▼                ▼
+ *     reinstall│        ▼                 │  └──── stopping(then stay) / stopping(then start)
+ *              └── install_failed         │             exited                │ exited
+ *                                         └── exited by itself                └────▶ starting
+ * ```
+ *
+ * | from | what | to | effects |
+ * | --- | --- | --- | --- |
+ * | offline | start, restart, restart-due | starting | start |
+ * | offline | stop, kill | offline, a pending restart forgotten | |
+ * | starting, running | start | the same: success | |
+ * | starting, running | stop | stopping, then stay | ask-to-stop |
+ * | starting, running | restart | stopping, then start | ask-to-stop |
+ * | starting, running | kill | stopping, then stay | kill |
+ * | stopping | start, restart | stopping, then start | |
+ * | stopping | stop | stopping, then stay | |
+ * | stopping | kill | stopping, then stay | kill |
+ * | starting | ready | running | |
+ * | starting | start-failed | offline | |
+ * | starting | start-timeout | stopping, then stay | kill |
+ * | stopping | stop-timeout | the same | kill |
+ * | starting, running | exited | offline | consider-restart when it crashed |
+ * | stopping, then stay | exited, start-failed | offline | |
+ * | stopping, then start | exited, start-failed | starting | start |
+ * | offline, install_failed | reinstall | installing | install |
+ * | installing | kill | the same, until the installation has ended | cancel-install |
+ * | installing | installed / install-failed | offline / install_failed | |
+ *
+ * Everything else is refused with the reason (commands) or old news that changes nothing (observations).
+ */
+export type Power =
+  | { phase: 'installing'; since: number }
+  | { phase: 'install_failed'; since: number; why: string }
+  | {
+      phase: 'offline'
+      since: number /** When a crashed server comes back, ms since 1970. */
+      restartAt: number | null
+    }
+  | { phase: 'starting'; since: number }
+  | { phase: 'running'; since: number }
+  | { phase: 'stopping'; since: number; then: 'stay' | 'start' }
+
+export type PowerAction = 'start' | 'stop' | 'restart' | 'kill' | 'reinstall'
+
+export type PowerEvent =
+  | { type: 'installed' }
+  | { type: 'install-failed'; why: string }
+  | { type: 'ready' }
+  | { type: 'start-failed' }
+  | { type: 'start-timeout' }
+  | { type: 'stop-timeout' }
+  | { type: 'exited'; crashed: boolean }
+  | { type: 'restart-planned'; at: number }
+  | { type: 'restart-due' }
+
+export type PowerEffect = 'start' | 'ask-to-stop' | 'kill' | 'install' | 'cancel-install' | 'consider-restart'
+
+export interface Transition {
+  next: Power
+  effects: readonly PowerEffect[]
+}
+
+/** What `action` leads to. A refusal says why in words for the person who asked. */
+export function command(state: Power, action: PowerAction, now: number): Transition | { refused: string } {
+  switch (state.phase) {
+    case 'installing':
+      if (action === 'kill') return stay(state, 'cancel-install')
+      if (action === 'stop') return stay(state)
+      if (action === 'reinstall')
+        return { refused: 'it is being installed already; wait until that has ended, or kill it' }
+      return { refused: 'it is still being installed; start it when that has ended' }
+    case 'install_failed':
+      if (action === 'reinstall') return { next: { phase: 'installing', since: now }, effects: ['install'] }
+      if (action === 'stop' || action === 'kill') return stay(state)
+      return { refused: `its installation failed (${state.why}); reinstall it first` }
+    case 'offline':
+      if (action === 'reinstall') return { next: { phase: 'installing', since: now }, effects: ['install'] }
+      if (action === 'stop' || action === 'kill')
+        return stay(state.restartAt === null ? state : { ...state, restartAt: null })
+      return start(now)
+    case 'starting':
+    case 'running':
+      if (action === 'reinstall') return { refused: 'it is running; stop it before reinstalling it' }
+      if (action === 'start') return stay(state)
+      return {
+        next: { phase: 'stopping', since: now, then: action === 'restart' ? 'start' : 'stay' },
+        effects: [action === 'kill' ? 'kill' : 'ask-to-stop'],
+      }
+    case 'stopping':
+      if (action === 'reinstall') return { refused: 'it is stopping; reinstall it when it is offline' }
+      if (action === 'kill') return stay({ ...state, then: 'stay' }, 'kill')
+      return stay({ ...state, then: action === 'stop' ? 'stay' : 'start' })
+  }
+}
+
+/** What an event changes. News that no longer fits the state changes nothing. */
+export function observe(state: Power, event: PowerEvent, now: number): Transition {
+  switch (event.type) {
+    case 'installed':
+      return state.phase === 'installing' ? { next: offline(now), effects: [] } : stay(state)
+    case 'install-failed':
+      return state.phase === 'installing'
+        ? { next: { phase: 'install_failed', since: now, why: event.why }, effects: [] }
+        : stay(state)
+    case 'ready':
+      return state.phase === 'starting' ? { next: { phase: 'running', since: now }, effects: [] } : stay(state)
+    case 'start-timeout':
+      return state.phase === 'starting'
+        ? { next: { phase: 'stopping', since: now, then: 'stay' }, effects: ['kill'] }
+        : stay(state)
+    case 'stop-timeout':
+      return state.phase === 'stopping' ? stay(state, 'kill') : stay(state)
+    case 'start-failed':
+      return ended(state, false, now)
+    case 'exited':
+      return ended(state, event.crashed, now)
+    case 'restart-planned':
+      return state.phase === 'offline' ? stay({ ...state, restartAt: event.at }) : stay(state)
+    case 'restart-due':
+      return state.phase === 'offline' && state.restartAt !== null ? start(now) : stay(state)
+  }
+}
+
+function ended(state: Power, crashed: boolean, now: number): Transition {
+  if (state.phase === 'stopping') return state.then === 'start' ? start(now) : { next: offline(now), effects: [] }
+  if (state.phase !== 'starting' && state.phase !== 'running') return stay(state)
+  return { next: offline(now), effects: crashed ? ['consider-restart'] : [] }
+}
+
+const stay = (next: Power, ...effects: PowerEffect[]): Transition => ({ next, effects })
+const offline = (now: number): Power => ({ phase: 'offline', since: now, restartAt: null })
+const start = (now: number): Transition => ({ next: { phase: 'starting', since: now }, effects: ['start'] })
