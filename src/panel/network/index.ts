@@ -1,0 +1,4 @@
+// What the other slices use of the network.
+export { type Address, addressText, publicAddressOf } from './address.ts'
+export { type AllocationWithTunnel, allocationsOf, insertAllocation, portsTaken } from './store.ts'
+export { allocationView } from './view.ts'

@@ -1,0 +1,35 @@
+import { ApiError } from '../../client/index.ts'
+import type { ErrorCode } from '../../contract/errors.ts'
+import { AppError, conflict } from '../../contract/errors.ts'
+import { nodeCallMs, nodeWordsMax } from './limits.ts'
+
+/**
+ * Awaits one call to a node and words its failure for the person who waits: what the node refuses keeps the node's reason,
+ * a broken or silent link says that the node is away, and a fault of the node's stays a fault.
+ */
+export async function answerOf<T>(node: string, call: Promise<T>): Promise<T> {
+  try {
+    return await call
+  } catch (cause) {
+    throw wordsFor(node, cause)
+  }
+}
+
+export const nodeAway = (node: string): AppError =>
+  conflict(`Node ${node} is away. Try again once it is back; its servers go on without the panel.`)
+
+function wordsFor(node: string, cause: unknown): AppError | Error {
+  if (!(cause instanceof ApiError))
+    return new AppError('conflict', `Node ${node} does not answer. Try again in a moment.`, { cause })
+  const { code } = cause
+  if (code === 'conflict') return new AppError('conflict', plain(cause.message), { cause })
+  if (code === 'not_found')
+    return new AppError('conflict', `Node ${node} does not have this server yet. Try again in a moment.`, { cause })
+  return new Error(`Node ${node} failed: ${code} ${plain(cause.message)}`, { cause })
+}
+
+/** A node's words are as untrusted as the node. */
+function plain(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+  return text.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, nodeWordsMax)
+}

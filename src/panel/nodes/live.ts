@@ -1,0 +1,112 @@
+import { type Client, createClient } from '../../client/index.ts'
+import { type EdgeEndpoint, type NodeEvent, type NodeFacts, nodeOperations, nodeSockets } from '../../contract/node.ts'
+import { linkSend, openLinkSocket } from '../../http/index.ts'
+import { backoffMs, reconnectBackoff } from '../../lib/backoff.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import { Queue } from '../../lib/queue.ts'
+import type { Link } from '../../link/index.ts'
+import { answerOf } from './call.ts'
+import { factsEveryMs } from './limits.ts'
+
+export type NodeClient = Client<typeof nodeOperations>
+
+/** What a live node needs of the panel. */
+export interface LiveNodeWorld {
+  clock: Clock
+  log: Log
+  edges(): EdgeEndpoint[] | Promise<EdgeEndpoint[]>
+  /** Keeps the facts; false where the node has been forgotten. */
+  saveFacts(nodeId: string, facts: NodeFacts): Promise<boolean>
+  /** Its facts are known: everything may be asked of it now. */
+  up(node: LiveNode): Promise<void>
+  event(node: LiveNode, event: NodeEvent): Promise<void>
+}
+
+/** A node over the link that it holds now. It lives as long as that link; coming back makes a new one. */
+export class LiveNode {
+  readonly id: string
+  readonly name: string
+  readonly link: Link
+  readonly client: NodeClient
+  facts: NodeFacts | null = null
+  readonly #world: LiveNodeWorld
+  readonly #ended = new AbortController()
+  readonly #edgePushes = new Queue()
+
+  constructor(row: { id: string; name: string }, link: Link, world: LiveNodeWorld) {
+    this.id = row.id
+    this.name = row.name
+    this.link = link
+    // A node is untrusted: what it says must be what the contract says.
+    this.client = createClient(nodeOperations, { baseUrl: '', send: linkSend(() => link), checkReplies: true })
+    this.#world = world
+  }
+
+  /** Aborted when the link has ended. */
+  get signal(): AbortSignal {
+    return this.#ended.signal
+  }
+
+  /** Gets to know the node, then reads its events until the link ends. Never rejects. */
+  async run(): Promise<void> {
+    void this.link.closed.then(() => this.#ended.abort())
+    try {
+      if (!(await this.#learn())) return this.link.close('This node has been removed from the panel.')
+      await this.#world.up(this)
+    } catch (error) {
+      if (this.signal.aborted) return
+      this.#world.log.warn({ node: this.name, err: error }, 'node does not answer as a node should')
+      return this.link.close('The panel could not get to know this node.')
+    }
+    void this.pushEdges()
+    await Promise.all([this.#readEvents(), this.#relearn()])
+  }
+
+  /** Tells the node which edges there are, in the order of the calls. Never rejects. */
+  pushEdges(): Promise<void> {
+    return this.#edgePushes.run(async () => {
+      if (this.signal.aborted) return
+      try {
+        await answerOf(this.name, this.client.putEdges({ body: await this.#world.edges() }))
+      } catch (error) {
+        if (!this.signal.aborted)
+          this.#world.log.warn({ node: this.name, err: error }, 'could not tell the node its edges')
+      }
+    })
+  }
+
+  async #learn(): Promise<boolean> {
+    const facts = await answerOf(this.name, this.client.facts({}))
+    if (!(await this.#world.saveFacts(this.id, facts))) return false
+    this.facts = facts
+    return true
+  }
+
+  async #relearn(): Promise<void> {
+    for (;;) {
+      await this.#world.clock.sleep(factsEveryMs, this.signal).catch(() => undefined)
+      if (this.signal.aborted) return
+      try {
+        if (!(await this.#learn())) return this.link.close('This node has been removed from the panel.')
+      } catch (error) {
+        if (!this.signal.aborted) this.#world.log.warn({ node: this.name, err: error }, 'node did not say what it is')
+      }
+    }
+  }
+
+  /** One event after the other: a node that floods waits for the panel, the panel does not pile up its events. */
+  async #readEvents(): Promise<void> {
+    for (let attempt = 0; !this.signal.aborted; attempt += 1) {
+      try {
+        for await (const event of await openLinkSocket(this.link, nodeSockets.events, {}, this.signal)) {
+          attempt = 0
+          await this.#world.event(this, event)
+        }
+      } catch (error) {
+        if (!this.signal.aborted) this.#world.log.warn({ node: this.name, err: error }, 'events of the node broke off')
+      }
+      await this.#world.clock.sleep(backoffMs(attempt, reconnectBackoff), this.signal).catch(() => undefined)
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import type { nodeAdminOperations } from '../../contract/api/nodes.ts'
+import { notFound } from '../../contract/errors.ts'
+import { NodeFacts } from '../../contract/node.ts'
+import type { Handlers } from '../../contract/operation.ts'
+import { type Clock, isoTime } from '../../lib/clock.ts'
+import type { PanelContexts } from '../access/index.ts'
+import type { Database } from '../db/index.ts'
+import type { Nodes } from './nodes.ts'
+import { listNodes, type NodeWithServers, nodeWithServers } from './store.ts'
+
+export function nodeHandlers({
+  db,
+  nodes,
+  clock,
+}: {
+  db: Database
+  nodes: Nodes
+  clock: Clock
+}): Handlers<typeof nodeAdminOperations, PanelContexts> {
+  const view = (row: NodeWithServers) => {
+    const live = nodes.online(row.id)
+    const facts = live?.facts ?? (row.facts === null ? null : NodeFacts.parse(JSON.parse(row.facts)))
+    const lastSeen = live ? clock.now() : row.last_seen_at
+    return {
+      id: row.id,
+      name: row.name,
+      online: live !== null,
+      lastSeen: lastSeen === null ? null : isoTime(lastSeen),
+      version: facts?.version ?? null,
+      hostname: facts?.hostname ?? null,
+      cpuCores: facts?.cpuCores ?? null,
+      memoryBytes: facts?.memoryBytes ?? null,
+      diskFreeBytes: facts?.diskFreeBytes ?? null,
+      capabilities: facts?.capabilities ?? null,
+      publicAddress: row.public_address,
+      ports: { first: row.port_first, last: row.port_last },
+      servers: row.servers,
+      createdAt: isoTime(row.created_at),
+    }
+  }
+  const viewOf = async (id: string) => {
+    const row = await nodeWithServers(db.kysely, id)
+    if (!row) throw notFound(`Node ${id}`)
+    return view(row)
+  }
+  return {
+    nodes: async () => ({ nodes: (await listNodes(db.kysely)).map(view) }),
+    node: ({ params }) => viewOf(params.node),
+    createNode: async ({ body }) => {
+      const { id, joinToken } = await nodes.create(body)
+      return { node: await viewOf(id), joinToken, command: `pharos node join ${joinToken}` }
+    },
+    deleteNode: async ({ params }) => {
+      await nodes.remove(params.node)
+      return { id: params.node, removed: true }
+    },
+  }
+}

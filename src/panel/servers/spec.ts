@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import { ServerSpec } from '../../contract/node.ts'
+import { Template } from '../../contract/template.ts'
+import type { AllocationRow, ServerRow } from '../db/tables.ts'
+
+/** The template as it was when the server was made. */
+export const templateOf = (row: Pick<ServerRow, 'template'>): Template => Template.parse(JSON.parse(row.template))
+
+export const variablesOf = (row: Pick<ServerRow, 'variables'>): Record<string, string> =>
+  Variables.parse(JSON.parse(row.variables))
+
+/** What the node shall make of the server. A port is tunnelled where no public address leads to it. */
+export function specOf(
+  row: ServerRow,
+  allocations: readonly AllocationRow[],
+  publicAddress: string | null,
+): ServerSpec {
+  return ServerSpec.parse({
+    id: row.id,
+    revision: row.revision,
+    name: row.name,
+    template: templateOf(row),
+    resources: { memory: row.memory, disk: row.disk, cpu: row.cpu },
+    variables: variablesOf(row),
+    allocations: [...allocations]
+      .sort((left, right) => right.primary_port - left.primary_port || left.port - right.port)
+      .map(({ id, port }) => ({ id, port, tunnel: publicAddress === null })),
+    restartOnCrash: row.restart_on_crash === 1,
+    suspended: row.suspended_at !== null,
+  } satisfies z.input<typeof ServerSpec>)
+}
+
+const Variables = z.record(z.string(), z.string())

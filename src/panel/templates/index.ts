@@ -1,0 +1,4 @@
+// What the other slices use of templates.
+export { loadTemplates, type Templates } from './load.ts'
+export { templateHandlers } from './routes.ts'
+export { checkVariables } from './variables.ts'
