@@ -7,7 +7,14 @@ import { displayName } from './fields.ts'
  */
 
 /** Variables appear as `{{NAME}}`; these are always there and cannot be set. */
-export const builtinVariables = ['SERVER_ID', 'SERVER_NAME', 'SERVER_PORT', 'SERVER_MEMORY_MB'] as const
+export const builtinVariables = [
+  'SERVER_ID',
+  'SERVER_NAME',
+  'SERVER_PORT',
+  'SERVER_MEMORY_MB',
+  /** The folder of `install.npm`, as the server sees it. */
+  'TEMPLATE_DIR',
+] as const
 
 const VariableName = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'must be upper-case letters, digits and underscores')
 
@@ -67,8 +74,26 @@ export const Template = z
     variables: z.array(TemplateVariable).max(100).default([]),
     install: z
       .strictObject({
-        /** The template's folder has package.json and package-lock.json: installed once per node and shared read-only by its servers. */
-        npm: z.boolean().default(false),
+        /**
+         * npm packages, installed once per node and shared read-only by the servers that need the same ones. In a template's
+         * folder these are the files of its folder `npm`; here they travel as text, so that a node needs no template folder.
+         */
+        npm: z
+          .strictObject({
+            packageJson: z.string().max(65_536),
+            packageLock: z.string().max(4_194_304),
+            /** More files to put beside them, such as a launcher. */
+            files: z
+              .array(
+                z.strictObject({
+                  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/),
+                  content: z.string().max(1_048_576),
+                }),
+              )
+              .max(50)
+              .default([]),
+          })
+          .optional(),
         /** Debian packages that must be on the node; installed where the node runs as root. */
         debian: z
           .array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/))

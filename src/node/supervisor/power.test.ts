@@ -97,7 +97,7 @@ test('refuses a start while it is being installed or after that failed, with the
 })
 
 test('refuses a reinstall while it runs, stops or is being installed', () => {
-  for (const state of [starting, running, installing, { phase: 'stopping', since: 0, then: 'stay' } as const]) {
+  for (const state of [starting, running, installing, { phase: 'stopping', since: 0, afterwards: 'stay' } as const]) {
     assert.ok(story(state, 'reinstall').refused)
   }
 })

@@ -46,7 +46,7 @@ export type Power =
     }
   | { phase: 'starting'; since: number }
   | { phase: 'running'; since: number }
-  | { phase: 'stopping'; since: number; then: 'stay' | 'start' }
+  | { phase: 'stopping'; since: number; afterwards: 'stay' | 'start' }
 
 export type PowerAction = 'start' | 'stop' | 'restart' | 'kill' | 'reinstall'
 
@@ -91,13 +91,13 @@ export function command(state: Power, action: PowerAction, now: number): Transit
       if (action === 'reinstall') return { refused: 'it is running; stop it before reinstalling it' }
       if (action === 'start') return stay(state)
       return {
-        next: { phase: 'stopping', since: now, then: action === 'restart' ? 'start' : 'stay' },
+        next: { phase: 'stopping', since: now, afterwards: action === 'restart' ? 'start' : 'stay' },
         effects: [action === 'kill' ? 'kill' : 'ask-to-stop'],
       }
     case 'stopping':
       if (action === 'reinstall') return { refused: 'it is stopping; reinstall it when it is offline' }
-      if (action === 'kill') return stay({ ...state, then: 'stay' }, 'kill')
-      return stay({ ...state, then: action === 'stop' ? 'stay' : 'start' })
+      if (action === 'kill') return stay({ ...state, afterwards: 'stay' }, 'kill')
+      return stay({ ...state, afterwards: action === 'stop' ? 'stay' : 'start' })
   }
 }
 
@@ -114,7 +114,7 @@ export function observe(state: Power, event: PowerEvent, now: number): Transitio
       return state.phase === 'starting' ? { next: { phase: 'running', since: now }, effects: [] } : stay(state)
     case 'start-timeout':
       return state.phase === 'starting'
-        ? { next: { phase: 'stopping', since: now, then: 'stay' }, effects: ['kill'] }
+        ? { next: { phase: 'stopping', since: now, afterwards: 'stay' }, effects: ['kill'] }
         : stay(state)
     case 'stop-timeout':
       return state.phase === 'stopping' ? stay(state, 'kill') : stay(state)
@@ -130,7 +130,7 @@ export function observe(state: Power, event: PowerEvent, now: number): Transitio
 }
 
 function ended(state: Power, crashed: boolean, now: number): Transition {
-  if (state.phase === 'stopping') return state.then === 'start' ? start(now) : { next: offline(now), effects: [] }
+  if (state.phase === 'stopping') return state.afterwards === 'start' ? start(now) : { next: offline(now), effects: [] }
   if (state.phase !== 'starting' && state.phase !== 'running') return stay(state)
   return { next: offline(now), effects: crashed ? ['consider-restart'] : [] }
 }

@@ -1,0 +1,20 @@
+import type { ServerSpec } from '../../contract/node.ts'
+
+/** Everything that `{{NAME}}` can mean for this server. What is built in cannot be changed by a variable of the same name. */
+export function valuesOf(spec: ServerSpec, templateFolder: string): Record<string, string> {
+  return {
+    ...spec.variables,
+    SERVER_ID: spec.id,
+    SERVER_NAME: spec.name,
+    SERVER_PORT: String(spec.allocations[0]?.port ?? ''),
+    SERVER_MEMORY_MB: String(spec.resources.memory),
+    TEMPLATE_DIR: templateFolder,
+  }
+}
+
+/** Replaces each `{{NAME}}` once: what a value brings in is not looked at again. A name that means nothing stays as it is. */
+export function fillIn(text: string, values: Readonly<Record<string, string>>): string {
+  return text.replace(/\{\{([A-Z][A-Z0-9_]*)\}\}/g, (whole, name: string) =>
+    Object.hasOwn(values, name) ? (values[name] ?? whole) : whole,
+  )
+}
