@@ -1,6 +1,16 @@
 import type { Gate } from '../../http/index.ts'
-import type { Signal } from '../../lib/signals.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import { hashSecret } from '../../lib/secret.ts'
+import { Signal } from '../../lib/signals.ts'
+import type { Change, Changes, Database } from '../db/index.ts'
 import type { Caller, PanelContexts, ServerAccess } from './caller.ts'
+import { createGate } from './gate.ts'
+import { LastUsed, type Uses } from './last-used.ts'
+import { callersMax, serverAccessMax } from './limits.ts'
+import { accessTo } from './server-access.ts'
+import { type Credential, findServerGrant, findSession, findToken, type ServerGrant } from './store.ts'
+import { TaggedCache } from './tagged-cache.ts'
 
 export interface Revoked {
   kind: 'token' | 'session' | 'user'
@@ -35,4 +45,150 @@ export interface Access extends AsyncDisposable {
   readonly revoked: Signal<Revoked>
   /** Writes the times at which keys and sessions were last used, which otherwise happens every few seconds. */
   flushLastUsed(): Promise<void>
+}
+
+export interface AccessOptions {
+  database: Database
+  changes: Changes
+  clock: Clock
+  log: Log
+  /** The origin of the panel's own pages, where it is configured. */
+  publicOrigin: string | null
+  /** Write the times of last use; the slices that own the rows do. */
+  touchTokens(uses: Uses): Promise<void>
+  touchSessions(uses: Uses): Promise<void>
+}
+
+export function createAccess(options: AccessOptions): Access {
+  const { database, changes, clock, log } = options
+  const credentials = new TaggedCache<Credential>(callersMax)
+  const servers = new TaggedCache<ServerGrant>(serverAccessMax)
+  const revoked = new Signal<Revoked>()
+  const usedTokens = new LastUsed(options.touchTokens, log)
+  const usedSessions = new LastUsed(options.touchSessions, log)
+
+  const live = (credential: Credential | null): Credential | null =>
+    credential && (credential.expiresAt === null || credential.expiresAt > clock.now()) ? credential : null
+
+  /** Answers at once where it can: this is on the path of every request. */
+  const credentialBy = (
+    kind: Credential['kind'],
+    column: 'secret_hash' | 'id',
+    value: string,
+  ): Credential | null | Promise<Credential | null> => {
+    const key = `${kind} ${column} ${value}`
+    const known = changes.complete ? live(credentials.get(key) ?? null) : null
+    if (known) return known
+    // A session slides: one that has run out here may have been prolonged since it was read.
+    const find = kind === 'token' ? findToken : findSession
+    return credentials
+      .load(key, async () => {
+        const value_ = await find(database.kysely, { column, value })
+        return value_ && { value: value_, tags: tagsOfCredential(value_) }
+      })
+      .then(live)
+  }
+
+  const touch = ({ kind, id }: Credential): void =>
+    (kind === 'token' ? usedTokens : usedSessions).touch(id, clock.now())
+
+  const grantOf = (caller: Caller, serverId: string): ServerGrant | null | Promise<ServerGrant | null> => {
+    const key = `${caller.userId} ${serverId}`
+    return (
+      (changes.complete ? servers.get(key) : undefined) ??
+      servers.load(key, async () => {
+        const value = await findServerGrant(database.kysely, serverId, caller.userId)
+        return (
+          value && {
+            value,
+            tags: [`server ${serverId}`, `user ${caller.userId}`, `workspace ${value.row.workspace_id}`],
+          }
+        )
+      })
+    )
+  }
+
+  const identity = (credential: Credential | null): KeyIdentity | null => {
+    const workspace = credential?.memberships.find(({ id }) => id === credential.workspaceId)
+    if (!credential || !workspace || workspace.suspended) return null
+    touch(credential)
+    return { tokenId: credential.id, userId: credential.userId, workspaceId: workspace.id, slug: workspace.slug }
+  }
+
+  const forget = (change: Change): void => {
+    const tag = tagOfChange(change)
+    if (!tag) return
+    credentials.drop(tag)
+    servers.drop(tag)
+    // A key or session is announced when it has ended: a new one changes nothing for anybody.
+    if (change.of === 'token' || change.of === 'session') revoked.emit({ kind: change.of, id: change.id })
+  }
+  const stops = [
+    changes.on(forget),
+    changes.gap.on(() => {
+      credentials.clear()
+      servers.clear()
+    }),
+  ]
+
+  return {
+    gate: createGate({
+      clock,
+      publicOrigin: options.publicOrigin,
+      credentialOfSecret: (kind, secret) => credentialBy(kind, 'secret_hash', hashSecret(secret)),
+      grantOf,
+      touch,
+    }),
+    revoked,
+    serverAccess(caller, serverId) {
+      const decide = (grant: ServerGrant | null): ServerAccess | null =>
+        grant === null || grant.suspended ? null : accessTo(caller, grant)
+      const grant = grantOf(caller, serverId)
+      return grant instanceof Promise ? grant.then(decide) : decide(grant)
+    },
+    async stillValid(caller) {
+      const id = caller.via.kind === 'token' ? caller.via.tokenId : caller.via.sessionId
+      const credential = await credentialBy(caller.via.kind, 'id', id)
+      return credential !== null && !isSuspended(credential)
+    },
+    identifyKey: async (rawKey) => identity(await credentialBy('token', 'secret_hash', hashSecret(rawKey))),
+    identifyKeyId: async (tokenId) => identity(await credentialBy('token', 'id', tokenId)),
+    async flushLastUsed() {
+      await Promise.all([usedTokens.flush(), usedSessions.flush()])
+    },
+    async [Symbol.asyncDispose]() {
+      for (const stop of stops) stop()
+      await usedTokens[Symbol.asyncDispose]()
+      await usedSessions[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Whether a key's workspace is suspended. A session has no workspace of its own. */
+const isSuspended = ({ workspaceId, memberships }: Credential): boolean =>
+  memberships.some(({ id, suspended }) => id === workspaceId && suspended)
+
+const tagsOfCredential = ({ kind, id, userId, memberships }: Credential): string[] => [
+  `${kind} ${id}`,
+  `user ${userId}`,
+  ...memberships.map((membership) => `workspace ${membership.id}`),
+]
+
+function tagOfChange(change: Change): string | null {
+  switch (change.of) {
+    case 'member':
+      return `user ${change.userId}`
+    case 'subuser':
+      return `server ${change.serverId}`
+    case 'token':
+    case 'session':
+    case 'user':
+    case 'workspace':
+    case 'server':
+      return `${change.of} ${change.id}`
+    case 'edge':
+    case 'node':
+    case 'tunnel':
+      return null
+  }
 }

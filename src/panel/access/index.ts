@@ -1,2 +1,8 @@
-export type { Access, KeyIdentity, Revoked } from './access.ts'
+// Who may do what. Slices get `Access` from the composition root and the contexts from the gate.
+export { type Access, createAccess, type KeyIdentity, type Revoked } from './access.ts'
+export { limitedAs } from './address.ts'
 export type { Caller, PanelContexts, ServerAccess, WorkspaceMembership } from './caller.ts'
+export type { Uses } from './last-used.ts'
+export { addressesMax } from './limits.ts'
+export { RateLimit } from './rate-limit.ts'
+export { endedSessionCookie, sessionCookie } from './session-cookie.ts'

@@ -7,7 +7,7 @@ import { migrations } from './migrations/index.ts'
 import { openPostgres } from './postgres.ts'
 import { openSqlite } from './sqlite.ts'
 import type { Tables } from './tables.ts'
-import { isSerializationFailure } from './violations.ts'
+import { isSerializationFailure, isUniqueViolation } from './violations.ts'
 
 export type DatabaseConfig = { kind: 'sqlite'; file: string } | { kind: 'postgres'; url: Secret }
 
@@ -55,7 +55,9 @@ export async function openDatabase(config: DatabaseConfig, log: Log): Promise<Da
           // The connection is taken outside of `inside`, everything that `work` does happens within it.
           return await transaction().execute((trx) => inside.run(true, () => work(trx)))
         } catch (error) {
-          if (!isSerializationFailure(error) || attempt === serializationAttemptsMax) throw error
+          // A rival may also show as a unique violation: trying again finds its row by the checks that come before the write.
+          const rival = isSerializationFailure(error) || (config.kind === 'postgres' && isUniqueViolation(error))
+          if (!rival || attempt === serializationAttemptsMax) throw error
           await new Promise((resolve) => setTimeout(resolve, Math.random() * retryPauseMs * attempt))
         }
       }

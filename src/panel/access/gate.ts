@@ -1,0 +1,201 @@
+import { AppError, forbidden, notFound, unauthorized } from '../../contract/errors.ts'
+import type { Access as AccessRule, Operation, Socket } from '../../contract/operation.ts'
+import type { ServerPermission, WorkspacePermission } from '../../contract/permissions.ts'
+import type { Gate, GateRequest } from '../../http/index.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { limitedAs } from './address.ts'
+import type { Caller, PanelContexts, ServerAccess } from './caller.ts'
+import {
+  addressesMax,
+  anonymousRequestsPerMinute,
+  callersMax,
+  failedAuthenticationsPerMinute,
+  rateWindowMs,
+  sessionRequestsPerMinute,
+} from './limits.ts'
+import { RateLimit, type Taken } from './rate-limit.ts'
+import { accessTo } from './server-access.ts'
+import { readSessionCookie, requestOrigin } from './session-cookie.ts'
+import type { Credential, Membership, ServerGrant } from './store.ts'
+
+type MaybePromise<T> = T | Promise<T>
+
+export interface GateOptions {
+  clock: Clock
+  publicOrigin: string | null
+  credentialOfSecret(kind: Credential['kind'], secret: string): MaybePromise<Credential | null>
+  grantOf(caller: Caller, serverId: string): MaybePromise<ServerGrant | null>
+  touch(credential: Credential): void
+}
+
+/** Which workspace a session means, by slug. Keys need none: they belong to one. */
+export const workspaceHeader = 'x-pharos-workspace'
+
+/**
+ * Admits requests of the public API: who is it, are they asking too often, may they do this. With everything remembered it
+ * answers without waiting.
+ */
+export function createGate(options: GateOptions): Gate<PanelContexts> {
+  const { clock } = options
+  const callers = new RateLimit({ windowMs: rateWindowMs, keysMax: callersMax, clock })
+  const anonymous = new RateLimit({ windowMs: rateWindowMs, keysMax: addressesMax, clock })
+  const failures = new RateLimit({ windowMs: rateWindowMs, keysMax: addressesMax, clock })
+
+  const refuseUnknown = (request: GateRequest, presented: boolean): never => {
+    const address = limitedAs(request.address)
+    const taken = presented
+      ? failures.take(address, failedAuthenticationsPerMinute)
+      : anonymous.take(address, anonymousRequestsPerMinute)
+    if (!taken.allowed) throw tooMany(taken, presented ? 'refused keys from your address' : 'requests without a key')
+    throw unauthorized(unauthorizedWords)
+  }
+
+  const admitCredential = (
+    operation: Operation | Socket,
+    request: GateRequest,
+    credential: Credential | null,
+  ): MaybePromise<PanelContexts[keyof PanelContexts]> => {
+    if (!credential) return refuseUnknown(request, true)
+    const own = credential.memberships.find(({ id }) => id === credential.workspaceId)
+    const limit = own ? own.keyRequestsPerMinute : sessionRequestsPerMinute
+    const taken = callers.take(credential.id, limit)
+    request.setHeader('X-RateLimit-Limit', String(taken.limit))
+    request.setHeader('X-RateLimit-Remaining', String(taken.remaining))
+    request.setHeader('X-RateLimit-Reset', String(taken.resetSeconds))
+    if (!taken.allowed) throw tooMany(taken, own ? 'requests of this key' : 'requests of this session')
+    options.touch(credential)
+    if (own?.suspended) throw suspendedError(own.slug)
+    const caller = callerOf(credential)
+    const { access } = operation
+    if (access === 'account') return { caller }
+    if (access === 'instance') {
+      if (!credential.instanceAdmin) throw forbidden('Only an administrator of this installation may do this')
+      return { caller }
+    }
+    if (typeof access === 'string') throw notFound('Route')
+    if ('workspace' in access) return { caller, workspace: chooseWorkspace(credential, request, own, access.workspace) }
+
+    const serverId = shortServerId(request.params.serverId ?? '')
+    const decide = (grant: ServerGrant | null): PanelContexts['server'] => ({
+      caller,
+      server: permitServer(caller, grant, serverId, permissionFor(access.server, request.body)),
+    })
+    const grant = serverId === null ? null : options.grantOf(caller, serverId)
+    return grant instanceof Promise ? grant.then(decide) : decide(grant)
+  }
+
+  return {
+    admit(operation, request) {
+      if (operation.access === 'public') {
+        const taken = anonymous.take(limitedAs(request.address), anonymousRequestsPerMinute)
+        if (!taken.allowed) throw tooMany(taken, 'requests without a key')
+        return { caller: null }
+      }
+      const presented = presentedSecret(operation, request, options.publicOrigin)
+      if (!presented) return refuseUnknown(request, false)
+      const credential = options.credentialOfSecret(presented.kind, presented.secret)
+      return credential instanceof Promise
+        ? credential.then((known) => admitCredential(operation, request, known))
+        : admitCredential(operation, request, credential)
+    },
+  }
+}
+
+/** The same words whether a key never was, is revoked, has expired, or was forgotten: a guesser learns nothing. */
+const unauthorizedWords =
+  'The API key is missing or not valid. Send one that is as "Authorization: Bearer <key>", or sign in.'
+
+/** Longer than any key of ours: nothing of this size needs to be hashed. */
+const secretLengthMax = 512
+
+function presentedSecret(
+  operation: Operation | Socket,
+  { headers, method }: GateRequest,
+  publicOrigin: string | null,
+): { kind: Credential['kind']; secret: string } | null {
+  const { authorization } = headers
+  if (authorization !== undefined) {
+    const [, secret = ''] = /^bearer +([^\s]+) *$/i.exec(authorization) ?? []
+    return { kind: 'token', secret: secret.length <= secretLengthMax ? secret : '' }
+  }
+  const cookie = readSessionCookie(headers)
+  if (cookie === null || cookie.length > secretLengthMax) return null
+  const origin = requestOrigin(headers, publicOrigin)
+  // Reading is safe without proof: another site cannot see the reply. Acting, and a socket, need it.
+  const onlyReads = method === 'GET' && !('sends' in operation)
+  if (origin === 'foreign' || (origin === 'unknown' && !onlyReads))
+    throw unauthorized("A session works only from the panel's own pages. Programs and other sites use an API key.")
+  return { kind: 'session', secret: cookie }
+}
+
+function callerOf(credential: Credential): Caller {
+  const { id, userId, email, instanceAdmin, workspaceId } = credential
+  return {
+    userId,
+    email,
+    instanceAdmin,
+    via: workspaceId === null ? { kind: 'session', sessionId: id } : { kind: 'token', tokenId: id, workspaceId },
+  }
+}
+
+function chooseWorkspace(
+  { memberships }: Credential,
+  { headers }: GateRequest,
+  own: Membership | undefined,
+  permission: WorkspacePermission,
+): Membership {
+  const slug = headers[workspaceHeader]
+  const workspace = own ?? (slug === undefined ? memberships[0] : memberships.find((one) => one.slug === slug))
+  if (!workspace)
+    throw forbidden(
+      slug === undefined
+        ? 'You belong to no workspace. Create one, or ask for an invitation.'
+        : `You are not a member of a workspace called ${JSON.stringify(slug)}. GET /workspaces lists yours.`,
+    )
+  if (workspace.suspended) throw suspendedError(workspace.slug)
+  if (!workspace.permissions.has(permission))
+    throw forbidden(
+      `This needs ${permission}, which your role in workspace ${workspace.slug} (${workspace.role}) does not have. Ask one of its owners.`,
+    )
+  return workspace
+}
+
+function permitServer(
+  caller: Caller,
+  grant: ServerGrant | null,
+  serverId: string | null,
+  permission: ServerPermission | null,
+): ServerAccess {
+  const access = grant && accessTo(caller, grant)
+  if (!grant || !access) throw notFound(serverId === null ? 'Server' : `Server ${serverId}`)
+  if (grant.suspended)
+    throw forbidden(
+      `Server ${serverId} belongs to a workspace that is suspended. Ask the administrator of this installation.`,
+    )
+  if (permission !== null && !access.permissions.has(permission))
+    throw forbidden(`This needs ${permission} on server ${serverId}, which you were not given. Ask its owner.`)
+  return access
+}
+
+type ServerRule = Extract<AccessRule, { server: unknown }>['server']
+
+/** Null where seeing the server is enough, also for a value that the body's schema is going to refuse. */
+function permissionFor(rule: ServerRule, body: unknown): ServerPermission | null {
+  if (rule === 'visible') return null
+  if (typeof rule === 'string') return rule
+  const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, rule.field) : undefined
+  return typeof value === 'string' && Object.hasOwn(rule.of, value) ? (rule.of[value] ?? null) : null
+}
+
+/** `1a7ce997`, also of `servers/1a7ce997`; null for anything else. */
+function shortServerId(param: string): string | null {
+  return /^(?:servers\/)?([0-9a-f]{8})$/.exec(param)?.[1] ?? null
+}
+
+const suspendedError = (slug: string): AppError =>
+  forbidden(`Workspace ${slug} is suspended. Ask the administrator of this installation.`)
+
+const tooMany = ({ limit, resetSeconds }: Taken, what: string): AppError =>
+  new AppError('rate_limited', `Too many ${what}: at most ${limit} a minute. Try again in ${resetSeconds} s.`, {
+    retryAfterSeconds: resetSeconds,
+  })

@@ -1,0 +1,44 @@
+import { AppError } from '../../contract/errors.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { addressesMax, limitedAs, RateLimit } from '../access/index.ts'
+import { attemptsPerAccount, attemptsPerAccountAndAddress, attemptsPerAddress, attemptWindowMs } from './limits.ts'
+
+/** Counts wrong passwords and secrets. Each try counts until it turns out to be right, so tries at the same time count too. */
+export interface Attempts {
+  /** Throws `rate_limited` when there were too many; returns what to call when the try was right. `account`: an e-mail address or a user's id. */
+  begin(address: string, account: string | null): () => void
+}
+
+export function createAttempts(clock: Clock): Attempts {
+  const counts = new RateLimit({ windowMs: attemptWindowMs, keysMax: 3 * addressesMax, clock })
+  return {
+    begin(address, account) {
+      const from = limitedAs(address)
+      const limits: [key: string, most: number][] = [[`from ${from}`, attemptsPerAddress]]
+      if (account !== null)
+        limits.push(
+          [`for ${account}`, attemptsPerAccount],
+          [`for ${account} from ${from}`, attemptsPerAccountAndAddress],
+        )
+      const counted: string[] = []
+      const giveBack = (): void => {
+        for (const key of counted) counts.giveBack(key)
+      }
+      for (const [key, most] of limits) {
+        const taken = counts.take(key, most)
+        if (!taken.allowed) {
+          giveBack()
+          throw new AppError(
+            'rate_limited',
+            `Too many attempts. Try again in ${Math.ceil(taken.resetSeconds / 60)} minutes.`,
+            {
+              retryAfterSeconds: taken.resetSeconds,
+            },
+          )
+        }
+        counted.push(key)
+      }
+      return giveBack
+    },
+  }
+}

@@ -1,0 +1,37 @@
+/** Every limit of the accounts. */
+
+const minuteMs = 60_000
+const dayMs = 24 * 60 * minuteMs
+
+/** argon2id as OWASP recommends it (19 MiB, 2 passes, 1 lane): 13 ms here, too slow and too large to guess with. */
+export const argon2Options = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const
+
+/** Passwords hashed at the same time: each takes a core and 19 MiB, and requests need the other cores. */
+export const hashesAtOnceMax = 2
+
+/** Hashes that wait their turn: about a second of work. Beyond it the caller is told to come back. */
+export const hashesWaitingMax = 100
+
+/** The window of the attempt limits below, in milliseconds. */
+export const attemptWindowMs = 15 * minuteMs
+
+/** Wrong passwords for one account from one address: typing errors fit, guessing does not. */
+export const attemptsPerAccountAndAddress = 10
+
+/** Wrong passwords for one account from everywhere: more than a few forgetful people, hopeless against any password that was not leaked. */
+export const attemptsPerAccount = 100
+
+/** Wrong passwords and secrets from one address for any account. */
+export const attemptsPerAddress = 50
+
+/** A session ends this long after its last use, in milliseconds. */
+export const sessionIdleMs = 14 * dayMs
+
+/** And this long after sign-in whatever happens, in milliseconds. */
+export const sessionLifetimeMs = 90 * dayMs
+
+/** Sessions of one account; signing in once more ends the one unused for longest. */
+export const sessionsPerUserMax = 50
+
+/** Of a browser's description of itself we keep this much: enough to recognise a device in a list. */
+export const userAgentLengthMax = 200

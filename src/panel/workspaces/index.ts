@@ -1,0 +1,2 @@
+export { workspaceRoutes } from './routes.ts'
+export { createWorkspaces, type Workspaces } from './workspaces.ts'
