@@ -1,0 +1,169 @@
+import { AgentWelcome, EdgeMessage, VisitorHead } from '../contract/tunnel.ts'
+import { type BackoffLimits, backoffMs } from '../lib/backoff.ts'
+import type { Log } from '../lib/log.ts'
+import type { Secret } from '../lib/secret.ts'
+import { type Dialler, type KeptLink, keepLink, type Link, type LinkEnd, LinkError } from '../link/index.ts'
+import type { AgentEvent, EdgeEndpoint, WantedTunnel } from './agent.ts'
+import { forward } from './forward.ts'
+
+/** A refusal that may pass (a name still held elsewhere, a panel away) is tried again after these waits. */
+const retryLimits: BackoffLimits = { firstMs: 500, mostMs: 30_000 }
+
+export interface EdgeLinkOptions {
+  edge: EdgeEndpoint
+  dialler: Dialler
+  credential: () => Secret
+  /** What is wanted now; the same map that the agent changes. */
+  wanted: ReadonlyMap<string, WantedTunnel>
+  emit(event: AgentEvent): void
+  log: Log
+  retry?: BackoffLimits
+}
+
+/** One edge of an agent: keeps the link, and on every new one opens everything that is wanted. */
+export class EdgeLink implements AsyncDisposable {
+  readonly #options: EdgeLinkOptions
+  readonly #kept: KeptLink
+  readonly #retries = new Map<string, NodeJS.Timeout>()
+  readonly #attempts = new Map<string, number>()
+  /** Of the current link: the requests on their way, by `ref`, and which wanted tunnel each open one is. */
+  #asked = new Map<string, WantedTunnel>()
+  #opened = new Map<string, WantedTunnel>()
+  #refs = 0
+  #link: Link | null = null
+  #disposed = false
+
+  constructor(options: EdgeLinkOptions) {
+    this.#options = options
+    this.#kept = keepLink({
+      dialler: options.dialler,
+      hello: () => ({ role: 'agent', version: 1, credential: options.credential().reveal(), software: 'pharos' }),
+      log: options.log,
+      onUp: (link) => this.#onUp(link),
+      onDown: (end, retryMs) => this.#onDown(end, retryMs),
+      events: {
+        onStream: (stream, head) => {
+          const visit = VisitorHead.safeParse(head)
+          const tunnel = visit.success ? this.#opened.get(visit.data.tunnelId) : undefined
+          // The edge names a tunnel; only a tunnel that this agent has opened leads anywhere.
+          if (tunnel) forward(stream, tunnel.target)
+          else stream.destroy(new LinkError('refused', 'this agent has no such tunnel'))
+        },
+        onMessage: (message, link) => this.#onMessage(message, link),
+      },
+    })
+  }
+
+  /** Opens a tunnel that was added to what is wanted; without a link, that happens when it is up. */
+  open(id: string): void {
+    const tunnel = this.#options.wanted.get(id)
+    if (!tunnel || !this.#link) return
+    const ref = String(++this.#refs)
+    this.#asked.set(ref, tunnel)
+    this.#link.send({ type: 'open', ref, tunnel: tunnel.request })
+  }
+
+  /** Closes what was opened for it. */
+  close(id: string): void {
+    this.#stopRetrying(id)
+    for (const [tunnelId, owner] of this.#opened) {
+      if (owner.id !== id) continue
+      this.#opened.delete(tunnelId)
+      this.#link?.send({ type: 'close', tunnelId })
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true
+    for (const id of [...this.#retries.keys()]) this.#stopRetrying(id)
+    await this.#kept[Symbol.asyncDispose]()
+  }
+
+  #onUp(link: Link): void {
+    const { edge, wanted, emit } = this.#options
+    this.#link = link
+    this.#asked = new Map()
+    this.#opened = new Map()
+    const welcome = AgentWelcome.safeParse(link.greeting)
+    emit({ type: 'up', edge, slug: welcome.success ? welcome.data.slug : null })
+    for (const id of wanted.keys()) this.open(id)
+  }
+
+  #onDown(end: LinkEnd, retryMs: number): void {
+    const { edge, emit } = this.#options
+    this.#link = null
+    this.#asked = new Map()
+    this.#opened = new Map()
+    for (const id of [...this.#retries.keys()]) this.#stopRetrying(id)
+    if (!this.#disposed) emit({ type: 'down', edge, code: end.code, reason: end.reason, retryMs })
+  }
+
+  #onMessage(message: unknown, link: Link): void {
+    const { edge, emit, log } = this.#options
+    const parsed = EdgeMessage.safeParse(message)
+    if (!parsed.success) {
+      log.warn({ edge: edge.host }, 'the edge sent a message that this agent does not know')
+      return
+    }
+    if (link !== this.#link) return
+    const news = parsed.data
+    switch (news.type) {
+      case 'opened': {
+        const tunnel = this.#answered(news.ref)
+        if (!tunnel) {
+          // It was given up, or replaced, while the edge was thinking.
+          link.send({ type: 'close', tunnelId: news.tunnelId })
+          return
+        }
+        this.#stopRetrying(tunnel.id)
+        this.#opened.set(news.tunnelId, tunnel)
+        emit({ type: 'opened', edge, id: tunnel.id, tunnelId: news.tunnelId, url: news.url })
+        break
+      }
+      case 'refused': {
+        const tunnel = this.#answered(news.ref)
+        if (!tunnel) return
+        const { id } = tunnel
+        const final = news.code === 'invalid' || news.code === 'forbidden'
+        const retryMs = final ? null : this.#retryLater(id)
+        emit({ type: 'refused', edge, id, code: news.code, message: news.message, retryMs })
+        break
+      }
+      case 'closed': {
+        const tunnel = this.#opened.get(news.tunnelId)
+        this.#opened.delete(news.tunnelId)
+        // Not opened again over this link: two agents that want one tunnel would take it from each other for ever.
+        if (tunnel) emit({ type: 'closed', edge, id: tunnel.id, reason: news.reason })
+        break
+      }
+    }
+  }
+
+  /** The tunnel that an answer is about, if it is still wanted just so. */
+  #answered(ref: string): WantedTunnel | undefined {
+    const tunnel = this.#asked.get(ref)
+    this.#asked.delete(ref)
+    return tunnel && this.#options.wanted.get(tunnel.id) === tunnel ? tunnel : undefined
+  }
+
+  #retryLater(id: string): number {
+    const attempt = this.#attempts.get(id) ?? 0
+    this.#attempts.set(id, attempt + 1)
+    const wait = backoffMs(attempt, this.#options.retry ?? retryLimits)
+    clearTimeout(this.#retries.get(id))
+    this.#retries.set(
+      id,
+      setTimeout(() => {
+        this.#retries.delete(id)
+        this.open(id)
+      }, wait),
+    )
+    return wait
+  }
+
+  #stopRetrying(id: string): void {
+    clearTimeout(this.#retries.get(id))
+    this.#retries.delete(id)
+    this.#attempts.delete(id)
+  }
+}

@@ -1,0 +1,67 @@
+import { connect, type Socket } from 'node:net'
+import { pipeline } from 'node:stream'
+import { LinkError, type LinkStream } from '../link/index.ts'
+
+/** Where a tunnel leads: declared on this machine, never by the edge. */
+export interface LocalTarget {
+  host: string
+  port: number
+}
+
+/** A local service answers a connection within milliseconds; one in the same network within a second. */
+const connectTimeoutMs = 5_000
+
+/** Connections that have been idle this long are probed by the system, so that a vanished service is noticed, ms. */
+const keepAliveMs = 60_000
+
+/**
+ * Joins a visitor's stream to the local service, both ways, with half-close. A service that does not answer resets the stream
+ * with `unreachable`. Both are closed when this is over.
+ */
+export function forward(stream: LinkStream, target: LocalTarget): Socket {
+  const service = connect({
+    host: target.host,
+    port: target.port,
+    noDelay: true,
+    allowHalfOpen: true,
+    keepAlive: true,
+    keepAliveInitialDelay: keepAliveMs,
+  })
+  const late = setTimeout(() => service.destroy(new Error('it does not answer')), connectTimeoutMs)
+  const unreachable = (error: Error): void => {
+    clearTimeout(late)
+    stream.destroy(
+      new LinkError(
+        'unreachable',
+        `The service at ${target.host}:${target.port} cannot be reached: ${reasonOf(error)}.`,
+      ),
+    )
+  }
+  const gone = (): void => {
+    clearTimeout(late)
+    service.destroy()
+  }
+  service.once('error', unreachable)
+  stream.once('close', gone)
+  service.once('connect', () => {
+    clearTimeout(late)
+    service.off('error', unreachable)
+    stream.off('close', gone)
+    // An error of either side has destroyed the other by the time the callback runs.
+    pipeline(stream, service, ignore)
+    pipeline(service, stream, (error) => {
+      if (error && !stream.destroyed) stream.destroy(new LinkError('closed', 'the service broke the connection'))
+    })
+    stream.once('close', () => service.destroy())
+  })
+  return service
+}
+
+const ignore = (): void => undefined
+
+function reasonOf(error: Error): string {
+  const code = 'code' in error ? error.code : undefined
+  if (code === 'ECONNREFUSED') return 'nothing listens there'
+  if (code === 'ENOTFOUND') return 'its name is unknown'
+  return error.message
+}

@@ -1,0 +1,11 @@
+// What the other folders use of the agent.
+export {
+  type Agent,
+  type AgentEvent,
+  type AgentOptions,
+  type EdgeEndpoint,
+  type RefusedCode,
+  startAgent,
+  type WantedTunnel,
+} from './agent.ts'
+export type { LocalTarget } from './forward.ts'

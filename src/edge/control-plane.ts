@@ -1,0 +1,34 @@
+import type { AgentIdentity, OpenTunnel, Revocation, TunnelGrant, UsageReport } from '../contract/edge.ts'
+import type { EdgeMessage, TunnelRequest } from '../contract/tunnel.ts'
+
+/** Who decides who may open what on this edge: a panel, or a file of tokens. */
+export interface ControlPlane extends AsyncDisposable {
+  /** Whose credential is this. Rejects with a `Refusal`: `forbidden` when nobody's, `unavailable` when it cannot be asked now. */
+  verify(credential: string, address: string): Promise<AgentIdentity>
+  /** Reserves the tunnel's name and port; asking again gives the same. Rejects with a `Refusal`. */
+  claim(agent: AgentIdentity, request: TunnelRequest): Promise<TunnelGrant>
+  /** Hands over what was counted; resolves once it is kept. `rejected` names tunnels whose counters are refused for good. */
+  report(report: UsageReport): Promise<{ rejected: string[] }>
+  /** Tells what is open at this moment. */
+  reportOpen(tunnels: OpenTunnel[]): Promise<void>
+}
+
+/** What a control plane may tell the edge. */
+export interface EdgeOrders {
+  /** Ends every session and tunnel that the filter matches, at once. Returns how many. */
+  revoke(revocation: Revocation, reason: string): number
+  /** The control plane was out of reach and is back: whoever lost a right meanwhile loses the tunnels too. */
+  recheck(): void
+}
+
+export type RefusalCode = Extract<EdgeMessage, { type: 'refused' }>['code']
+
+/** A tunnel or an agent that is refused, with a sentence for the person at the agent. */
+export class Refusal extends Error {
+  readonly code: RefusalCode
+  constructor(code: RefusalCode, message: string) {
+    super(message)
+    this.name = 'Refusal'
+    this.code = code
+  }
+}

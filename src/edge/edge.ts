@@ -1,0 +1,149 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { EdgeHello } from '../contract/edge.ts'
+import { type Clock, systemClock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { acceptLinks, type LinkIdentity, listenShared, loadIdentity, tlsDialler } from '../link/index.ts'
+import type { EdgeConfig } from './config.ts'
+import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
+import { Counters } from './counters.ts'
+import { HttpIngress } from './ingress/http.ts'
+import { TcpIngress } from './ingress/tcp.ts'
+import { type EdgeLimits, edgeLimits } from './limits.ts'
+import { openPanelControlPlane } from './panel-control-plane.ts'
+import { Release } from './release.ts'
+import { Reporter } from './reporter.ts'
+import { Routing } from './routing.ts'
+import { Sessions } from './sessions.ts'
+import { openTokensFile } from './tokens-file.ts'
+import type { Tunnel } from './tunnel.ts'
+import { Visitors } from './visitors.ts'
+
+export interface EdgeOverrides {
+  log: Log
+  clock?: Clock
+  /** The key of its links; else the one in the data folder, made on first use. */
+  identity?: LinkIdentity
+  limits?: Partial<EdgeLimits>
+  /** Instead of what the config names. */
+  controlPlane?: (orders: EdgeOrders, hello: () => EdgeHello) => Promise<ControlPlane>
+  reportEveryMs?: number
+}
+
+export interface Edge extends AsyncDisposable {
+  /** The one port of visitors' HTTP and agents' links. */
+  readonly httpPort: number
+  /** The public host. */
+  readonly host: string
+  /** What agents must be told to recognise this edge. */
+  readonly pin: string
+}
+
+/** Starts an edge. Resolves once it listens; disposing reports what was counted and closes everything. */
+export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): Promise<Edge> {
+  const { log, clock = systemClock } = overrides
+  const limits = { ...edgeLimits, ...overrides.limits }
+  const { listenHost, host, base, scheme, tcpPorts, dataDir } = config
+  await using closer = new AsyncDisposableStack()
+  // Ends before the rest, so that the last report has the last byte.
+  await using traffic = new AsyncDisposableStack()
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  const identity = overrides.identity ?? (await loadIdentity(join(dataDir, 'identity')))
+
+  const counters = closer.use(new Counters(join(dataDir, 'usage.counters'), { clock, log }))
+  const release = new Release(() => counters.flush())
+  traffic.defer(() => release.flush())
+  const routing = new Routing<Tunnel>()
+  const visitors = new Visitors(limits)
+  const tcp = traffic.use(new TcpIngress({ listenHost, routing, visitors, release, limits, log }))
+  const http = traffic.use(new HttpIngress({ routing, visitors, release, limits, scheme }))
+
+  let controlPlane: ControlPlane | undefined
+  const sessions = new Sessions({
+    controlPlane: () => {
+      if (!controlPlane) throw new Refusal('unavailable', 'The edge is starting.')
+      return controlPlane
+    },
+    routing,
+    tcp,
+    counters,
+    limits,
+    clock,
+    log,
+    host,
+  })
+  const acceptor = traffic.use(acceptLinks({ greet: (hello, from) => sessions.greet(hello, from), log }))
+  const listening = traffic.use(
+    await listenShared({
+      host: listenHost,
+      port: config.httpPort,
+      identity,
+      acceptor,
+      onPlain: (socket) => http.serve(socket),
+      log,
+    }),
+  )
+  const httpPort = listening.port
+
+  const hello = (credential: string): EdgeHello => ({
+    role: 'edge',
+    version: 1,
+    credential,
+    software: 'pharos',
+    host,
+    base,
+    scheme,
+    httpPort,
+    linkPort: httpPort,
+    pin: identity.pin,
+    tcpPorts,
+  })
+  const credential = config.credential
+  if (overrides.controlPlane)
+    controlPlane = await overrides.controlPlane(sessions, () => hello(credential?.reveal() ?? '-'))
+  else if (config.tokensFile !== undefined)
+    controlPlane = await openTokensFile({
+      path: config.tokensFile,
+      dataDir,
+      tcpPorts,
+      host,
+      base,
+      scheme,
+      httpPort: () => httpPort,
+      orders: sessions,
+      log,
+    })
+  else if (credential)
+    controlPlane = await openPanelControlPlane({
+      diallers: config.panels.map(tlsDialler),
+      hello: () => hello(credential.reveal()),
+      orders: sessions,
+      log,
+    })
+  else throw new Error('an edge needs either panels with a credential, or a tokensFile')
+  closer.use(controlPlane)
+
+  const reporter = closer.use(
+    new Reporter({
+      counters,
+      controlPlane,
+      open: () => sessions.open(),
+      notePeaks: () => sessions.notePeaks(),
+      clock,
+      log,
+      ...(overrides.reportEveryMs === undefined ? {} : { reportEveryMs: overrides.reportEveryMs }),
+    }),
+  )
+  closer.defer(sessions.changed.on(() => reporter.openChanged()))
+  log.info({ httpPort, base, host, tcpPorts }, 'the edge is up')
+  const [first, last] = [traffic.move(), closer.move()]
+  return {
+    httpPort,
+    host,
+    pin: identity.pin,
+    async [Symbol.asyncDispose]() {
+      await first.disposeAsync()
+      await last.disposeAsync()
+    },
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * What a visitor sees when the edge itself has to answer. Each problem has a code of its own, so that "the agent is away" is not
+ * mistaken for "the service is down"; nothing else about the installation is told.
+ */
+export type VisitorProblem =
+  | { code: 'tunnel_not_found'; host: string }
+  | { code: 'agent_offline'; host: string }
+  | { code: 'service_unreachable'; host: string }
+  | { code: 'service_broke_off'; host: string }
+  | { code: 'service_answer_invalid'; host: string }
+  | { code: 'over_limit'; host: string }
+  | { code: 'request_timeout' }
+  | { code: 'request_invalid'; status: number; reason: string }
+
+interface Wording {
+  status: number
+  title: string
+  message: string
+  retryAfterSeconds?: number
+}
+
+/**
+ * The whole response, ready to be sent; the connection ends with it.
+ * @param accept the visitor's Accept field: a browser gets a page, everything else JSON.
+ */
+export function problemResponse(problem: VisitorProblem, accept: string, method: string): Buffer {
+  const { status, title, message, retryAfterSeconds } = wording(problem)
+  const page = accept.includes('text/html')
+  const body = Buffer.from(
+    page ? problemPage(status, title, message) : `${JSON.stringify({ error: problem.code, message })}\n`,
+  )
+  const head = [
+    `HTTP/1.1 ${status} ${reasons[status] ?? 'Error'}`,
+    `Content-Type: ${page ? 'text/html' : 'application/json'}; charset=utf-8`,
+    `Content-Length: ${body.length}`,
+    `Pharos-Error: ${problem.code}`,
+    ...(retryAfterSeconds === undefined ? [] : [`Retry-After: ${retryAfterSeconds}`]),
+    'Cache-Control: no-store',
+    'X-Content-Type-Options: nosniff',
+    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'",
+    'Connection: close',
+    '\r\n',
+  ].join('\r\n')
+  return Buffer.concat(method === 'HEAD' ? [Buffer.from(head)] : [Buffer.from(head), body])
+}
+
+const reasons: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  404: 'Not Found',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  505: 'HTTP Version Not Supported',
+}
+
+function wording(problem: VisitorProblem): Wording {
+  switch (problem.code) {
+    case 'tunnel_not_found':
+      return {
+        status: 404,
+        title: 'No tunnel here',
+        message: `Nothing is open at ${problem.host}. Check the address, or open the tunnel again.`,
+      }
+    case 'agent_offline':
+      return {
+        status: 503,
+        title: 'The machine behind this address is away',
+        message: `The agent that serves ${problem.host} is not connected at the moment. It comes back by itself when its machine does.`,
+        retryAfterSeconds: 5,
+      }
+    case 'service_unreachable':
+      return {
+        status: 502,
+        title: 'The service does not answer',
+        message: `The agent of ${problem.host} is connected, but the local service behind it refuses connections. Start it, or check its port.`,
+      }
+    case 'service_broke_off':
+      return {
+        status: 502,
+        title: 'The service hung up',
+        message: `The service behind ${problem.host} closed the connection before it answered.`,
+      }
+    case 'service_answer_invalid':
+      return {
+        status: 502,
+        title: 'The service answered something else',
+        message: `What the service behind ${problem.host} sent is not a well-formed HTTP response.`,
+      }
+    case 'over_limit':
+      return {
+        status: 503,
+        title: 'Too many connections',
+        message: `${problem.host} has as many connections as it may have. Try again in a moment.`,
+        retryAfterSeconds: 1,
+      }
+    case 'request_timeout':
+      return { status: 408, title: 'Too slow', message: 'The request did not arrive in time.' }
+    case 'request_invalid':
+      return {
+        status: problem.status,
+        title: 'The request is not valid',
+        message: `The request was refused: ${problem.reason}.`,
+      }
+  }
+}
+
+function problemPage(status: number, title: string, message: string): string {
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeHtml(title)}</title>
+<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:18vh auto 0;padding:0 1.5rem}h1{font-size:1.4rem}small{opacity:.6}</style></head>
+<body><h1>${escapeHtml(title)}</h1><p>${escapeHtml(message)}</p><p><small>${status} · Pharos</small></p></body></html>
+`
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+}

@@ -1,0 +1,128 @@
+import { type BodyFraming, HttpRefusal } from './http-head.ts'
+
+/** Hexadecimal digits of a chunk's size: 2^52 bytes, below the largest exact number. */
+const chunkSizeDigitsMax = 13
+
+/** Bytes of a trailer section. */
+const trailerBytesMax = 16_384
+
+/**
+ * Follows a body through the bytes that carry it and passes them on as they are. Of chunked bodies the framing is checked
+ * (no extensions, no bare line feeds); a request's trailer section is dropped, because fields in it would bypass the head's rules.
+ */
+export class BodyReader {
+  /** The whole body has been seen. */
+  done: boolean
+  readonly #framing: BodyFraming
+  readonly #dropTrailers: boolean
+  #left: number
+  #state: 'size' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailer' | 'trailer-lf' = 'size'
+  #digits = 0
+  #trailerBytes = 0
+  #lineBytes = 0
+
+  constructor(framing: BodyFraming, options: { dropTrailers: boolean }) {
+    this.#framing = framing
+    this.#dropTrailers = options.dropTrailers
+    this.#left = framing.kind === 'length' ? framing.bytes : 0
+    this.done = framing.kind === 'none'
+  }
+
+  /**
+   * Takes what belongs to the body from `bytes` and gives it to `pass`.
+   * @returns how many bytes it took: the rest belongs to the next message.
+   * @throws HttpRefusal when chunked framing is broken.
+   */
+  read(bytes: Buffer, pass: (part: Buffer) => void): number {
+    switch (this.#framing.kind) {
+      case 'none':
+        return 0
+      case 'until-close':
+        if (bytes.length > 0) pass(bytes)
+        return bytes.length
+      case 'length': {
+        const taken = Math.min(this.#left, bytes.length)
+        this.#left -= taken
+        if (this.#left === 0) this.done = true
+        if (taken > 0) pass(taken === bytes.length ? bytes : bytes.subarray(0, taken))
+        return taken
+      }
+      case 'chunked':
+        return this.#readChunked(bytes, pass)
+    }
+  }
+
+  #readChunked(bytes: Buffer, pass: (part: Buffer) => void): number {
+    let at = 0
+    /** Where the bytes begin that are to be passed on; everything up to `at` once the loop leaves. */
+    let from = 0
+    while (at < bytes.length && !this.done) {
+      if (this.#state === 'data') {
+        const taken = Math.min(this.#left, bytes.length - at)
+        this.#left -= taken
+        at += taken
+        if (this.#left === 0) this.#state = 'data-cr'
+        continue
+      }
+      const byte = bytes[at] ?? 0
+      at++
+      switch (this.#state) {
+        case 'size': {
+          const digit = hexDigit(byte)
+          if (digit !== -1 && this.#digits < chunkSizeDigitsMax) {
+            this.#digits++
+            this.#left = this.#left * 16 + digit
+          } else if (byte === 13 && this.#digits > 0) this.#state = 'size-lf'
+          else throw new HttpRefusal(400, 'a chunk size is malformed')
+          break
+        }
+        case 'size-lf':
+          expect(byte, 10)
+          this.#digits = 0
+          this.#lineBytes = 0
+          this.#state = this.#left === 0 ? 'trailer' : 'data'
+          if (this.#left === 0 && this.#dropTrailers) {
+            if (at > from) pass(bytes.subarray(from, at))
+            from = at
+          }
+          break
+        case 'data-cr':
+          expect(byte, 13)
+          this.#state = 'data-lf'
+          break
+        case 'data-lf':
+          expect(byte, 10)
+          this.#state = 'size'
+          break
+        case 'trailer':
+          if (++this.#trailerBytes > trailerBytesMax) throw new HttpRefusal(400, 'the trailer section is too large')
+          if (byte === 13) this.#state = 'trailer-lf'
+          else if (byte < 32 && byte !== 9) throw new HttpRefusal(400, 'a trailer field is malformed')
+          else this.#lineBytes++
+          break
+        case 'trailer-lf':
+          expect(byte, 10)
+          this.#state = 'trailer'
+          this.done = this.#lineBytes === 0
+          this.#lineBytes = 0
+          break
+      }
+    }
+    const dropping = this.#dropTrailers && (this.#state === 'trailer' || this.#state === 'trailer-lf')
+    if (!dropping && at > from) pass(from === 0 && at === bytes.length ? bytes : bytes.subarray(from, at))
+    if (dropping && this.done) pass(lineEnd)
+    return at
+  }
+}
+
+const lineEnd = Buffer.from('\r\n')
+
+function expect(byte: number, wanted: number): void {
+  if (byte !== wanted) throw new HttpRefusal(400, 'a chunk does not end where it says')
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 48 && byte <= 57) return byte - 48
+  const letter = byte | 32
+  return letter >= 97 && letter <= 102 ? letter - 87 : -1
+}

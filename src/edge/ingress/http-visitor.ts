@@ -1,0 +1,478 @@
+import type { Socket } from 'node:net'
+import { LinkError, type LinkStream } from '../../link/index.ts'
+import { problemResponse, type VisitorProblem } from '../errors.ts'
+import type { EdgeLimits } from '../limits.ts'
+import type { Release } from '../release.ts'
+import type { Routing } from '../routing.ts'
+import type { Tunnel } from '../tunnel.ts'
+import { forwardedFields } from './forwarded.ts'
+import { BodyReader } from './http-body.ts'
+import {
+  HttpRefusal,
+  headBytesMax,
+  parseRequestHead,
+  parseResponseHead,
+  type RequestHead,
+  type ResponseHead,
+} from './http-head.ts'
+import { pump } from './pump.ts'
+
+/**
+ * One visitor's connection. Requests are served one after the other:
+ *
+ *   head ──a whole head──▶ exchange ──response and request complete──▶ head
+ *     │                       ├──101──▶ upgraded: bytes both ways until either side closes
+ *     └──refused──▶ closing ◀─┘ the answer was the last one: what still arrives is dropped until `lingerMs`
+ *
+ * Keep-alive requests to the same tunnel share one link stream, and so one connection to the service. A stream is given up as
+ * soon as where a message ends on it is not certain.
+ */
+export class HttpVisitor {
+  readonly #socket: Socket
+  readonly #address: string
+  readonly #options: HttpVisitorOptions
+  #phase: 'head' | 'exchange' | 'upgraded' | 'closing' = 'head'
+  /** What the visitor has sent and nobody has taken. */
+  #input: Buffer = nothing
+  #exchange: Exchange | undefined
+  #upstream: Upstream | undefined
+  /** The tunnels that this connection was counted for. */
+  readonly #counted = new Set<Tunnel>()
+  #visitorEnded = false
+  #headBegun = false
+  /** When patience ends, ms since 1970. */
+  #deadline: number
+
+  constructor(socket: Socket, address: string, options: HttpVisitorOptions) {
+    this.#socket = socket
+    this.#address = address
+    this.#options = options
+    this.#deadline = Date.now() + options.limits.headTimeoutMs
+    socket.setNoDelay(true)
+    socket.setKeepAlive(true, tcpKeepAliveMs)
+    socket.on('data', this.#onData)
+    socket.on('drain', this.#onDrain)
+    socket.once('end', this.#onEnd)
+    socket.once('close', () => this.#dropUpstream())
+  }
+
+  /** Ends the connection at once. Idempotent. */
+  cut = (): void => {
+    this.#socket.destroy()
+  }
+
+  /** Called now and then: ends what has waited too long. */
+  expire(now: number): void {
+    if (now < this.#deadline) return
+    if (this.#phase === 'head' && this.#headBegun) this.#answer({ code: 'request_timeout' }, '', 'GET')
+    else this.cut()
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#phase === 'closing') return
+    this.#input = this.#input.length === 0 ? chunk : Buffer.concat([this.#input, chunk])
+    try {
+      this.#advance()
+    } catch (error) {
+      this.#refuse(error)
+    }
+  }
+
+  readonly #onDrain = (): void => {
+    this.#upstream?.stream.resume()
+  }
+
+  readonly #onEnd = (): void => {
+    this.#visitorEnded = true
+    if (this.#phase === 'closing' || this.#phase === 'head') this.#options.release.end(this.#socket)
+    // A request cut short must not look complete to the service.
+    else if (this.#phase === 'exchange' && !this.#exchange?.requestBody.done) this.cut()
+  }
+
+  #advance(): void {
+    while (this.#input.length > 0) {
+      if (this.#phase === 'head') {
+        const text = this.#takeHead()
+        if (text === undefined) return
+        this.#begin(text)
+      } else if (this.#phase === 'exchange' && this.#exchange && !this.#exchange.requestBody.done) {
+        const { requestBody, tunnel } = this.#exchange
+        const taken = requestBody.read(this.#input, (part) => {
+          if (this.#upstream && !this.#options.release.write(this.#upstream.stream, part)) this.#socket.pause()
+        })
+        tunnel.meter.in(taken)
+        this.#input = this.#input.subarray(taken)
+        this.#waitLonger()
+      } else {
+        // The next request waits until this one is answered; an upgrade's bytes wait for the service's 101.
+        this.#socket.pause()
+        return
+      }
+    }
+  }
+
+  #takeHead(): string | undefined {
+    if (!this.#headBegun) {
+      this.#headBegun = true
+      this.#deadline = Date.now() + this.#options.limits.headTimeoutMs
+    }
+    const end = this.#input.indexOf(headEnd)
+    if (end > headBytesMax || (end === -1 && this.#input.length > headBytesMax))
+      throw new HttpRefusal(431, `the request head is larger than ${headBytesMax} bytes`)
+    if (end === -1) {
+      if (hasBareLineFeed(this.#input)) throw new HttpRefusal(400, 'a line ends without a carriage return')
+      return undefined
+    }
+    const text = this.#input.toString('latin1', 0, end)
+    this.#input = this.#input.subarray(end + headEnd.length)
+    this.#headBegun = false
+    return text
+  }
+
+  #begin(text: string): void {
+    const head = parseRequestHead(text)
+    const { routing, release, scheme } = this.#options
+    const tunnel = routing.host(head.host)
+    if (!tunnel) {
+      this.#answer(
+        { code: routing.wasServed(head.host) ? 'agent_offline' : 'tunnel_not_found', host: head.authority },
+        head.accept,
+        head.method,
+      )
+      return
+    }
+    const headBytes = Buffer.from(
+      `${head.method} ${head.target} HTTP/${head.version}\r\n${head.fields}${forwardedFields(this.#address, scheme, head.authority)}\r\n`,
+      'latin1',
+    )
+    const exchange: Exchange = {
+      head,
+      headBytes,
+      tunnel,
+      requestBody: new BodyReader(head.body, { dropTrailers: true }),
+      response: undefined,
+      responseBody: undefined,
+      responseInput: nothing,
+      interimResponses: 0,
+      keepAlive: false,
+    }
+    this.#phase = 'exchange'
+    this.#exchange = exchange
+    const upstream = this.#upstreamTo(tunnel)
+    if (!upstream) return
+    if (!this.#counted.has(tunnel)) {
+      this.#counted.add(tunnel)
+      tunnel.meter.connection()
+    }
+    tunnel.meter.request()
+    tunnel.meter.in(text.length + headEnd.length)
+    if (!release.write(upstream.stream, headBytes)) this.#socket.pause()
+    this.#waitLonger()
+  }
+
+  /** The stream of the last request if it leads to the same open tunnel, else a new one. Answers the visitor when there is none. */
+  #upstreamTo(tunnel: Tunnel): Upstream | undefined {
+    const current = this.#upstream
+    if (current?.tunnel === tunnel && current.stream.writable && !current.stream.readableEnded) {
+      current.reused = true
+      return current
+    }
+    this.#dropUpstream()
+    let opened: { stream: LinkStream; leave: () => void }
+    try {
+      opened = tunnel.open({ address: this.#address, port: this.#socket.remotePort ?? 0, protocol: 'http' }, this.cut)
+    } catch (error) {
+      this.#fail(error)
+      return undefined
+    }
+    const upstream: Upstream = { tunnel, ...opened, reused: false }
+    this.#upstream = upstream
+    const { stream } = upstream
+    const own = (news: () => void): void => {
+      if (this.#upstream === upstream && this.#phase !== 'upgraded') news()
+    }
+    stream.on('data', (chunk: Buffer) => own(() => this.#onUpstreamData(chunk)))
+    stream.on('drain', () => own(() => this.#socket.resume()))
+    stream.once('end', () => own(() => this.#onUpstreamEnd()))
+    stream.on('error', (error) => own(() => this.#fail(error)))
+    stream.once('close', () => own(() => this.#fail(new LinkError('closed', 'the stream was closed'))))
+    return upstream
+  }
+
+  #onUpstreamData(chunk: Buffer): void {
+    const exchange = this.#exchange
+    // A service that speaks without being asked could be answering the next visitor's request: nothing of it is used.
+    if (!exchange) {
+      this.#dropUpstream()
+      return
+    }
+    this.#waitLonger()
+    try {
+      const rest = exchange.responseBody ? chunk : this.#readResponseHeads(exchange, chunk)
+      if (rest) this.#readResponseBody(exchange, rest)
+    } catch (error) {
+      if (!(error instanceof HttpRefusal)) throw error
+      this.#serviceFailed({ code: 'service_answer_invalid', host: exchange.head.authority })
+    }
+  }
+
+  /** Reads interim responses and the final one's head. Returns what follows the final head. */
+  #readResponseHeads(exchange: Exchange, chunk: Buffer): Buffer | undefined {
+    let input = exchange.responseInput.length === 0 ? chunk : Buffer.concat([exchange.responseInput, chunk])
+    for (;;) {
+      const end = input.indexOf(headEnd)
+      if (end > headBytesMax || (end === -1 && input.length > headBytesMax))
+        throw new HttpRefusal(431, 'the response head is too large')
+      if (end === -1) {
+        exchange.responseInput = input
+        return undefined
+      }
+      const response = parseResponseHead(input.toString('latin1', 0, end), exchange.head.method)
+      input = input.subarray(end + headEnd.length)
+      if (response.status === 101) {
+        this.#upgrade(exchange, response, input)
+        return undefined
+      }
+      if (response.status < 200) {
+        if (++exchange.interimResponses > interimResponsesMax) throw new HttpRefusal(400, 'too many interim responses')
+        // HTTP/1.0 has no interim responses.
+        if (exchange.head.version === '1.1') this.#out(exchange, responseHeadBytes(response, ''))
+        continue
+      }
+      exchange.response = response
+      exchange.responseInput = nothing
+      exchange.responseBody = new BodyReader(response.body, { dropTrailers: false })
+      exchange.keepAlive =
+        exchange.head.keepAlive &&
+        response.body.kind !== 'until-close' &&
+        exchange.requestBody.done &&
+        !exchange.head.upgrade &&
+        !this.#visitorEnded
+      this.#out(exchange, responseHeadBytes(response, exchange.keepAlive ? '' : 'Connection: close\r\n'))
+      return input
+    }
+  }
+
+  #readResponseBody(exchange: Exchange, bytes: Buffer): void {
+    const body = exchange.responseBody
+    if (!body) return
+    const taken = body.read(bytes, (part) => this.#out(exchange, part))
+    if (!body.done) return
+    if (taken < bytes.length || !exchange.response?.keepAlive) this.#dropUpstream()
+    this.#finish(exchange)
+  }
+
+  #out(exchange: Exchange, bytes: Buffer): void {
+    exchange.tunnel.meter.out(bytes.length)
+    if (!this.#options.release.write(this.#socket, bytes)) this.#upstream?.stream.pause()
+  }
+
+  #finish(exchange: Exchange): void {
+    this.#exchange = undefined
+    if (!exchange.keepAlive) {
+      this.#close()
+      return
+    }
+    this.#phase = 'head'
+    this.#deadline = Date.now() + this.#options.limits.keepAliveMs
+    if (this.#visitorEnded && this.#input.length === 0) {
+      this.#close()
+      return
+    }
+    if (this.#socket.isPaused()) this.#socket.resume()
+    if (this.#input.length === 0) return
+    try {
+      this.#advance()
+    } catch (error) {
+      this.#refuse(error)
+    }
+  }
+
+  #upgrade(exchange: Exchange, response: ResponseHead, rest: Buffer): void {
+    const upstream = this.#upstream
+    if (!upstream || !exchange.head.upgrade || response.upgrade !== 'websocket')
+      throw new HttpRefusal(400, 'a switch of protocols that nobody asked for')
+    const { release } = this.#options
+    const { stream, tunnel } = upstream
+    const socket = this.#socket
+    this.#out(exchange, responseHeadBytes(response, ''))
+    this.#exchange = undefined
+    this.#phase = 'upgraded'
+    this.#stayConnected()
+    socket.off('data', this.#onData)
+    socket.off('drain', this.#onDrain)
+    stream.removeAllListeners('data')
+    stream.removeAllListeners('drain')
+    if (rest.length > 0) this.#out(exchange, rest)
+    if (this.#input.length > 0) {
+      tunnel.meter.in(this.#input.length)
+      release.write(stream, this.#input)
+      this.#input = nothing
+    }
+    stream.on('error', this.cut)
+    stream.once('close', () => {
+      if (!socket.writableEnded) this.cut()
+    })
+    pump(socket, stream, release, (bytes) => {
+      tunnel.meter.in(bytes)
+      this.#stayConnected()
+    })
+    pump(stream, socket, release, (bytes) => {
+      tunnel.meter.out(bytes)
+      this.#stayConnected()
+    })
+    if (this.#visitorEnded) release.end(stream)
+    socket.resume()
+  }
+
+  #onUpstreamEnd(): void {
+    const exchange = this.#exchange
+    if (!exchange) {
+      this.#dropUpstream()
+      return
+    }
+    if (exchange.response?.body.kind === 'until-close') {
+      this.#dropUpstream()
+      this.#finish(exchange)
+    } else this.#fail(new LinkError('closed', 'the service closed the connection'))
+  }
+
+  /** The way to the service failed. */
+  #fail(error: unknown): void {
+    const exchange = this.#exchange
+    if (!exchange) {
+      this.#dropUpstream()
+      return
+    }
+    if (this.#retry(exchange)) return
+    const code = error instanceof LinkError ? error.code : 'lost'
+    const host = exchange.head.authority
+    if (code === 'limit') this.#serviceFailed({ code: 'over_limit', host })
+    else if (code === 'unreachable' || code === 'refused') this.#serviceFailed({ code: 'service_unreachable', host })
+    else if (code === 'closed') this.#serviceFailed({ code: 'service_broke_off', host })
+    else this.#serviceFailed({ code: 'agent_offline', host })
+  }
+
+  /**
+   * A service may close a kept connection at the very moment when the next request is on its way. Such a request, if repeating it
+   * does no harm, is sent once more over a new stream.
+   */
+  #retry(exchange: Exchange): boolean {
+    const silent = !exchange.response && exchange.responseInput.length === 0 && exchange.interimResponses === 0
+    if (
+      !this.#upstream?.reused ||
+      !silent ||
+      exchange.head.body.kind !== 'none' ||
+      !safeMethods.has(exchange.head.method)
+    )
+      return false
+    this.#dropUpstream()
+    const upstream = this.#upstreamTo(exchange.tunnel)
+    if (upstream) this.#options.release.write(upstream.stream, exchange.headBytes)
+    return true
+  }
+
+  #serviceFailed(problem: VisitorProblem): void {
+    const exchange = this.#exchange
+    this.#dropUpstream()
+    if (!exchange) return
+    // Part of a response is out: only breaking off tells the visitor that it is not whole.
+    if (exchange.response) this.cut()
+    else this.#answer(problem, exchange.head.accept, exchange.head.method)
+  }
+
+  #refuse(error: unknown): void {
+    if (!(error instanceof HttpRefusal)) throw error
+    this.#dropUpstream()
+    if (this.#exchange?.response) {
+      this.cut()
+      return
+    }
+    this.#answer(
+      { code: 'request_invalid', status: error.status, reason: error.message },
+      '',
+      this.#exchange?.head.method ?? 'GET',
+    )
+  }
+
+  #answer(problem: VisitorProblem, accept: string, method: string): void {
+    this.#exchange = undefined
+    this.#socket.write(problemResponse(problem, accept, method))
+    this.#close()
+  }
+
+  /** Ends our side. What the visitor still sends is read and dropped for a while: closing on unread bytes would reset the answer away. */
+  #close(): void {
+    this.#phase = 'closing'
+    this.#input = nothing
+    this.#dropUpstream()
+    this.#deadline = Date.now() + this.#options.limits.lingerMs
+    this.#options.release.end(this.#socket)
+    this.#socket.resume()
+  }
+
+  #dropUpstream(): void {
+    const upstream = this.#upstream
+    if (!upstream) return
+    this.#upstream = undefined
+    upstream.leave()
+    upstream.stream.destroy()
+  }
+
+  #waitLonger(): void {
+    this.#deadline = Date.now() + this.#options.limits.exchangeIdleMs
+  }
+
+  #stayConnected(): void {
+    this.#deadline = Date.now() + this.#options.limits.connectionIdleMs
+  }
+}
+
+export interface HttpVisitorOptions {
+  routing: Routing<Tunnel>
+  release: Release
+  limits: EdgeLimits
+  scheme: 'http' | 'https'
+}
+
+/** A request on its way and what has come back for it. */
+interface Exchange {
+  readonly head: RequestHead
+  readonly headBytes: Buffer
+  readonly tunnel: Tunnel
+  readonly requestBody: BodyReader
+  response: ResponseHead | undefined
+  responseBody: BodyReader | undefined
+  /** The beginning of a response head that has not all arrived. */
+  responseInput: Buffer
+  interimResponses: number
+  /** The visitor's connection goes on after this response. */
+  keepAlive: boolean
+}
+
+interface Upstream {
+  readonly tunnel: Tunnel
+  readonly stream: LinkStream
+  readonly leave: () => void
+  reused: boolean
+}
+
+const nothing = Buffer.alloc(0)
+const headEnd = Buffer.from('\r\n\r\n')
+const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/** Interim (1xx) responses before the final one: one or two are usual. */
+const interimResponsesMax = 32
+
+/** Dead visitors behind silent connections are found by the system after this and its usual probes, ms. */
+const tcpKeepAliveMs = 60_000
+
+function responseHeadBytes(response: ResponseHead, extra: string): Buffer {
+  return Buffer.from(`HTTP/1.1 ${response.status} ${response.reason}\r\n${response.fields}${extra}\r\n`, 'latin1')
+}
+
+function hasBareLineFeed(bytes: Buffer): boolean {
+  for (let at = bytes.indexOf(10); at !== -1; at = bytes.indexOf(10, at + 1))
+    if (at === 0 || bytes[at - 1] !== 13) return true
+  return false
+}

@@ -1,0 +1,393 @@
+import type { AgentIdentity, OpenTunnel, Revocation, TunnelGrant } from '../contract/edge.ts'
+import {
+  AgentHello,
+  AgentMessage,
+  type AgentWelcome,
+  type EdgeMessage,
+  type TunnelRequest,
+} from '../contract/tunnel.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { Secret } from '../lib/secret.ts'
+import { Signal } from '../lib/signals.ts'
+import { type Greeted, type Link, LinkError } from '../link/index.ts'
+import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
+import type { Counters } from './counters.ts'
+import type { TcpIngress } from './ingress/tcp.ts'
+import type { EdgeLimits } from './limits.ts'
+import { normalHost, type Routing } from './routing.ts'
+import { Tunnel } from './tunnel.ts'
+
+/** An agent that is linked. */
+export interface Session {
+  readonly identity: AgentIdentity
+  /** Kept so that it can be verified again after the control plane was out of reach. */
+  readonly credential: Secret
+  readonly link: Link
+  readonly address: string
+  /** Its open tunnels, by id. */
+  readonly tunnels: Map<string, Tunnel>
+  /** Requests that wait for the control plane. */
+  pending: number
+  ended: boolean
+}
+
+export interface SessionsOptions {
+  controlPlane: () => ControlPlane
+  routing: Routing<Tunnel>
+  tcp: TcpIngress
+  counters: Counters
+  limits: EdgeLimits
+  clock: Clock
+  log: Log
+  /** The edge's public host, for the welcome. */
+  host: string
+}
+
+/**
+ * Who is linked and what they have open. A tunnel belongs to the session that opened it last: an agent that comes back over a new
+ * link takes its tunnels over at once, and the late end of its old link finds that it owns nothing any more.
+ */
+export class Sessions implements EdgeOrders {
+  /** News: tunnels were opened or closed. */
+  readonly changed = new Signal<void>()
+  readonly #options: SessionsOptions
+  readonly #sessions = new Set<Session>()
+  readonly #byCredential = new Map<string, number>()
+  readonly #tunnels = new Map<string, Tunnel>()
+  readonly #openByWorkspace = new Map<string, number>()
+  #greetings = 0
+  /** Counts revocations: an answer of the control plane that one has overtaken is asked for again. */
+  #revocations = 0
+
+  constructor(options: SessionsOptions) {
+    this.#options = options
+  }
+
+  /** Judges an agent's hello. Throws a LinkError to refuse. */
+  async greet(hello: unknown, from: { remoteAddress: string }): Promise<Greeted> {
+    const { limits, host } = this.#options
+    const parsed = AgentHello.safeParse(hello)
+    if (!parsed.success)
+      throw new LinkError('refused', 'This is an edge: it takes links of agents that speak version 1.')
+    if (this.#sessions.size + this.#greetings >= limits.sessionsMax)
+      throw new LinkError('limit', 'This edge has as many agents as it may have.')
+    if (this.#greetings >= limits.greetingsMax)
+      throw new LinkError('limit', 'Too many agents arrive at this moment; try again.')
+    const credential = new Secret(parsed.data.credential)
+    this.#greetings++
+    try {
+      const { identity, asOf } = await this.#verify(credential, from.remoteAddress)
+      if ((this.#byCredential.get(credentialKey(identity)) ?? 0) >= limits.sessionsPerCredentialMax)
+        throw new LinkError(
+          'limit',
+          `This credential has ${limits.sessionsPerCredentialMax} links to this edge already.`,
+        )
+      let session: Session | undefined
+      const welcome: AgentWelcome = { edge: host, slug: identity.kind === 'key' ? identity.slug : null }
+      return {
+        welcome,
+        events: {
+          onStream: (stream) => stream.destroy(new LinkError('refused', 'An edge takes no streams from agents.')),
+          onMessage: (message) => {
+            if (session) this.#onMessage(session, message)
+          },
+        },
+        opened: (link) => {
+          session = {
+            identity,
+            credential,
+            link,
+            address: from.remoteAddress,
+            tunnels: new Map(),
+            pending: 0,
+            ended: false,
+          }
+          this.#begin(session, asOf)
+        },
+      }
+    } finally {
+      this.#greetings--
+    }
+  }
+
+  /** What is open now. */
+  open(): OpenTunnel[] {
+    return [...this.#tunnels.values()].map((tunnel) => ({
+      tunnelId: tunnel.id,
+      since: tunnel.since,
+      agentAddress: tunnel.session.address,
+      connections: tunnel.connections,
+    }))
+  }
+
+  /** Lets the peaks know how many tunnels each workspace has open: at each change, and now and then for the day that begins. */
+  notePeaks(): void {
+    for (const [workspaceId, open] of this.#openByWorkspace) this.#notePeak(workspaceId, open)
+  }
+
+  revoke(revocation: Revocation, reason: string): number {
+    this.#revocations++
+    let closed = 0
+    for (const session of [...this.#sessions]) {
+      if (!isOf(session.identity, revocation)) continue
+      session.link.close(reason)
+      this.#end(session)
+      closed++
+    }
+    for (const tunnel of [...this.#tunnels.values()]) {
+      const hit =
+        (revocation.of === 'tunnel' && tunnel.id === revocation.tunnelId) ||
+        (revocation.of === 'workspace' && tunnel.grant.workspaceId === revocation.workspaceId)
+      if (!hit) continue
+      this.#close(tunnel, reason)
+      closed++
+    }
+    this.#options.log.info({ revocation, closed }, 'revoked')
+    return closed
+  }
+
+  recheck(): void {
+    const waiting = [...this.#sessions]
+    const work = async (): Promise<void> => {
+      for (let session = waiting.pop(); session; session = waiting.pop()) await this.#recheck(session)
+    }
+    for (let workers = 0; workers < rechecksAtOnce; workers++) void work()
+  }
+
+  #begin(session: Session, asOf: number): void {
+    this.#sessions.add(session)
+    const key = credentialKey(session.identity)
+    this.#byCredential.set(key, (this.#byCredential.get(key) ?? 0) + 1)
+    void session.link.closed.then(() => this.#end(session))
+    if (asOf !== this.#revocations) void this.#recheck(session)
+  }
+
+  #end(session: Session): void {
+    if (session.ended) return
+    session.ended = true
+    this.#sessions.delete(session)
+    const key = credentialKey(session.identity)
+    const others = (this.#byCredential.get(key) ?? 1) - 1
+    if (others === 0) this.#byCredential.delete(key)
+    else this.#byCredential.set(key, others)
+    for (const tunnel of [...session.tunnels.values()]) this.#unbind(tunnel)
+  }
+
+  #onMessage(session: Session, message: unknown): void {
+    const parsed = AgentMessage.safeParse(message)
+    if (!parsed.success) {
+      session.link.close('the agent sent a message that this edge does not understand')
+      return
+    }
+    const news = parsed.data
+    switch (news.type) {
+      case 'open':
+        void this.#open(session, news.ref, news.tunnel)
+        break
+      case 'close': {
+        const tunnel = session.tunnels.get(news.tunnelId)
+        if (tunnel) this.#unbind(tunnel)
+        break
+      }
+    }
+  }
+
+  async #open(session: Session, ref: string, request: TunnelRequest): Promise<void> {
+    const { limits, log } = this.#options
+    const refuse = (code: Refusal['code'], message: string): void =>
+      tell(session, { type: 'refused', ref, code, message })
+    if (
+      session.pending >= limits.pendingOpensPerSessionMax ||
+      session.tunnels.size + session.pending >= limits.tunnelsPerSessionMax
+    ) {
+      refuse('limit', `One agent may have ${limits.tunnelsPerSessionMax} tunnels open.`)
+      return
+    }
+    session.pending++
+    try {
+      const grant = await this.#claim(session.identity, request)
+      if (grant.target.kind === 'tcp') await this.#listen(grant.target.port)
+      this.#bind(session, request, grant, ref)
+    } catch (error) {
+      if (error instanceof Refusal) refuse(error.code, error.message)
+      else {
+        log.error({ err: error, request }, 'a tunnel could not be opened')
+        refuse('unavailable', 'The edge could not open the tunnel; its log says why.')
+      }
+    } finally {
+      session.pending--
+    }
+  }
+
+  async #listen(port: number): Promise<void> {
+    try {
+      await this.#options.tcp.listen(port)
+    } catch (error) {
+      if (!(error instanceof Error)) throw error
+      this.#options.log.warn({ err: error, port }, 'a tunnel port cannot be listened on')
+      throw new Refusal('unavailable', `Port ${port} of the edge is used by something else.`)
+    }
+  }
+
+  /** Makes the grant effective, in one turn: nobody sees half of it. */
+  #bind(session: Session, request: TunnelRequest, grant: TunnelGrant, ref: string): void {
+    const { routing, tcp, counters, clock, limits } = this.#options
+    const { tunnelId, workspaceId, target } = grant
+    const owner =
+      target.kind === 'tcp'
+        ? routing.port(target.port)
+        : target.hosts.map((host) => routing.host(normalHost(host))).find((found) => found && found.id !== tunnelId)
+    try {
+      if (session.ended) return
+      if (owner && owner.id !== tunnelId) throw new Refusal('taken', `${grant.url} is served by another tunnel.`)
+      let meter: Tunnel['meter']
+      try {
+        meter = counters.meter(tunnelId, workspaceId)
+      } catch (error) {
+        if (error instanceof RangeError)
+          throw new Refusal('limit', `The edge cannot count another tunnel: ${error.message}.`)
+        throw error
+      }
+      const tunnel = new Tunnel({
+        grant,
+        request,
+        session,
+        meter,
+        since: clock.now(),
+        visitorsMax: limits.visitorsPerTunnelMax,
+      })
+      const former = this.#tunnels.get(tunnelId)
+      // Before the first visitor's stream, so that the agent knows the tunnel when that comes.
+      tell(session, { type: 'opened', ref, tunnelId, url: grant.url })
+      this.#tunnels.set(tunnelId, tunnel)
+      session.tunnels.set(tunnelId, tunnel)
+      if (target.kind === 'tcp') routing.bindPort(target.port, tunnel)
+      else for (const host of target.hosts) routing.bindHost(host, tunnel)
+      // Before this one is counted: a tunnel that changes hands is one tunnel.
+      if (former) this.#supersede(former, session)
+      this.#count(workspaceId, 1)
+      this.changed.emit()
+    } finally {
+      if (target.kind === 'tcp') tcp.release(target.port)
+    }
+  }
+
+  #supersede(former: Tunnel, by: Session): void {
+    if (former.session !== by)
+      tell(former.session, { type: 'closed', tunnelId: former.id, reason: 'another agent has opened this tunnel' })
+    this.#unbind(former)
+  }
+
+  #close(tunnel: Tunnel, reason: string): void {
+    tell(tunnel.session, { type: 'closed', tunnelId: tunnel.id, reason })
+    this.#unbind(tunnel)
+  }
+
+  /** Ends a tunnel. Whatever of its name and port a newer one has by now stays with that. */
+  #unbind(tunnel: Tunnel): void {
+    const { routing, tcp } = this.#options
+    const { session, grant, id } = tunnel
+    if (tunnel.ended) return
+    tunnel.end()
+    if (session.tunnels.get(id) === tunnel) session.tunnels.delete(id)
+    if (this.#tunnels.get(id) === tunnel) this.#tunnels.delete(id)
+    if (grant.target.kind === 'tcp') {
+      routing.unbindPort(grant.target.port, tunnel)
+      tcp.release(grant.target.port)
+    } else for (const host of grant.target.hosts) routing.unbindHost(host, tunnel)
+    this.#count(grant.workspaceId, -1)
+    this.changed.emit()
+  }
+
+  #count(workspaceId: string, difference: 1 | -1): void {
+    const open = (this.#openByWorkspace.get(workspaceId) ?? 0) + difference
+    if (open === 0) this.#openByWorkspace.delete(workspaceId)
+    else this.#openByWorkspace.set(workspaceId, open)
+    if (difference > 0) this.#notePeak(workspaceId, open)
+  }
+
+  #notePeak(workspaceId: string, open: number): void {
+    try {
+      this.#options.counters.peak(workspaceId, open)
+    } catch (error) {
+      this.#options.log.error({ err: error, workspaceId }, 'a peak could not be kept')
+    }
+  }
+
+  async #verify(credential: Secret, address: string): Promise<{ identity: AgentIdentity; asOf: number }> {
+    for (;;) {
+      const asOf = this.#revocations
+      const identity = await this.#options
+        .controlPlane()
+        .verify(credential.reveal(), address)
+        .catch((error: unknown) => {
+          if (error instanceof Refusal)
+            throw new LinkError(
+              error.code === 'forbidden' ? 'unauthorized' : error.code === 'limit' ? 'limit' : 'refused',
+              error.message,
+            )
+          throw error
+        })
+      if (asOf === this.#revocations) return { identity, asOf }
+    }
+  }
+
+  async #claim(agent: AgentIdentity, request: TunnelRequest): Promise<TunnelGrant> {
+    for (;;) {
+      const asOf = this.#revocations
+      const grant = await this.#options.controlPlane().claim(agent, request)
+      if (asOf === this.#revocations) return grant
+    }
+  }
+
+  /** Asks again for everything that a session has. What cannot be asked now stays as it is. */
+  async #recheck(session: Session): Promise<void> {
+    const { log } = this.#options
+    try {
+      const { identity } = await this.#verify(session.credential, session.address)
+      if (JSON.stringify(identity) !== JSON.stringify(session.identity))
+        session.link.close('the credential belongs to somebody else now')
+      for (const tunnel of [...session.tunnels.values()]) {
+        if (session.ended) return
+        try {
+          const grant = await this.#claim(session.identity, tunnel.request)
+          if (JSON.stringify(grant) !== JSON.stringify(tunnel.grant))
+            this.#close(tunnel, 'the tunnel has changed: open it again')
+        } catch (error) {
+          if (!(error instanceof Refusal)) throw error
+          if (error.code !== 'unavailable') this.#close(tunnel, error.message)
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof LinkError)) log.error({ err: error }, 'an agent could not be checked again')
+      else if (error.code === 'unauthorized') {
+        session.link.close(error.message)
+        this.#end(session)
+      }
+    }
+  }
+}
+
+/** Sessions that are verified again at the same time: quick for thousands, bearable for the panel. */
+const rechecksAtOnce = 16
+
+function isOf(identity: AgentIdentity, revocation: Revocation): boolean {
+  switch (revocation.of) {
+    case 'key':
+      return identity.kind === 'key' && identity.keyId === revocation.keyId
+    case 'node':
+      return identity.kind === 'node' && identity.nodeId === revocation.nodeId
+    case 'workspace':
+      return identity.kind === 'key' && identity.workspaceId === revocation.workspaceId
+    case 'tunnel':
+      return false
+  }
+}
+
+const credentialKey = (identity: AgentIdentity): string =>
+  identity.kind === 'key' ? `key ${identity.keyId}` : `node ${identity.nodeId}`
+
+function tell(session: Session, message: EdgeMessage): void {
+  if (!session.ended) session.link.send(message)
+}
