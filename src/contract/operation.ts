@@ -83,15 +83,18 @@ export type Reply<O extends Operation> = z.input<O['reply']>
 /** What a client gets back. */
 export type ReplyData<O extends Operation> = z.output<O['reply']>
 
-type Given<K extends string, V> = V extends undefined
+type Given<K extends string, V> = [V] extends [undefined]
   ? unknown
   : undefined extends V
     ? { [P in K]?: V }
     : { [P in K]: V }
 
+/** Where every field may be left out, so may the whole. */
+type OptionalWhole<V> = V extends object ? (Record<never, never> extends V ? V | undefined : V) : V
+
 /** What a client passes: exactly the parts that the operation declares. */
 export type Arguments<O> = Given<'params', InputOf<Field<O, 'params'>>> &
-  Given<'query', InputOf<Field<O, 'query'>> | (Field<O, 'query'> extends FieldSchema ? undefined : never)> &
+  Given<'query', OptionalWhole<InputOf<Field<O, 'query'>>>> &
   Given<'body', InputOf<Field<O, 'body'>>>
 
 /** What each kind of access proves to the handler; the server that binds the operations chooses the types. */

@@ -1,4 +1,4 @@
-import type { NodeRow } from '../db/tables.ts'
+import type { NodeRow } from '../db/index.ts'
 import type { Tunnels } from '../tunnels/index.ts'
 import type { AllocationWithTunnel } from './store.ts'
 

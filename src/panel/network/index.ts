@@ -1,4 +1,5 @@
 // What the other slices use of the network.
 export { type Address, addressText, publicAddressOf } from './address.ts'
+export { networkHandlers, networkOperations } from './routes.ts'
 export { type AllocationWithTunnel, allocationsOf, insertAllocation, portsTaken } from './store.ts'
 export { allocationView } from './view.ts'

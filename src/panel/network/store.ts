@@ -1,5 +1,4 @@
-import type { Store } from '../db/index.ts'
-import type { AllocationRow, TunnelRow } from '../db/tables.ts'
+import type { AllocationRow, Store, TunnelRow } from '../db/index.ts'
 
 export type AllocationWithTunnel = AllocationRow & { tunnel: TunnelRow | null }
 

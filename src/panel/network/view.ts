@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Allocation } from '../../contract/api/servers.ts'
-import type { NodeRow } from '../db/tables.ts'
+import type { NodeRow } from '../db/index.ts'
 import type { Tunnels } from '../tunnels/index.ts'
 import { publicAddressOf } from './address.ts'
 import type { AllocationWithTunnel } from './store.ts'

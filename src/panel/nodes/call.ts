@@ -1,7 +1,6 @@
 import { ApiError } from '../../client/index.ts'
-import type { ErrorCode } from '../../contract/errors.ts'
 import { AppError, conflict } from '../../contract/errors.ts'
-import { nodeCallMs, nodeWordsMax } from './limits.ts'
+import { nodeWordsMax } from './limits.ts'
 
 /**
  * Awaits one call to a node and words its failure for the person who waits: what the node refuses keeps the node's reason,
@@ -19,7 +18,7 @@ export const nodeAway = (node: string): AppError =>
   conflict(`Node ${node} is away. Try again once it is back; its servers go on without the panel.`)
 
 function wordsFor(node: string, cause: unknown): AppError | Error {
-  if (!(cause instanceof ApiError))
+  if (!(cause instanceof ApiError) || cause.code === 'unreachable')
     return new AppError('conflict', `Node ${node} does not answer. Try again in a moment.`, { cause })
   const { code } = cause
   if (code === 'conflict') return new AppError('conflict', plain(cause.message), { cause })

@@ -1,6 +1,5 @@
 import { type Insertable, sql, type UpdateResult } from 'kysely'
-import type { Store } from '../db/index.ts'
-import type { NodeRow } from '../db/tables.ts'
+import type { NodeRow, Store } from '../db/index.ts'
 
 export type NodeWithServers = NodeRow & { servers: number }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ServerSpec } from '../../contract/node.ts'
 import { Template } from '../../contract/template.ts'
-import type { AllocationRow, ServerRow } from '../db/tables.ts'
+import type { AllocationRow, ServerRow } from '../db/index.ts'
 
 /** The template as it was when the server was made. */
 export const templateOf = (row: Pick<ServerRow, 'template'>): Template => Template.parse(JSON.parse(row.template))

@@ -1,0 +1,4 @@
+// What the other slices use of consoles.
+export { Consoles } from './console.ts'
+export { ConsoleFeeds } from './feed.ts'
+export { consoleHandlers, consoleOperations } from './routes.ts'

@@ -1,0 +1,124 @@
+import type { PowerAction } from '../../contract/api/servers.ts'
+import { conflict, forbidden, notFound } from '../../contract/errors.ts'
+import type { ServerState } from '../../contract/node.ts'
+import type { Signal } from '../../lib/signals.ts'
+import type { Caller, ServerAccess, WorkspaceMembership } from '../access/index.ts'
+import { answerOf, type LiveNode, type NodeClient, nodeById } from '../nodes/index.ts'
+import { mustAllowPower, mustAllowReinstall } from './can.ts'
+import { createServer } from './create.ts'
+import { deleteServer } from './delete.ts'
+import { NodeReports } from './observe.ts'
+import { Pusher } from './push.ts'
+import { reconcile } from './reconcile.ts'
+import { type ServerNews, ServerStates } from './states.ts'
+import type { Status } from './status.ts'
+import { removeDeletedServersOf, type ServerDetail, serverDetail, updateServer } from './store.ts'
+import { statusNow } from './view.ts'
+import type { ServersWorld } from './world.ts'
+
+type NewServerInput = Parameters<typeof createServer>[4]
+
+/** The servers: what may be done to them, and what is known of them. Who may do it has been decided before. */
+export class Servers implements AsyncDisposable {
+  readonly #world: ServersWorld
+  readonly #pusher: Pusher
+  readonly #stopObserving: () => void
+  readonly #running = new Set<Promise<void>>()
+
+  constructor(options: Omit<ServersWorld, 'states'>) {
+    const world = { ...options, states: new ServerStates(options.clock) }
+    const reports = new NodeReports(world)
+    this.#world = world
+    this.#pusher = new Pusher(world)
+    this.#stopObserving = world.nodes.observe({
+      up: async (node) => this.#track(reconcile(world, this.#pusher, node)),
+      event: (node, event) => reports.take(node, event),
+      down: (node) => world.states.away(node),
+      removed: (trx, nodeId) => removeDeletedServersOf(trx, nodeId),
+    })
+  }
+
+  /** What the handlers and the other slices read from. */
+  get world(): ServersWorld {
+    return this.#world
+  }
+
+  get news(): Signal<ServerNews> {
+    return this.#world.states.news
+  }
+
+  create(caller: Caller, workspace: WorkspaceMembership, input: NewServerInput): Promise<string> {
+    return createServer(this.#world, this.#pusher, caller, workspace, input)
+  }
+
+  /** Only its owner, and the owners and admins of its workspace. True where the node has already removed it. */
+  delete({ row, isOwner }: ServerAccess): Promise<boolean> {
+    if (!isOwner) throw forbidden(`Only the owner of ${row.name} and the admins of its workspace can delete it.`)
+    return deleteServer(this.#world, this.#pusher, row.id, { wait: true })
+  }
+
+  /** Accepted at once; what is so already succeeds. */
+  async power({ row }: ServerAccess, action: PowerAction): Promise<void> {
+    const { name, node } = await this.#ready(row.id, (detail) =>
+      mustAllowPower(detail.name, action, this.#statusOf(detail)),
+    )
+    await this.#ask(node, row.id, name, (client) => client.power({ params: { server: row.id }, body: { action } }))
+  }
+
+  async reinstall({ row }: ServerAccess): Promise<void> {
+    const { name, node } = await this.#ready(row.id, (detail) =>
+      mustAllowReinstall(detail.name, this.#statusOf(detail)),
+    )
+    await this.#ask(node, row.id, name, (client) => client.reinstall({ params: { server: row.id } }))
+  }
+
+  /** The panel owns what a server should be: a node that is away learns it when it comes back. */
+  async update(
+    { row }: ServerAccess,
+    change: { name?: string | undefined; restartOnCrash?: boolean | undefined },
+  ): Promise<void> {
+    if (!(await updateServer(this.#world.db.kysely, row.id, change))) throw notFound(`Server ${row.id}`)
+    await this.#world.changes.publish({ of: 'server', id: row.id })
+    if (this.#world.nodes.online(row.node_id)) await this.#pusher.push(row.id)
+  }
+
+  /** The server's status now, its node's name filled in. */
+  async status(row: ServerAccess['row']): Promise<Status> {
+    const live = this.#world.nodes.online(row.node_id)
+    const name = live?.name ?? (await nodeById(this.#world.db.kysely, row.node_id))?.name ?? row.node_id
+    return this.#statusOf({ ...row, node_name: name })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopObserving()
+    await Promise.allSettled([...this.#running])
+  }
+
+  /** The server and its node, once `check` has not refused; its words come before those about the node. */
+  async #ready(serverId: string, check: (detail: ServerDetail) => void): Promise<{ name: string; node: LiveNode }> {
+    const detail = await serverDetail(this.#world.db.kysely, serverId)
+    if (!detail || detail.deleted_at !== null) throw notFound(`Server ${serverId}`)
+    check(detail)
+    return { name: detail.name, node: this.#world.nodes.need({ id: detail.node_id, name: detail.node_name }) }
+  }
+
+  async #ask(
+    node: LiveNode,
+    id: string,
+    name: string,
+    request: (client: NodeClient) => Promise<ServerState>,
+  ): Promise<void> {
+    const state = await answerOf(node.name, request(node.client))
+    if (state.id !== id) throw conflict(`Node ${node.name} answered for another server than ${name}.`)
+    this.#world.states.offer(node, state, false)
+  }
+
+  #statusOf(row: Parameters<typeof statusNow>[1]): Status {
+    return statusNow(this.#world, row)
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked: Promise<void> = work.finally(() => this.#running.delete(tracked))
+    this.#running.add(tracked)
+  }
+}

@@ -1,0 +1,94 @@
+import type { z } from 'zod'
+import type { LiveUsage, ServerStatus } from '../../contract/api/servers.ts'
+import type { ServerState, ServerUsage } from '../../contract/node.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { Signal } from '../../lib/signals.ts'
+import { statusOf } from './status.ts'
+
+/** What has just become true of one server. */
+export type ServerNews =
+  | { type: 'status'; serverId: string; status: ServerStatus; message: string | null }
+  | { type: 'usage'; serverId: string; usage: z.input<typeof LiveUsage> }
+
+interface Reporter {
+  readonly id: string
+  readonly name: string
+}
+
+interface Entry {
+  state: ServerState
+  suspended: boolean
+}
+
+/**
+ * What each node says, over the link that it holds now, about its own servers. Nothing of it outlives that link: a node that
+ * comes back says everything anew. The entries of one node are apart from those of another, so none can speak for another's server.
+ */
+export class ServerStates {
+  readonly news = new Signal<ServerNews>()
+  readonly #nodes = new Map<string, { node: Reporter; entries: Map<string, Entry> }>()
+  readonly #clock: Clock
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  of(nodeId: string, serverId: string): ServerState | null {
+    return this.#nodes.get(nodeId)?.entries.get(serverId)?.state ?? null
+  }
+
+  /** Takes what the node said as the newest. */
+  report(node: Reporter, state: ServerState, suspended: boolean): void {
+    const known = this.#nodes.get(node.id)
+    const of = known?.node === node ? known : { node, entries: new Map<string, Entry>() }
+    this.#nodes.set(node.id, of)
+    of.entries.set(state.id, { state, suspended })
+    this.news.emit({ type: 'status', serverId: state.id, ...this.#status(node, { state, suspended }, true) })
+  }
+
+  /**
+   * Takes what the node replied to a request. Its events come over another stream and may be ahead: a phase that began
+   * later than this one stays.
+   */
+  offer(node: Reporter, state: ServerState, suspended: boolean): void {
+    const known = this.#nodes.get(node.id)
+    const held = known?.node === node ? known.entries.get(state.id) : undefined
+    if (!held || (held.state.since < state.since && held.state.phase !== state.phase))
+      this.report(node, state, suspended)
+  }
+
+  /** Usage alone. Of a server that the node has not reported it means nothing. */
+  use(node: Reporter, serverId: string, usage: ServerUsage): void {
+    const known = this.#nodes.get(node.id)
+    const entry = known?.node === node ? known.entries.get(serverId) : undefined
+    if (!entry) return
+    entry.state = { ...entry.state, usage }
+    const live = liveUsage(entry.state, this.#clock.now())
+    if (live) this.news.emit({ type: 'usage', serverId, usage: live })
+  }
+
+  forget(nodeId: string, serverId: string): void {
+    this.#nodes.get(nodeId)?.entries.delete(serverId)
+  }
+
+  /** The node's link has ended; news for the link of another, newer one changes nothing. */
+  away(node: Reporter): void {
+    const known = this.#nodes.get(node.id)
+    if (known?.node !== node) return
+    this.#nodes.delete(node.id)
+    for (const [serverId, entry] of known.entries)
+      this.news.emit({ type: 'status', serverId, ...this.#status(node, entry, false) })
+  }
+
+  #status(node: Reporter, { state, suspended }: Entry, nodeOnline: boolean) {
+    return statusOf({ suspended, nodeName: node.name, nodeOnline, state, reported: true })
+  }
+}
+
+/** Null while the node has measured nothing. A node's clock may differ from ours, so uptime is never below zero. */
+export function liveUsage(state: ServerState, now: number): z.input<typeof LiveUsage> | null {
+  if (!state.usage) return null
+  const { memoryBytes, cpuCores, diskBytes, networkRxBytes, networkTxBytes } = state.usage
+  const up = state.phase === 'running' ? Math.max(0, Math.floor((now - state.since) / 1000)) : null
+  return { memoryBytes, cpuCores, diskBytes, networkRxBytes, networkTxBytes, uptimeSeconds: up }
+}

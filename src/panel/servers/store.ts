@@ -1,0 +1,166 @@
+import { type Insertable, sql, type UpdateResult } from 'kysely'
+import type { ServerRow, Store } from '../db/index.ts'
+
+/** A server with what its reply shows of its surroundings. */
+export type ServerDetail = ServerRow & {
+  node_name: string
+  public_address: string | null
+  workspace_slug: string
+  owner_email: string
+}
+
+/** Also one that is being deleted. */
+export async function serverDetail(db: Store, id: string): Promise<ServerDetail | undefined> {
+  return details(db).where('servers.id', '=', id).executeTakeFirst()
+}
+
+/** Every server of the node, those that are being deleted too. */
+export async function serversOfNode(
+  db: Store,
+  nodeId: string,
+): Promise<Pick<ServerRow, 'id' | 'revision' | 'deleted_at'>[]> {
+  return db.selectFrom('servers').select(['id', 'revision', 'deleted_at']).where('node_id', '=', nodeId).execute()
+}
+
+export interface Reach {
+  userId: string
+  /** With a key: its workspace, outside which only what was given to the user counts. */
+  workspaceId: string | null
+}
+
+export interface PagePosition {
+  createdAt: number
+  id: string
+}
+
+/** Servers that `reach` may see, oldest first. Whether each really is visible, access decides. */
+export async function listServers(
+  db: Store,
+  reach: Reach,
+  after: PagePosition | null,
+  most: number,
+): Promise<ServerDetail[]> {
+  const given = db.selectFrom('subusers').select('server_id').where('user_id', '=', reach.userId)
+  const governed = db
+    .selectFrom('members')
+    .select('workspace_id')
+    .where('user_id', '=', reach.userId)
+    .where('role', 'in', ['owner', 'admin'])
+  let query = details(db)
+    .where('servers.deleted_at', 'is', null)
+    .where(({ eb, or }) => {
+      const own = or([eb('servers.owner_id', '=', reach.userId), eb('servers.workspace_id', 'in', governed)])
+      const reached = reach.workspaceId === null ? own : own.and('servers.workspace_id', '=', reach.workspaceId)
+      return or([reached, eb('servers.id', 'in', given)])
+    })
+    .orderBy('servers.created_at')
+    .orderBy('servers.id')
+    .limit(most)
+  if (after)
+    query = query.where(({ eb, or, and }) =>
+      or([
+        eb('servers.created_at', '>', after.createdAt),
+        and([eb('servers.created_at', '=', after.createdAt), eb('servers.id', '>', after.id)]),
+      ]),
+    )
+  return query.execute()
+}
+
+export async function idTaken(db: Store, id: string): Promise<boolean> {
+  return (await db.selectFrom('servers').select('id').where('id', '=', id).executeTakeFirst()) !== undefined
+}
+
+/** The memory of every server placed on each node, by node. */
+export async function promisedMemory(db: Store): Promise<Map<string, number>> {
+  const rows = await db
+    .selectFrom('servers')
+    .select(['node_id', sql<number>`cast(sum(memory) as integer)`.as('memory')])
+    .groupBy('node_id')
+    .execute()
+  return new Map(rows.map(({ node_id, memory }) => [node_id, memory]))
+}
+
+export async function insertServer(db: Store, row: Insertable<ServerRow>): Promise<void> {
+  await db.insertInto('servers').values(row).execute()
+}
+
+/** False where there is no such server or it is being deleted. */
+export async function updateServer(
+  db: Store,
+  id: string,
+  change: { name?: string | undefined; restartOnCrash?: boolean | undefined },
+): Promise<boolean> {
+  return changed(
+    await db
+      .updateTable('servers')
+      .set((eb) => ({
+        revision: eb('revision', '+', 1),
+        ...(change.name === undefined ? {} : { name: change.name }),
+        ...(change.restartOnCrash === undefined ? {} : { restart_on_crash: change.restartOnCrash ? 1 : 0 }),
+      }))
+      .where('id', '=', id)
+      .where('deleted_at', 'is', null)
+      .executeTakeFirst(),
+  )
+}
+
+/** False where it is gone or somebody else has marked it before. */
+export async function markDeleted(db: Store, id: string, now: number): Promise<boolean> {
+  return changed(
+    await db
+      .updateTable('servers')
+      .set({ deleted_at: now })
+      .where('id', '=', id)
+      .where('deleted_at', 'is', null)
+      .executeTakeFirst(),
+  )
+}
+
+/** Its ports, subusers and invitations go with it. Only one that is being deleted. */
+export async function removeServer(db: Store, id: string): Promise<boolean> {
+  const result = await db
+    .deleteFrom('servers')
+    .where('id', '=', id)
+    .where('deleted_at', 'is not', null)
+    .executeTakeFirst()
+  return result.numDeletedRows > 0n
+}
+
+export async function removeDeletedServersOf(db: Store, nodeId: string): Promise<void> {
+  await db.deleteFrom('servers').where('node_id', '=', nodeId).where('deleted_at', 'is not', null).execute()
+}
+
+export type Reported = Pick<ServerRow, 'name' | 'suspended_at' | 'start_when_installed'>
+
+/** Keeps what the server's own node said of it. Undefined where the node has no such server, or it is being deleted. */
+export async function saveState(db: Store, nodeId: string, id: string, state: string): Promise<Reported | undefined> {
+  return db
+    .updateTable('servers')
+    .set({ state })
+    .where('id', '=', id)
+    .where('node_id', '=', nodeId)
+    .where('deleted_at', 'is', null)
+    .returning(['name', 'suspended_at', 'start_when_installed'])
+    .executeTakeFirst()
+}
+
+export async function clearStartWhenInstalled(db: Store, id: string): Promise<void> {
+  await db.updateTable('servers').set({ start_when_installed: 0 }).where('id', '=', id).execute()
+}
+
+function details(db: Store) {
+  return db
+    .selectFrom('servers')
+    .innerJoin('nodes', 'nodes.id', 'servers.node_id')
+    .innerJoin('workspaces', 'workspaces.id', 'servers.workspace_id')
+    .innerJoin('users', 'users.id', 'servers.owner_id')
+    .selectAll('servers')
+    .select([
+      'nodes.name as node_name',
+      'nodes.public_address',
+      'workspaces.slug as workspace_slug',
+      'users.email as owner_email',
+    ])
+}
+
+const changed = (result: UpdateResult): boolean => result.numUpdatedRows > 0n
