@@ -26,7 +26,7 @@ export type Client<Ops extends Operations> = {
 export type CallArguments<O extends Operation> =
   unknown extends Arguments<O>
     ? [args?: Record<string, never>, options?: CallOptions]
-    : object extends Arguments<O>
+    : Record<never, never> extends Arguments<O>
       ? [args?: Arguments<O>, options?: CallOptions]
       : [args: Arguments<O>, options?: CallOptions]
 

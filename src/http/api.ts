@@ -88,11 +88,14 @@ export async function createApi<C extends Contexts>(options: ApiOptions<C>): Pro
   app.addHook('onRequest', (request, reply, done) => {
     connections.answering(request.raw.socket, reply.raw)
     reply.headers(everyHeaders(request.id))
+    // Operations ask for a body once they know that they want it; other routes always do.
+    if (request.raw.headers.expect !== undefined && request.routeOptions.config.family === undefined)
+      reply.raw.writeContinue()
     done()
   })
   app.setErrorHandler((error, request, reply) => answerFailure(error, request, reply, log))
   app.register(
-    (scope, _, done) => {
+    async (scope) => {
       const headers = cors ? { ...apiHeaders, ...corsHeaders } : apiHeaders
       scope.addHook('onRequest', (_request, reply, next) => {
         reply.headers(headers)
@@ -119,12 +122,13 @@ export async function createApi<C extends Contexts>(options: ApiOptions<C>): Pro
         for (const { operation, handle } of operations) bindOperation(binding, operation, handle)
         for (const { socket, handle } of sockets) bindSocket(binding, socket, handle)
       }
-      done()
     },
     { prefix },
   )
   if (options.pages) options.pages(app)
   else if (prefix) app.setNotFoundHandler(answerUnknownRoute)
+  // Without a listener every client that waits to be asked for its body would be asked before anybody has looked at its request.
+  server.on('checkContinue', (request, response) => server.emit('request', request, response))
   upgrader.attach(server, (request, response) => app.routing(request, response))
   await app.ready()
   prepareUnlistened(server)

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AppError, invalidRequest } from '../contract/errors.ts'
 import { bodyTimeoutMs } from './limits.ts'
 
@@ -11,14 +11,15 @@ export class CallerGone extends Error {
 }
 
 /**
- * The JSON value in the body, or undefined for an empty one, whatever its content type says. Refuses other content types,
+ * The JSON value in the body, asking for it where the client waits to be asked; or undefined for an empty one, whatever its content type says. Refuses other content types,
  * more than `bytesMax` bytes (without reading further), broken JSON, and keys that could reach an object's prototype.
  */
-export async function readJson(request: IncomingMessage, bytesMax: number): Promise<unknown> {
+export async function readJson(request: IncomingMessage, response: ServerResponse, bytesMax: number): Promise<unknown> {
   if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax)
   const encoding = request.headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity')
     throw invalidRequest('headers.content-encoding', 'is not supported', 'identity')
+  if (request.headers.expect !== undefined) response.writeContinue()
   const bytes = await readBytes(request, bytesMax)
   if (bytes.length === 0) return undefined
   if (!isJson(request.headers['content-type']))

@@ -34,8 +34,9 @@ function problemsOf(root: string, issue: Issue, value: unknown): FieldProblem[] 
         .map((key) => ({ where: `${where}.${shorten(key)}`, problem: 'is not a known field' }))
     case 'invalid_type': {
       const found = at(value, issue.path)
-      if (found === undefined) return [{ where, problem: 'is missing', expected: issue.expected }]
-      return [{ where, problem: customMessage(issue) ?? `is ${kindOf(found)}`, expected: issue.expected }]
+      const expected = typeNames[issue.expected] ?? issue.expected
+      if (found === undefined) return [{ where, problem: 'is missing', expected }]
+      return [{ where, problem: customMessage(issue) ?? wrongType(root, found), expected }]
     }
     case 'invalid_value': {
       const expected = issue.values.map((allowed) => JSON.stringify(allowed)).join(' or ')
@@ -109,6 +110,12 @@ function at(value: unknown, path: readonly PropertyKey[]): unknown {
   return found
 }
 
+/** Everything in a URL is text, so there the sender gave no wrong type but a wrong text. */
+function wrongType(root: string, found: unknown): string {
+  if (root === 'body' || root === 'message') return `is ${kindOf(found)}`
+  return Array.isArray(found) ? 'is given more than once' : 'has the wrong form'
+}
+
 function kindOf(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'
@@ -122,6 +129,8 @@ function measure(origin: string): readonly [string, string, string] {
   if (origin === 'array' || origin === 'set' || origin === 'map') return ['short', 'long', ' entries']
   return ['small', 'large', '']
 }
+
+const typeNames: Record<string, string> = { int: 'whole number', record: 'object' }
 
 const formatNames: Record<string, string> = {
   email: 'an e-mail address',

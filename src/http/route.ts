@@ -112,14 +112,14 @@ function receiver<C extends Contexts>(
     let context: object
     let body: unknown
     if (takesBody && withoutBody !== operation) {
-      const read = await readChecked(request, bodySchema, bodyBytesMax, problems)
+      const read = await readChecked(request, reply, bodySchema, bodyBytesMax, problems)
       context = await admit(read.refusal || problems.length > 0 ? withoutBody : operation, read.body)
       if (read.refusal) throw read.refusal
       body = read.body
     } else {
       context = await admit(withoutBody, undefined)
       if (takesBody) {
-        const read = await readChecked(request, bodySchema, bodyBytesMax, problems)
+        const read = await readChecked(request, reply, bodySchema, bodyBytesMax, problems)
         if (read.refusal) throw read.refusal
         body = read.body
       } else if (!request.raw.complete) {
@@ -149,12 +149,13 @@ const needsBody = ({ access }: Operation | Socket): boolean =>
 
 async function readChecked(
   request: FastifyRequest,
+  reply: FastifyReply,
   schema: z.ZodType,
   bytesMax: number,
   problems: FieldProblem[],
 ): Promise<{ body?: unknown; refusal?: AppError }> {
   try {
-    return { body: check('body', schema, await readJson(request.raw, bytesMax), problems) }
+    return { body: check('body', schema, await readJson(request.raw, reply.raw, bytesMax), problems) }
   } catch (error) {
     if (error instanceof AppError) return { refusal: error }
     throw error
