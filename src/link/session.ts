@@ -43,6 +43,7 @@ export class Session implements Link, LaneSink, StreamHost {
   readonly #streams = new Map<number, SessionStream>()
   readonly #numbers: { nextLocal: number; lastRemote: number }
   readonly #remoteIsOdd: boolean
+  #arrived: SessionStream[] = []
   #localCount = 0
   #remoteCount = 0
   #unreadCost = 0
@@ -184,6 +185,11 @@ export class Session implements Link, LaneSink, StreamHost {
     return this.#lane.roundTripMs
   }
 
+  arrived(stream: SessionStream): void {
+    this.#arrived.push(stream)
+    if (this.#arrived.length === 1) setImmediate(this.#deliver)
+  }
+
   ready(stream: SessionStream): void {
     this.#lane.ready(stream)
   }
@@ -222,6 +228,12 @@ export class Session implements Link, LaneSink, StreamHost {
     this.#unreadCost -= stream.unreadCost
     this.#grownBytes -= stream.grownBytes
     if (reset) this.#lane.control(encodeReason(frameType.reset, stream.number, reset.code, reset.message))
+  }
+
+  readonly #deliver = (): void => {
+    const streams = this.#arrived
+    this.#arrived = []
+    for (const stream of streams) stream.deliver()
   }
 
   /** @throws LinkError why no stream can be opened now */

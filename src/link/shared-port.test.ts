@@ -30,7 +30,9 @@ describe('a shared port', () => {
         hello: 1,
         events: testEvents().events,
       }),
-      fetch(`http://127.0.0.1:${shared.port}/page`).then((response) => response.text()),
+      fetch(`http://127.0.0.1:${shared.port}/page`, { headers: { connection: 'close' } }).then((response) =>
+        response.text(),
+      ),
     ])
     assert.equal(link.greeting, 'welcome')
     assert.equal(answer, 'plain /page')
