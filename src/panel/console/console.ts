@@ -1,5 +1,5 @@
 import { serverOperations } from '../../contract/api/servers.ts'
-import { notFound } from '../../contract/errors.ts'
+import { invalidRequest, notFound } from '../../contract/errors.ts'
 import type { Database, ServerRow } from '../db/index.ts'
 import { answerOf, type LiveNode, type Nodes, nodeById } from '../nodes/index.ts'
 import { mustAllowCommand, type Servers } from '../servers/index.ts'
@@ -27,10 +27,12 @@ export class Consoles {
 
   /** Sends one line. Throws `invalid_request` for what is not one line and `conflict` where the server does not run. */
   async send(row: ServerRow, command: string): Promise<void> {
-    const { command: line } = serverOperations.consoleCommand.body.parse({ command })
+    const line = serverOperations.consoleCommand.body.safeParse({ command })
+    if (!line.success)
+      throw invalidRequest('command', 'must be one line of at most 4096 characters without control characters')
     mustAllowCommand(row.name, await this.#servers.status(row))
     const node = await this.#nodeOf(row)
-    await answerOf(node.name, node.client.command({ params: { server: row.id }, body: { command: line } }))
+    await answerOf(node.name, node.client.command({ params: { server: row.id }, body: line.data }))
   }
 
   async #nodeOf(row: Target): Promise<LiveNode> {

@@ -1,0 +1,155 @@
+import { AppError } from '../../contract/errors.ts'
+import type { ConsoleLine } from '../../contract/node.ts'
+import { isoTime } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import { Queue } from '../../lib/queue.ts'
+import type { Access, Caller, ServerAccess } from '../access/index.ts'
+import type { ConsoleFeeds, Consoles } from '../console/index.ts'
+import type { Change } from '../db/index.ts'
+import type { ServerNews, Servers } from '../servers/index.ts'
+import { viewerCommandsMax } from './limits.ts'
+import { type CommandChannel, type Event, reasons, Viewer } from './viewer.ts'
+
+export interface ServerViewerOptions {
+  caller: Caller
+  channel: CommandChannel
+  server: ServerAccess
+  backlog: number
+  access: Pick<Access, 'serverAccess' | 'stillValid'>
+  servers: Servers
+  consoles: Consoles
+  feeds: ConsoleFeeds
+  log: Log
+}
+
+/** Somebody who watches one server: its status and usage, and its console as long as they hold `console.read`. */
+export class ServerViewer extends Viewer {
+  readonly #options: ServerViewerOptions
+  readonly #id: string
+  readonly #commands = new Queue()
+  #commandsWaiting = 0
+  #unwatch: (() => void) | null = null
+  #lastSeq = Number.NEGATIVE_INFINITY
+
+  constructor(options: ServerViewerOptions) {
+    super(options.caller, options.channel, options.access, options.log)
+    this.#options = options
+    this.#id = options.server.row.id
+    options.channel.onMessage(({ command }) => this.#onCommand(command))
+    this.signal.addEventListener('abort', () => this.#stopWatching(), { once: true })
+    this.#showStatus()
+    this.#watchAsAllowed(options.server)
+  }
+
+  tell(news: ServerNews): void {
+    if (news.serverId !== this.#id) return
+    this.#queueFor(() => eventOf(news))
+  }
+
+  /** A changed right to the console takes effect with it. */
+  recheck(change: Change | null): void {
+    this.queue(async () => {
+      const server = await this.access.serverAccess(this.caller, this.#id)
+      if (server) this.#watchAsAllowed(server)
+      else this.#leave(change)
+      return null
+    })
+    if (change?.of === 'server') this.#showStatus()
+  }
+
+  protected sees(serverId: string): boolean {
+    return serverId === this.#id
+  }
+
+  #showStatus(): void {
+    this.#queueFor(async ({ row }) => {
+      const { status, message } = await this.#options.servers.status(row)
+      return { type: 'status', serverId: this.#publicId, status, message }
+    })
+  }
+
+  #watchAsAllowed(server: ServerAccess): void {
+    if (this.signal.aborted || !server.permissions.has('console.read')) return this.#stopWatching()
+    this.#unwatch ??= this.#options.feeds.watch(
+      { id: this.#id, nodeId: server.row.node_id },
+      this.#options.backlog,
+      (lines) => this.#showLines(lines),
+    )
+  }
+
+  #stopWatching(): void {
+    this.#unwatch?.()
+    this.#unwatch = null
+  }
+
+  /** Lines that were seen before the right to them came and went and came back are not shown twice. */
+  #showLines(lines: readonly ConsoleLine[]): void {
+    const fresh = lines.filter((line) => line.seq > this.#lastSeq)
+    const last = fresh.at(-1)
+    if (!last) return
+    this.#lastSeq = last.seq
+    const event: Event = {
+      type: 'console',
+      serverId: this.#publicId,
+      lines: fresh.map(({ seq, at, text }) => ({ seq, at: at === null ? null : isoTime(at), text })),
+    }
+    this.#queueFor((server) => (server.permissions.has('console.read') ? event : null))
+  }
+
+  #onCommand(command: string): void {
+    if (this.#commandsWaiting >= viewerCommandsMax)
+      return this.#refuse('Too many commands are on their way: wait for the earlier ones.')
+    this.#commandsWaiting += 1
+    void this.#commands
+      .run(() => this.#run(command))
+      .catch((error: unknown) => {
+        if (error instanceof AppError) return this.#refuse(error.message)
+        this.#options.log.error({ err: error, server: this.#id }, 'a console command failed')
+        this.#refuse(reasons.fault)
+      })
+      .finally(() => {
+        this.#commandsWaiting -= 1
+      })
+  }
+
+  async #run(command: string): Promise<void> {
+    if (this.signal.aborted || !(await this.entitled())) return
+    const server = await this.access.serverAccess(this.caller, this.#id)
+    if (!server) return this.#leave(null)
+    if (!server.permissions.has('console.write'))
+      return this.#refuse('You may read this console, but not write to it: that needs the permission console.write.')
+    await this.#options.consoles.send(server.row, command)
+  }
+
+  #refuse(reason: string): void {
+    this.queue(() => ({ type: 'refused', reason }))
+  }
+
+  /** Queues an event that is made, and sent, only while the server is the caller's to see. */
+  #queueFor(make: (server: ServerAccess) => Event | null | Promise<Event | null>): void {
+    this.queue(async () => {
+      const server = await this.access.serverAccess(this.caller, this.#id)
+      if (server) return make(server)
+      this.#leave(null)
+      return null
+    })
+  }
+
+  #leave(change: Change | null): void {
+    this.#stopWatching()
+    if (change?.of === 'server' && !this.signal.aborted)
+      this.#options.channel.send({ type: 'deleted', serverId: this.#publicId })
+    this.close(reasons.noAccess)
+  }
+
+  get #publicId(): string {
+    return `servers/${this.#id}`
+  }
+}
+
+export function eventOf(news: ServerNews): Event {
+  const serverId = `servers/${news.serverId}`
+  return news.type === 'status'
+    ? { type: 'status', serverId, status: news.status, message: news.message }
+    : { type: 'usage', serverId, usage: news.usage }
+}

@@ -1,0 +1,115 @@
+import type { z } from 'zod'
+import type { ServerEvent, ServerEventRequest } from '../../contract/api/servers.ts'
+import type { SocketChannel } from '../../contract/operation.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Access, Caller } from '../access/index.ts'
+import type { Change } from '../db/index.ts'
+import { viewerBufferBytesMax, viewerWaitingMax } from './limits.ts'
+
+export type Event = z.input<typeof ServerEvent>
+export type EventChannel = Pick<SocketChannel<Event, never>, 'send' | 'bufferedBytes' | 'signal' | 'close'>
+export type CommandChannel = SocketChannel<Event, z.output<typeof ServerEventRequest>>
+
+/** What is sent when its turn has come: some events, or nothing. */
+export type Make = () => Event | Event[] | null | Promise<Event | Event[] | null>
+
+export const reasons = {
+  ended: 'Your session or key has ended.',
+  noAccess: 'The server is gone, or you may no longer see it.',
+  tooSlow: 'You read slower than the server speaks: connect again.',
+  stopping: 'The panel is restarting: connect again.',
+  tooMany: 'You have too many live connections: close some.',
+  fault: 'Something went wrong on our side: connect again.',
+} as const
+
+/**
+ * One live connection. Everything waits in one line and is sent in order, each message only if the caller may have it at that
+ * moment. A reader that does not keep up is let go of, so that it costs no memory.
+ */
+export abstract class Viewer {
+  readonly caller: Caller
+  protected readonly access: Pick<Access, 'serverAccess' | 'stillValid'>
+  readonly #channel: EventChannel
+  readonly #log: Log
+  readonly #waiting: Make[] = []
+  #pumping = false
+
+  constructor(caller: Caller, channel: EventChannel, access: Pick<Access, 'serverAccess' | 'stillValid'>, log: Log) {
+    this.caller = caller
+    this.access = access
+    this.#channel = channel
+    this.#log = log
+  }
+
+  get signal(): AbortSignal {
+    return this.#channel.signal
+  }
+
+  /** Whether a change may take something away from this viewer, or give it something. */
+  concerns(change: Change): boolean {
+    const { userId, via } = this.caller
+    switch (change.of) {
+      case 'token':
+        return via.kind === 'token' && via.tokenId === change.id
+      case 'session':
+        return via.kind === 'session' && via.sessionId === change.id
+      case 'user':
+        return userId === change.id
+      case 'member':
+        return userId === change.userId
+      case 'subuser':
+        return userId === change.userId
+      case 'workspace':
+        return true
+      case 'server':
+        return this.sees(change.id)
+      case 'edge':
+      case 'node':
+      case 'tunnel':
+        return false
+    }
+  }
+
+  /** Looks at the caller's right again, after what waits already; closes where there is none left. */
+  abstract recheck(change: Change | null): void
+
+  protected abstract sees(serverId: string): boolean
+
+  close(reason: string): void {
+    this.#waiting.length = 0
+    this.#channel.close(reason)
+  }
+
+  protected queue(make: Make): void {
+    if (this.signal.aborted) return
+    if (this.#waiting.length >= viewerWaitingMax) return this.close(reasons.tooSlow)
+    this.#waiting.push(make)
+    if (!this.#pumping) void this.#pump()
+  }
+
+  /** False, and the connection is closing, where the session or key has ended. */
+  protected async entitled(): Promise<boolean> {
+    if (await this.access.stillValid(this.caller)) return true
+    this.close(reasons.ended)
+    return false
+  }
+
+  async #pump(): Promise<void> {
+    this.#pumping = true
+    try {
+      for (let make = this.#waiting.shift(); make && !this.signal.aborted; make = this.#waiting.shift()) {
+        if (!(await this.entitled())) return
+        for (const event of [(await make()) ?? []].flat()) {
+          if (this.signal.aborted) return
+          this.#channel.send(event)
+          if (this.#channel.bufferedBytes > viewerBufferBytesMax) return this.close(reasons.tooSlow)
+        }
+      }
+    } catch (error) {
+      this.#log.error({ err: error }, 'a live connection failed')
+      this.close(reasons.fault)
+    } finally {
+      this.#pumping = false
+    }
+  }
+}

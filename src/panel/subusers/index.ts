@@ -1,0 +1,3 @@
+// What the other slices use of subusers.
+export { subuserHandlers } from './routes.ts'
+export { Subusers } from './subusers.ts'
