@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs'
+import { isAbsolute, join, resolve } from 'node:path'
+import { Command as Commander, CommanderError, Option } from 'commander'
+import type { z } from 'zod'
+import { ApiError } from '../client/index.ts'
+import { AppError } from '../contract/errors.ts'
+import { SettingsError } from '../settings/resolve.ts'
+import { keyOf } from '../settings/setting.ts'
+import { type Command, CommandError, UsageError } from './command.ts'
+import { commands } from './commands/index.ts'
+import { connect } from './connection.ts'
+import { createOutput, printable } from './output.ts'
+import { roleCommands } from './role-commands.ts'
+import { readSecret } from './stdin.ts'
+import { configHome, defaultDataDir, type Surroundings } from './surroundings.ts'
+
+/** What a command ended with: 1 it could not do it, 2 it was called wrongly, 130 it was interrupted. */
+export type ExitCode = 0 | 1 | 2 | 130
+
+/** Runs one command line (without program and script). Never rejects: what goes wrong is said on `talk`. */
+export async function runCli(argv: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
+  try {
+    await program(surroundings).parseAsync([...argv], { from: 'user' })
+    return 0
+  } catch (error) {
+    return explain(error, surroundings)
+  }
+}
+
+function program(surroundings: Surroundings): Commander {
+  const { root, streams } = surroundings
+  const pharos = new Commander('pharos')
+    .description('Runs game servers on any machine and puts them, or any local port, on the internet.')
+    .version(String(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version))
+    .addHelpText('after', '\nStart with "pharos up", then "pharos setup --help" in another terminal.')
+  const nouns = new Map<string, Commander>()
+  for (const role of roleCommands(surroundings)) pharos.addCommand(role)
+  for (const declared of commands) {
+    const [noun = '', verb] = declared.path.split(' ')
+    if (verb === undefined) pharos.addCommand(clientCommand(noun, declared, surroundings))
+    else {
+      const group = nouns.get(noun) ?? new Commander(noun).description(`${nounSummaries[noun] ?? noun}`)
+      if (!nouns.has(noun)) pharos.addCommand(group)
+      nouns.set(noun, group)
+      group.addCommand(clientCommand(verb, declared, surroundings))
+    }
+  }
+  everyCommand(pharos, (one) =>
+    one
+      .exitOverride()
+      .configureOutput({ writeOut: streams.data, writeErr: streams.talk })
+      .showHelpAfterError(`(see "${fullName(one)} --help")`)
+      .helpCommand(false),
+  )
+  return pharos
+}
+
+const nounSummaries: Readonly<Record<string, string>> = {
+  servers: 'Create, watch and steer game servers',
+  tokens: 'The workspace’s API keys',
+  nodes: 'The machines that run servers',
+  edges: 'The public addresses that tunnels go through',
+}
+
+function clientCommand(name: string, declared: Command, surroundings: Surroundings): Commander {
+  const commander = new Commander(name)
+    .summary(declared.summary)
+    .description([declared.summary, declared.description].filter(Boolean).join('\n\n'))
+  for (const [syntax, help] of declared.args ?? []) commander.argument(syntax, help)
+  for (const [syntax, help] of declared.flags ?? []) commander.addOption(new Option(syntax, help))
+  commander.option('--json', 'print the result as JSON')
+  commander.addHelpText('after', `\nExamples:\n${declared.examples.map((example) => `  ${example}`).join('\n')}`)
+  commander.action(async (...given: unknown[]) => {
+    const names = (declared.args ?? []).map(([syntax]) => syntax.replace(/[<>[\].]/g, ''))
+    const { json, ...flags } = commander.opts<{ json?: boolean }>()
+    const args = Object.fromEntries(names.map((arg, index) => [arg, given[index]]))
+    const parsed = declared.options.safeParse({ ...flags, ...args })
+    if (!parsed.success) throw new UsageError(parsed.error.issues.map((issue) => problem(issue, names)).join('\n'))
+    const { env, cwd, stdin, signal, streams } = surroundings
+    const path = (named: string): string => (isAbsolute(named) ? named : resolve(cwd, named))
+    const running = declared.run(parsed.data, {
+      connect: () => connect(env),
+      out: createOutput(streams, json === true),
+      signal,
+      readSecret: (question) => readSecret(stdin, question),
+      configHome: configHome(env),
+      dataDir: (named) => path(named ?? (env.PHAROS_DATA_DIR || defaultDataDir(surroundings))),
+      path,
+    })
+    await (declared.handlesInterrupt ? running : Promise.race([running, interruption(signal)]))
+  })
+  return commander
+}
+
+/** Rejects once the person at the terminal has had enough. */
+const interruption = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+
+/** `--days: Too big: expected number to be <=365` */
+function problem({ path, message }: z.core.$ZodIssue, args: readonly string[]): string {
+  const name = String(path[0] ?? '')
+  return `${args.includes(name) ? `<${name}>` : `--${keyOf(name)}`}: ${message}`
+}
+
+function everyCommand(commander: Commander, change: (one: Commander) => void): void {
+  change(commander)
+  for (const child of commander.commands) everyCommand(child, change)
+}
+
+const fullName = (commander: Commander): string =>
+  commander.parent ? `${fullName(commander.parent)} ${commander.name()}` : commander.name()
+
+/** Says what went wrong in words for the person, and turns it into an exit code. */
+function explain(error: unknown, { signal, streams, env }: Surroundings): ExitCode {
+  const say = (text: string): void => {
+    for (const line of text.split('\n')) streams.talk(`pharos: ${printable(line)}\n`)
+  }
+  // Commander has said it already; asking for help or the version is no fault.
+  if (error instanceof CommanderError)
+    return error.code === 'commander.helpDisplayed' || error.code === 'commander.version' ? 0 : 2
+  if (signal.aborted) return 130
+  if (error instanceof UsageError || error instanceof SettingsError) {
+    say(error.message)
+    return 2
+  }
+  if (error instanceof ApiError) {
+    say(error.message)
+    for (const { where, problem, expected } of error.details)
+      say(`  ${where}: ${problem}${expected ? `; expected ${expected}` : ''}`)
+    if (error.code === 'internal' && error.requestId) say(`The panel's log has it as request ${error.requestId}.`)
+    return 1
+  }
+  if (error instanceof CommandError || error instanceof AppError) say(error.message)
+  else
+    say(
+      env.PHAROS_LOG_LEVEL === 'debug' && error instanceof Error
+        ? (error.stack ?? '')
+        : `Internal error: ${String(error)}`,
+    )
+  return 1
+}

@@ -1,0 +1,71 @@
+import type { z } from 'zod'
+import type { Client, LiveSocket } from '../client/index.ts'
+import type { publicOperations, publicSockets } from '../contract/api/index.ts'
+import type { Arguments } from '../contract/operation.ts'
+import type { Secret } from '../lib/secret.ts'
+import type { Output } from './output.ts'
+
+/** The API as commands use it. */
+export interface Connection {
+  readonly url: string
+  readonly client: Client<typeof publicOperations>
+  readonly key: Secret
+  /** Live events of one server. */
+  serverEvents(
+    args: Arguments<(typeof publicSockets)['serverEvents']>,
+    signal: AbortSignal,
+  ): Promise<LiveSocket<(typeof publicSockets)['serverEvents']>>
+}
+
+/** What a command may use besides its options. */
+export interface Tools {
+  /** The panel, with the key that the environment or the account file gives. Asked for only by commands that need it. */
+  connect(): Promise<Connection>
+  out: Output
+  /** Aborted by Ctrl-C. */
+  signal: AbortSignal
+  /** From standard input; at a terminal without echo. */
+  readSecret(question: string): Promise<string>
+  /** The folder of this user's configuration. */
+  configHome: string
+  /** The data folder: the one that was named, made absolute, else the usual one. */
+  dataDir(named: string | undefined): string
+  /** An absolute path, seen from where the command was called. */
+  path(named: string): string
+}
+
+/** A command: its words, how its options are understood, and what it does. */
+export interface Command<Options extends z.ZodType = z.ZodType> {
+  /** `servers create` */
+  readonly path: string
+  readonly summary: string
+  readonly description?: string
+  /** In order: `<server>`, `[days]`. Their names are keys of `options`. */
+  readonly args?: readonly (readonly [syntax: string, help: string])[]
+  readonly flags?: readonly (readonly [syntax: string, help: string])[]
+  /** Whole command lines. */
+  readonly examples: readonly string[]
+  /** It ends by itself, in good order, when it is interrupted; other commands are left where they are. */
+  readonly handlesInterrupt?: boolean
+  readonly options: Options
+  run(options: z.output<Options>, tools: Tools): Promise<void>
+}
+
+/** Declares a command: the compiler ties what `run` gets to what `options` parses. */
+export const command = <Options extends z.ZodType>(declaration: Command<Options>): Command<Options> => declaration
+
+/** A mistake in how a command was called: exit code 2, and a word on how to call it. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'UsageError'
+  }
+}
+
+/** A command that could not do what it was asked, for a reason that is fit to be shown. */
+export class CommandError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'CommandError'
+  }
+}

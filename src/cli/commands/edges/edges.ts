@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { command } from '../../command.ts'
+import { table } from '../../output.ts'
+
+const list = command({
+  path: 'edges list',
+  summary: 'List the edges that agents can link to',
+  examples: ['pharos edges list'],
+  options: z.object({}),
+  async run(_, { connect, out }) {
+    const { client } = await connect()
+    const reply = await client.edges()
+    out.result(reply, () =>
+      table(
+        ['id', 'address', 'host names end in', 'state'],
+        reply.edges.map((edge) => [edge.id, `${edge.host}:${edge.port}`, edge.base, edge.online ? 'online' : 'away']),
+      ),
+    )
+  },
+})
+
+const create = command({
+  path: 'edges create',
+  summary: 'Register an edge; what it must know is shown once',
+  args: [['<name>', 'what to call it']],
+  flags: [['--panel-host <host>', 'how the edge reaches this panel']],
+  examples: ['pharos edges create frankfurt --panel-host panel.example.org > pharos.yaml'],
+  options: z.object({ name: z.string().min(1), panelHost: z.string().min(1).default('127.0.0.1') }),
+  async run({ name, panelHost }, { connect, out }) {
+    const { client } = await connect()
+    const reply = await client.createEdge({ body: { name } })
+    out.talk(
+      'Put this into pharos.yaml in the edge’s data folder, readable by its user alone, and run "pharos edge" there:',
+    )
+    out.result(reply, () =>
+      [
+        `edge-panels: ['${panelHost}:${reply.panel.port}#${reply.panel.pin}']`,
+        `edge-credential: ${reply.credential}`,
+      ].join('\n'),
+    )
+  },
+})
+
+export const edgeCommands = [list, create]

@@ -1,0 +1,41 @@
+import type { Command } from '../command.ts'
+import { setUp } from './account/setup.ts'
+import { showStatus } from './account/status.ts'
+import { useAccount } from './account/use.ts'
+import { edgeCommands } from './edges/edges.ts'
+import { nodeCommands } from './nodes/nodes.ts'
+import { serverConsole } from './servers/console.ts'
+import { createServer } from './servers/create.ts'
+import { deleteServer } from './servers/delete.ts'
+import { listServers } from './servers/list.ts'
+import { powerCommands } from './servers/power.ts'
+import { showServer } from './servers/show.ts'
+import { listTemplates } from './templates.ts'
+import { tokenCommands } from './tokens/tokens.ts'
+import { runAgent } from './tunnels/agent.ts'
+import { closeTunnel } from './tunnels/close.ts'
+import { listTunnels } from './tunnels/list.ts'
+import { openTunnel } from './tunnels/open.ts'
+import { showUsage } from './usage.ts'
+
+/** Every command that is a client of the API, in the order of `pharos --help`. */
+export const commands: readonly Command[] = [
+  setUp,
+  useAccount,
+  showStatus,
+  openTunnel,
+  runAgent,
+  listTunnels,
+  closeTunnel,
+  listServers,
+  createServer,
+  showServer,
+  ...powerCommands,
+  serverConsole,
+  deleteServer,
+  listTemplates,
+  showUsage,
+  ...tokenCommands,
+  ...nodeCommands,
+  ...edgeCommands,
+]

@@ -1,0 +1,66 @@
+import { type AgentEvent, startAgent, type WantedTunnel } from '../../../agent/index.ts'
+import { createLog } from '../../../lib/log.ts'
+import { CommandError, type Tools } from '../../command.ts'
+
+/**
+ * Keeps these tunnels open on every edge until Ctrl-C, telling what happens. Ends with a `CommandError` once none of them can
+ * be open any more.
+ */
+export async function forwardUntilStopped(
+  tunnels: readonly WantedTunnel[],
+  { connect, out, signal }: Tools,
+): Promise<void> {
+  const { client, key } = await connect()
+  const { edges } = await client.edges()
+  if (edges.length === 0) throw new CommandError('This panel has no edge yet, so nothing can be reached through it.')
+  const waiting = new Map(tunnels.map((tunnel) => [tunnel.id, tunnel]))
+  const shown = new Set<string>()
+  const ended = Promise.withResolvers<void>()
+  // An interrupted run ends as it was asked to: that is success.
+  signal.addEventListener('abort', () => ended.resolve(), { once: true })
+
+  const giveUp = (id: string, why: string): void => {
+    out.talk(`${id}: ${why}`)
+    waiting.delete(id)
+    if (waiting.size === 0) ended.reject(new CommandError(`No tunnel is left. ${why}`))
+  }
+  const onEvent = (event: AgentEvent): void => {
+    const edge = `${event.edge.host}:${event.edge.port}`
+    switch (event.type) {
+      case 'up':
+        out.talk(`linked to ${edge}`)
+        break
+      case 'down':
+        if (event.code === 'unauthorized') ended.reject(new CommandError(`${edge}: ${event.reason}`))
+        else out.talk(`link to ${edge} lost (${event.reason}); trying again in ${seconds(event.retryMs)}`)
+        break
+      case 'opened': {
+        const target = waiting.get(event.id)?.target
+        const local = `${target?.host}:${target?.port}`
+        if (shown.has(event.url)) out.talk(`${event.id} is open again`)
+        else out.event({ name: event.id, url: event.url, local }, () => `${event.url} -> ${local}`)
+        shown.add(event.url)
+        break
+      }
+      case 'refused':
+        if (event.retryMs === null) giveUp(event.id, event.message)
+        else out.talk(`${event.id}: ${event.message} Trying again in ${seconds(event.retryMs)}.`)
+        break
+      case 'closed':
+        giveUp(event.id, `closed: ${event.reason}`)
+        break
+    }
+  }
+  await using _agent = startAgent({
+    edges: edges.map(({ host, port, pin }) => ({ host, port, pin })),
+    credential: () => key,
+    tunnels: [...tunnels],
+    log: createLog({ level: 'error', name: 'agent' }),
+    onEvent,
+  })
+  if (signal.aborted) return
+  await ended.promise
+  out.talk('closed')
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`

@@ -1,0 +1,63 @@
+/** Where a command writes: what was asked for goes to `data`, everything said along the way to `talk`. */
+export interface Output {
+  /** The result of the command. With `--json` it is printed as one JSON value, else in the form for people. */
+  result(value: unknown, forPeople: () => string): void
+  /** One of several results that come as they happen: with `--json` one JSON value a line. */
+  event(value: unknown, forPeople: () => string | null): void
+  /** A line about what is going on, for the person at the terminal; never data. */
+  talk(line: string): void
+}
+
+export interface Streams {
+  data: (text: string) => void
+  talk: (text: string) => void
+}
+
+export function createOutput({ data, talk }: Streams, json: boolean): Output {
+  return {
+    result: (value, forPeople) => data(`${json ? JSON.stringify(value, null, 2) : forPeople()}\n`),
+    event(value, forPeople) {
+      const line = json ? JSON.stringify(value) : forPeople()
+      if (line !== null) data(`${line}\n`)
+    },
+    talk: (line) => talk(`${printable(line)}\n`),
+  }
+}
+
+/** Columns under their headings, as wide as their longest cell. */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [headings.map((heading) => heading.toUpperCase()), ...rows.map((row) => row.map(printable))]
+  const widths = headings.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+/** Names and values under each other. */
+export function facts(pairs: readonly (readonly [name: string, value: string | null])[]): string {
+  const shown = pairs.filter((pair): pair is [string, string] => pair[1] !== null)
+  const width = Math.max(...shown.map(([name]) => name.length))
+  return shown.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`).join('\n')
+}
+
+/** What others wrote, made safe for a terminal: escape sequences could move the cursor, set the title, or worse. */
+export const printable = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd')
+
+/** `1.4 MiB` */
+export function bytes(count: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let value = count
+  let unit = 0
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
+}

@@ -1,0 +1,54 @@
+import { join } from 'node:path'
+import { AppError } from '../contract/errors.ts'
+import { type Edge, EdgeConfig, type EdgeConfigInput, startEdge } from '../edge/index.ts'
+import { createLog } from '../lib/log.ts'
+import type { EdgeSettings } from '../settings/roles.ts'
+import { holdDataFolder } from './data-folder.ts'
+import { listening } from './listening.ts'
+import { type Session, untilInterrupted } from './session.ts'
+
+/** `pharos edge`: an edge for the panels that the settings name, until it is interrupted. */
+export async function runEdge(settings: EdgeSettings & { dataDir: string }, { signal, say }: Session): Promise<void> {
+  const { edgeCredential: credential, edgePanels: panels, edgeTokensFile: tokensFile } = settings
+  if (panels.length > 0 === (tokensFile !== undefined))
+    throw new AppError(
+      'invalid_request',
+      'An edge works either for panels (edge-panels and edge-credential, as "pharos edges create" prints them) or by itself with a tokens file (--edge-tokens-file).',
+    )
+  if (panels.length > 0 && !credential)
+    throw new AppError(
+      'invalid_request',
+      'PHAROS_EDGE_CREDENTIAL (or edge-credential in pharos.yaml) is missing: "pharos edges create" prints it.',
+    )
+  await using closer = new AsyncDisposableStack()
+  closer.use(await holdDataFolder(settings.dataDir, 'edge'))
+  const edge = closer.use(
+    await startEdgeRole(settings, tokensFile === undefined ? { panels, credential } : { tokensFile }),
+  )
+  say(
+    `Edge up: host names ending in .${settings.edgeBase} on port ${edge.httpPort}, raw ports ${settings.edgeTcpPorts.first}-${settings.edgeTcpPorts.last}.`,
+  )
+  await untilInterrupted(signal)
+}
+
+/** Starts the edge with its own part of the data folder; ports that cannot be had are named with their flags. */
+export function startEdgeRole(
+  settings: Omit<EdgeSettings, 'dataDir' | 'edgePanels' | 'edgeCredential' | 'edgeTokensFile'> & { dataDir: string },
+  behind: Pick<EdgeConfigInput, 'panels' | 'credential' | 'tokensFile'>,
+): Promise<Edge> {
+  const { edgeListenHost, edgeHttpPort, edgeHost, edgeBase, edgeScheme, edgeTcpPorts, dataDir, logLevel } = settings
+  const config = EdgeConfig.parse({
+    listenHost: edgeListenHost,
+    httpPort: edgeHttpPort,
+    host: edgeHost,
+    base: edgeBase,
+    scheme: edgeScheme,
+    tcpPorts: edgeTcpPorts,
+    dataDir: join(dataDir, 'edge'),
+    ...behind,
+  })
+  return listening(
+    { host: edgeListenHost, port: edgeHttpPort, hostFlag: '--edge-listen-host', portFlag: '--edge-http-port' },
+    () => startEdge(config, { log: createLog({ level: logLevel, name: 'edge' }) }),
+  )
+}

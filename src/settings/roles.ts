@@ -1,0 +1,91 @@
+import { z } from 'zod'
+import { choice, host, list, optionalText, optionalUrl, port, portRange, secret, type Values } from './setting.ts'
+
+/** What the settings of every role have in common. */
+const common = {
+  dataDir: optionalText({ help: 'the folder that holds everything that must be kept', expected: 'a folder' }),
+  logLevel: choice({
+    help: 'how much to log, to standard error',
+    of: ['debug', 'info', 'warn', 'error', 'silent'],
+    default: 'warn',
+  }),
+}
+
+const panelOnly = {
+  host: host({ help: 'the address the panel listens on; 0.0.0.0 for all of them', default: '127.0.0.1' }),
+  port: port({ help: 'the port of the panel: pages, API, and links from nodes and edges', default: '4600' }),
+  publicUrl: optionalUrl({ help: 'how people reach the panel, where a proxy or a name stands in front of it' }),
+  nodePorts: portRange({
+    help: 'the ports that servers get on a node, unless the node was given others',
+    default: '25565-25664',
+  }),
+  trustedProxies: list({
+    help: 'proxies whose X-Forwarded-For is believed',
+    expected: 'addresses or networks, such as 10.0.0.0/8',
+    item: z.string().regex(/^[0-9A-Fa-f:.]+(\/[0-9]{1,3})?$/),
+  }),
+  databaseUrl: secret({
+    help: 'a PostgreSQL database instead of the file in the data folder',
+    expected: 'a URL that begins with postgres:// or postgresql://',
+  }),
+}
+
+const nodeOnly = {
+  nodeName: optionalText({
+    help: 'what this machine is called in the panel',
+    expected: 'a name of at most 80 characters',
+  }),
+}
+
+const edgeOnly = {
+  edgeListenHost: host({ help: 'the address the edge listens on', default: '0.0.0.0' }),
+  edgeHost: host({
+    help: 'the public name or address of the edge, where raw ports are reached and agents dial',
+    default: '127.0.0.1',
+  }),
+  edgeBase: host({ help: 'what the host names of HTTP tunnels end in', default: 'localhost' }),
+  edgeScheme: choice({
+    help: 'https where something in front of the edge ends TLS',
+    of: ['http', 'https'],
+    default: 'http',
+  }),
+  edgeHttpPort: port({ help: 'the port of the edge: visitors’ HTTP and agents’ links', default: '4680' }),
+  edgeTcpPorts: portRange({ help: 'the ports that raw tunnels get', default: '30000-30999' }),
+}
+
+/** `host:port#pin`, as `pharos edges create` prints it. */
+const panelAddress = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,253}:[0-9]{1,5}#[A-Za-z0-9_-]{20,100}$/)
+  .transform((address) => {
+    const [place = '', pin = ''] = address.split('#')
+    const [name = '', number = ''] = place.split(':')
+    return { host: name, port: Number(number), pin }
+  })
+  .refine((address) => address.port >= 1 && address.port <= 65_535)
+
+const edgeAlone = {
+  edgePanels: list({
+    help: 'the panels that the edge works for',
+    expected: 'host:port#pin of each, as "pharos edges create" prints it',
+    item: panelAddress,
+  }),
+  edgeCredential: secret({
+    help: 'what the edge proves itself to the panels with',
+    expected: 'what "pharos edges create" printed',
+  }),
+  edgeTokensFile: optionalText({ help: 'instead of panels: a JSON file of tokens and slugs', expected: 'a file' }),
+}
+
+export const upSettings = { ...common, ...panelOnly, ...nodeOnly, ...edgeOnly }
+export const panelSettings = { ...common, ...panelOnly }
+export const nodeSettings = { ...common }
+export const edgeSettings = { ...common, ...edgeOnly, ...edgeAlone }
+
+/** Every setting of every role: what may stand in a configuration file. */
+export const allSettings = { ...upSettings, ...nodeSettings, ...edgeSettings }
+
+export type UpSettings = Values<typeof upSettings>
+export type PanelSettings = Values<typeof panelSettings>
+export type NodeSettings = Values<typeof nodeSettings>
+export type EdgeSettings = Values<typeof edgeSettings>

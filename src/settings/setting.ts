@@ -1,0 +1,169 @@
+import { z } from 'zod'
+import { Port } from '../contract/fields.ts'
+import { Secret } from '../lib/secret.ts'
+
+/**
+ * One setting of a role, declared once: from its name come the flag (`--edge-http-port`), the variable
+ * (`PHAROS_EDGE_HTTP_PORT`) and the key in the configuration file (`edge-http-port`).
+ */
+export interface Setting<T> {
+  /** For `--help`: what it decides. */
+  readonly help: string
+  /** What a value looks like, for `--help` and for the error about a bad one: `a port from 1 to 65535`. */
+  readonly expected: string
+  /** From a flag or a variable always text; from the file whatever YAML makes of it. */
+  readonly schema: z.ZodType<T>
+  /** Written as it would be in the file. Without it the setting is left out of the values. */
+  readonly default: string | undefined
+  /** A secret has no flag: arguments are seen by every user of the machine. It may stand in a file that `<key>-file` names. */
+  readonly secret: boolean
+}
+
+export type Settings = Readonly<Record<string, Setting<unknown>>>
+
+/** What `resolveSettings` makes of declarations. */
+export type Values<S extends Settings> = { [K in keyof S]: S[K] extends Setting<infer T> ? T : never }
+
+interface Words {
+  help: string
+  default?: string
+}
+
+/** A whole number written in digits, or as YAML's number. */
+const wholeNumber = z.union([
+  z.int(),
+  z
+    .string()
+    .regex(/^[0-9]{1,9}$/)
+    .transform(Number),
+])
+
+export const port = ({ help, default: preset }: Words & { default: string }): Setting<number> =>
+  required({
+    help,
+    expected: 'a port from 0 to 65535; 0 takes any free one',
+    schema: wholeNumber.pipe(z.int().min(0).max(65_535)),
+    preset,
+  })
+
+export interface PortRange {
+  first: number
+  last: number
+}
+
+export const portRange = ({ help, default: preset }: Words & { default: string }): Setting<PortRange> =>
+  required({
+    help,
+    expected: 'two ports and a hyphen, such as 30000-30999',
+    schema: z
+      .string()
+      .regex(/^[0-9]{1,5}-[0-9]{1,5}$/)
+      .transform((text) => {
+        const [first, last] = text.split('-').map(Number)
+        return { first, last }
+      })
+      .pipe(z.strictObject({ first: Port, last: Port }))
+      .refine(({ first, last }) => first <= last),
+    preset,
+  })
+
+/** A name or address without scheme and port. */
+const hostSchema = z.string().regex(/^[A-Za-z0-9:._-]{1,253}$/)
+
+export const host = ({ help, default: preset }: Words & { default: string }): Setting<string> =>
+  required({ help, expected: 'a host name or an address, without a port', schema: hostSchema, preset })
+
+export const optionalText = ({ help, expected }: { help: string; expected: string }): Setting<string | undefined> =>
+  optional({ help, expected, schema: z.string().min(1).max(1000) })
+
+export const optionalUrl = ({ help }: { help: string }): Setting<string | undefined> =>
+  optional({
+    help,
+    expected: 'an address that begins with http:// or https://, without a path',
+    schema: z
+      .url({ protocol: /^https?$/ })
+      .refine((url) => new URL(url).pathname === '/' && new URL(url).search === '')
+      .transform((url) => new URL(url).origin),
+  })
+
+export const choice = <const T extends string>({
+  help,
+  of,
+  default: preset,
+}: {
+  help: string
+  of: readonly T[]
+  default: T
+}): Setting<T> => required({ help, expected: `one of ${of.join(', ')}`, schema: z.enum(of), preset })
+
+/** Several values: with commas in a flag or variable, a list in the file. */
+export const list = <T>({
+  help,
+  expected,
+  item,
+}: {
+  help: string
+  expected: string
+  item: z.ZodType<T, string>
+}): Setting<T[]> =>
+  required({
+    help,
+    expected,
+    schema: z
+      .union([
+        z.string().transform((all) =>
+          all
+            .split(',')
+            .map((one) => one.trim())
+            .filter((one) => one !== ''),
+        ),
+        z.array(z.string()),
+      ])
+      .pipe(z.array(item).max(100)),
+    preset: '',
+  })
+
+export const secret = ({ help, expected }: { help: string; expected: string }): Setting<Secret | undefined> => ({
+  ...optional({
+    help,
+    expected,
+    schema: z
+      .string()
+      .min(1)
+      .max(4096)
+      .transform((value) => new Secret(value)),
+  }),
+  secret: true,
+})
+
+function required<T>({
+  help,
+  expected,
+  schema,
+  preset,
+}: {
+  help: string
+  expected: string
+  schema: z.ZodType<T>
+  preset: string
+}): Setting<T> {
+  return { help, expected, schema, default: preset, secret: false }
+}
+
+function optional<T>({
+  help,
+  expected,
+  schema,
+}: {
+  help: string
+  expected: string
+  schema: z.ZodType<T>
+}): Setting<T | undefined> {
+  return { help, expected, schema, default: undefined, secret: false }
+}
+
+/** `edge-http-port` of `edgeHttpPort`: the key in the file, and the flag after its two hyphens. */
+export const keyOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+/** `PHAROS_EDGE_HTTP_PORT` of `edgeHttpPort`. */
+export const variableOf = (name: string): string => `PHAROS_${keyOf(name).toUpperCase().replaceAll('-', '_')}`
