@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -158,7 +159,7 @@ test('refuses every request that two parsers could read in two ways, and closes'
     visitor.socket.write(Buffer.from(bytes, 'latin1'))
     const answer = (await visitor.all).toString('latin1')
     assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), name)
-    assert.equal(answer.indexOf('HTTP/1.1', 5), -1, `${name}: one answer only`)
+    assert.equal(answer.match(/HTTP\/1\.1 \d\d\d /g)?.length, 1, `${name}: one answer only`)
     visitor.socket.destroy()
   }
   assert.equal(reached, 0)
@@ -226,16 +227,16 @@ test('passes chunked and counted bodies both ways, drops a request’s trailers,
 test('keeps to one connection to the service for the requests of one visitor', async () => {
   await using closer = new AsyncDisposableStack()
   const ports = new Set<number | undefined>()
+  let served = 0
   const port = await httpService(closer, (request, response) => {
     ports.add(request.socket.remotePort)
-    response.end('x')
+    response.end(`Count: ${++served}`)
   })
   const edge = await webTunnel(closer, port)
   const visitor = await rawVisitor(closer, edge.httpPort)
   for (let count = 1; count <= 5; count++) {
-    const before = visitor.received().length
     visitor.socket.write(`GET / HTTP/1.1\r\n${host}\r\n`)
-    await visitor.until(before + 100)
+    await visitor.until(`Count: ${count}`)
   }
   assert.equal(ports.size, 1)
 })
@@ -333,11 +334,7 @@ test('never passes on a response whose end is in doubt, nor what follows a respo
 
 test('a WebSocket echoes through, and closes with its code', async () => {
   await using closer = new AsyncDisposableStack()
-  const port = await httpService(closer, (_, response) => response.end())
   const sockets = new WebSocketServer({ noServer: true })
-  const server = await tcpService(closer, () => undefined)
-  assert.ok(server)
-  const { createServer } = await import('node:http')
   const upgrading = createServer()
   upgrading.on('upgrade', (request, socket, head) =>
     sockets.handleUpgrade(request, socket, head, (peer) => {
@@ -350,7 +347,7 @@ test('a WebSocket echoes through, and closes with its code', async () => {
     upgrading.close()
   })
   const address = upgrading.address()
-  assert.ok(address && typeof address === 'object' && port)
+  assert.ok(address && typeof address === 'object')
   const edge = await webTunnel(closer, address.port)
   const client = new WebSocket(`ws://127.0.0.1:${edge.httpPort}/chat`, { headers: { Host: 'web.acme.localhost' } })
   await once(client, 'open')
@@ -423,14 +420,12 @@ test('a head that trickles in is cut off in time, however steadily it comes', as
   await using closer = new AsyncDisposableStack()
   const port = await httpService(closer, (_, response) => response.end())
   const edge = await webTunnel(closer, port, { headTimeoutMs: 300 })
-  const silent = await rawVisitor(closer, edge.httpPort)
   const slow = await rawVisitor(closer, edge.httpPort)
   slow.socket.write(`GET / HTTP/1.1\r\n${host}`)
   const drip = setInterval(() => slow.socket.write('X: 1\r\n'), 20)
   closer.defer(() => clearInterval(drip))
   assert.match((await slow.all).toString(), /^HTTP\/1\.1 408 /)
   clearInterval(drip)
-  assert.equal((await silent.all).length, 0)
 })
 
 test('one address cannot take all connections; others still get in', async () => {
