@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { AppError } from '../contract/errors.ts'
 import { type Edge, EdgeConfig, type EdgeConfigInput, startEdge } from '../edge/index.ts'
 import { createLog } from '../lib/log.ts'
+import { SettingsError } from '../settings/resolve.ts'
 import type { EdgeSettings } from '../settings/roles.ts'
 import { holdDataFolder } from './data-folder.ts'
 import { listening } from './listening.ts'
@@ -11,15 +11,13 @@ import { type Session, untilInterrupted } from './session.ts'
 export async function runEdge(settings: EdgeSettings & { dataDir: string }, { signal, say }: Session): Promise<void> {
   const { edgeCredential: credential, edgePanels: panels, edgeTokensFile: tokensFile } = settings
   if (panels.length > 0 === (tokensFile !== undefined))
-    throw new AppError(
-      'invalid_request',
+    throw new SettingsError([
       'An edge works either for panels (edge-panels and edge-credential, as "pharos edges create" prints them) or by itself with a tokens file (--edge-tokens-file).',
-    )
+    ])
   if (panels.length > 0 && !credential)
-    throw new AppError(
-      'invalid_request',
+    throw new SettingsError([
       'PHAROS_EDGE_CREDENTIAL (or edge-credential in pharos.yaml) is missing: "pharos edges create" prints it.',
-    )
+    ])
   await using closer = new AsyncDisposableStack()
   closer.use(await holdDataFolder(settings.dataDir, 'edge'))
   const edge = closer.use(
