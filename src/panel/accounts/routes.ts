@@ -1,5 +1,5 @@
 import type { accountOperations } from '../../contract/api/accounts.ts'
-import { notFound } from '../../contract/errors.ts'
+import { AppError, notFound } from '../../contract/errors.ts'
 import type { Handlers } from '../../contract/operation.ts'
 import { isoTime } from '../../lib/clock.ts'
 import type { Access, Caller, PanelContexts } from '../access/index.ts'
@@ -24,7 +24,8 @@ export const accountRoutes = (
   },
   async signOut({ caller, request }) {
     const current = sessionOf(caller)
-    if (current === null) throw notFound('Session: you came with an API key, which DELETE /tokens/{id} revokes, and it')
+    if (current === null)
+      throw new AppError('not_found', 'You came with an API key, not a session. DELETE /tokens/{id} revokes a key.')
     await accounts.sessions.end(caller.userId, current)
     request.setHeader('Set-Cookie', accounts.sessions.endedCookie)
     return { signedOut: true }

@@ -1,25 +1,218 @@
-import type { EdgeHello, OpenTunnel, Revocation } from '../../contract/edge.ts'
-import type { Secret } from '../../lib/secret.ts'
-import type { Greeted } from '../../link/index.ts'
+import { createClient } from '../../client/index.ts'
+import { type EdgeHello, type OpenTunnel, panelToEdge, type Revocation } from '../../contract/edge.ts'
+import { conflict, notFound } from '../../contract/errors.ts'
+import { type Api, linkSend } from '../../http/index.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { newId } from '../../lib/ids.ts'
+import { hashSecret, newSecret, Secret } from '../../lib/secret.ts'
+import { type Greeted, type Link, LinkError } from '../../link/index.ts'
+import type { Change, Changes } from '../db/index.ts'
+import type { Tunnels } from '../tunnels/index.ts'
+import { answerEdge, type EdgeAnswerOptions } from './answers.ts'
+import type { ConnectedEdge, EdgeDirectory } from './directory.ts'
+import {
+  deleteEdge,
+  edgeByCredential,
+  edgeById,
+  edgeNamed,
+  insertEdge,
+  nodeStands,
+  saveCredential,
+  saveHello,
+  workspaceSuspended,
+} from './store.ts'
 
-/** An edge whose link to this panel is up, as it described itself. */
-export interface ConnectedEdge {
-  readonly id: string
-  readonly name: string
-  readonly hello: Omit<EdgeHello, 'credential'>
-}
-
-/** The edges: who they are, which are here, and what they are told. */
+/** The links of edges: who they are, what they ask, and what they are told. */
 export interface Edges extends AsyncDisposable {
   /** Accepts an edge's link, or throws `LinkError` `unauthorized`. */
   greet(hello: EdgeHello, from: { remoteAddress: string }): Promise<Greeted>
-  connected(): ConnectedEdge[]
-  /** What is known of an edge that can serve visitors: a connected one, else the one seen last; null before the first. */
-  reach(): Omit<EdgeHello, 'credential'> | null
-  /** Tells every connected edge to cut somebody off. One that is away learns it when it comes back. */
+  /** Tells every connected edge to cut somebody off. One that is away asks about everybody again when it comes back. */
   revoke(revocation: Revocation, reason: string): Promise<void>
-  /** Where a tunnel is open at this moment, as the edges last told. */
+  /** Where a tunnel is open at this moment, as the edges last told, with the connections of all of them. */
   openTunnel(tunnelId: string): OpenTunnel | null
+  /** Registers an edge. Throws `conflict` when the name is taken. */
+  create(name: string): Promise<{ id: string; credential: Secret }>
+  /** Forgets an edge and ends its link. Throws `not_found`. */
+  remove(id: string): Promise<void>
   /** An edge in this very process: made or found by name; its credential is new each time, the one before stops working. */
   local(name: string): Promise<{ edgeId: string; credential: Secret }>
+}
+
+export interface EdgesOptions extends EdgeAnswerOptions {
+  directory: EdgeDirectory
+  changes: Changes
+  clock: Clock
+  tunnels: Pick<Tunnels, 'claim' | 'stands'>
+}
+
+/** An edge that does not take an order within this time is as good as away, in milliseconds. */
+const orderTimeoutMs = 5_000
+
+export function createEdges(options: EdgesOptions): Edges {
+  const { database, directory, changes, clock, tunnels, log } = options
+  /** The links of this panel, by edge. */
+  const links = new Map<string, { link: Link; edge: ConnectedEdge; credentialHash: string }>()
+  /** One per edge that was ever here; they hold no connection of their own. */
+  const apis = new Map<string, Promise<Api>>()
+  const running = new Set<Promise<void>>()
+
+  const inBackground = (what: string, work: () => Promise<void>): void => {
+    const task = work().catch((error: unknown) => log.warn({ err: error }, what))
+    running.add(task)
+    void task.then(() => running.delete(task))
+  }
+
+  const revoke = async (revocation: Revocation, reason: string): Promise<void> => {
+    await Promise.all(
+      [...links.values()].map(async ({ link, edge }) => {
+        const client = createClient(panelToEdge, { baseUrl: '', send: linkSend(() => link) })
+        try {
+          await client.revoke({ body: { revocation, reason } }, { signal: AbortSignal.timeout(orderTimeoutMs) })
+        } catch (error) {
+          // An edge that cannot be told must not go on as if it had been: coming back, it asks about everybody.
+          log.warn({ err: error, edge: edge.id }, 'an edge did not take a revocation; its link is closed')
+          link.close('a revocation was not taken')
+        }
+      }),
+    )
+  }
+
+  const follow = async (change: Change): Promise<void> => {
+    const store = database.kysely
+    switch (change.of) {
+      case 'token':
+        return revoke({ of: 'key', keyId: change.id }, 'The key was revoked or has expired')
+      case 'workspace':
+        if (await workspaceSuspended(store, change.id))
+          await revoke({ of: 'workspace', workspaceId: change.id }, 'The workspace is suspended')
+        return
+      case 'node':
+        if (!(await nodeStands(store, change.id)))
+          await revoke({ of: 'node', nodeId: change.id }, 'The node was removed')
+        return
+      case 'tunnel':
+        if (!(await tunnels.stands(change.id)))
+          await revoke({ of: 'tunnel', tunnelId: change.id }, 'The tunnel was closed for good')
+        return
+      case 'edge': {
+        const held = links.get(change.id)
+        if (held && (await edgeById(store, change.id))?.credential_hash !== held.credentialHash)
+          held.link.close('the credential of this edge is not valid any more')
+        return
+      }
+      case 'session':
+      case 'user':
+      case 'server':
+      case 'member':
+      case 'subuser':
+        return
+    }
+  }
+  const stopListening = changes.on((change) => {
+    if (links.size > 0) inBackground('a change could not be passed on to the edges', () => follow(change))
+  })
+
+  const create = async (name: string): Promise<{ id: string; credential: Secret }> => {
+    const credential = newSecret('phe')
+    const id = newId('edge')
+    await database.transact(async (trx) => {
+      if (await edgeNamed(trx, name)) throw conflict(`There is an edge called ${name} already`)
+      await insertEdge(trx, {
+        id,
+        name,
+        credential_hash: hashSecret(credential),
+        hello: null,
+        last_seen_at: null,
+        created_at: clock.now(),
+      })
+    })
+    await directory.refresh()
+    await changes.publish({ of: 'edge', id })
+    return { id, credential: new Secret(credential) }
+  }
+
+  return {
+    revoke,
+    create,
+    async greet({ credential, ...facts }, { remoteAddress }) {
+      const credentialHash = hashSecret(credential)
+      const row = await edgeByCredential(database.kysely, credentialHash)
+      if (!row)
+        throw new LinkError('unauthorized', 'This panel knows no edge with this credential. Register the edge again.')
+      if (facts.tcpPorts.first > facts.tcpPorts.last)
+        throw new LinkError('refused', 'tcpPorts: first must not be above last')
+      await saveHello(database.kysely, row.id, JSON.stringify(facts), clock.now())
+      const edge: ConnectedEdge = { id: row.id, name: row.name, facts, open: new Map() }
+      const asking = (): ConnectedEdge | null => links.get(row.id)?.edge ?? null
+      const api = await once(apis, row.id, () => answerEdge(options, asking))
+      return {
+        welcome: { edgeId: row.id },
+        events: {
+          onStream(stream, head) {
+            if (typeof head === 'object' && head !== null && 'protocol' in head && head.protocol === 'http')
+              api.serve(stream)
+            else stream.destroy(new LinkError('refused', 'A panel serves http to its edges, nothing else'))
+          },
+        },
+        opened(link) {
+          links.get(row.id)?.link.close('the edge has come back over a newer link')
+          links.set(row.id, { link, edge, credentialHash })
+          directory.add(edge)
+          log.info({ edge: row.id, name: row.name, remoteAddress }, 'an edge is here')
+          inBackground('an edge could not be announced', async () => {
+            // It may have been removed while it was being greeted.
+            await follow({ of: 'edge', id: row.id })
+            await changes.publish({ of: 'edge', id: row.id })
+          })
+          void link.closed.then((end) => {
+            directory.remove(edge)
+            if (links.get(row.id)?.link === link) links.delete(row.id)
+            log.info({ edge: row.id, name: row.name, reason: end.reason }, 'an edge has gone')
+          })
+        },
+      }
+    },
+    openTunnel(tunnelId) {
+      const found = directory.connected().flatMap(({ open }) => open.get(tunnelId) ?? [])
+      const [first] = found
+      if (!first) return null
+      return {
+        ...first,
+        since: Math.min(...found.map(({ since }) => since)),
+        connections: found.reduce((total, { connections }) => total + connections, 0),
+      }
+    },
+    async remove(id) {
+      if (!(await deleteEdge(database.kysely, id))) throw notFound(`Edge ${id}`)
+      await directory.refresh()
+      await changes.publish({ of: 'edge', id })
+    },
+    async local(name) {
+      const known = await edgeNamed(database.kysely, name)
+      if (!known) {
+        const { id, credential } = await create(name)
+        return { edgeId: id, credential }
+      }
+      const credential = newSecret('phe')
+      await saveCredential(database.kysely, known.id, hashSecret(credential))
+      await changes.publish({ of: 'edge', id: known.id })
+      return { edgeId: known.id, credential: new Secret(credential) }
+    },
+    async [Symbol.asyncDispose]() {
+      stopListening()
+      for (const { link } of links.values()) link.close('the panel is shutting down')
+      await Promise.all(running)
+      for (const api of apis.values()) await (await api)[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** The value under `key`, made on first use; one that could not be made is tried again. */
+function once<T>(values: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+  const known = values.get(key)
+  if (known) return known
+  const made = make()
+  values.set(key, made)
+  made.catch(() => values.delete(key))
+  return made
 }

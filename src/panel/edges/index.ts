@@ -1,1 +1,3 @@
-export type { ConnectedEdge, Edges } from './edges.ts'
+export { type ConnectedEdge, type EdgeDirectory, type EdgeFacts, openEdgeDirectory } from './directory.ts'
+export { createEdges, type Edges } from './edges.ts'
+export { tunnelRoutes } from './routes.ts'

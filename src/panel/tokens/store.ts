@@ -71,21 +71,6 @@ export async function tokensExpiredBetween(store: Store, from: number, to: numbe
   return rows.map(({ id }) => id)
 }
 
-/** Keys that were revoked or ran out after `since`. */
-export async function tokensEndedSince(store: Store, since: number, now: number): Promise<string[]> {
-  const rows = await store
-    .selectFrom('tokens')
-    .select('id')
-    .where((where) =>
-      where.or([
-        where('revoked_at', '>', since),
-        where.and([where('expires_at', '>', since), where('expires_at', '<=', now)]),
-      ]),
-    )
-    .execute()
-  return rows.map(({ id }) => id)
-}
-
 export const touchTokens = (database: Database, uses: Uses): Promise<void> =>
   database.transact(async (trx) => {
     for (const [id, at] of uses)

@@ -11,7 +11,6 @@ import {
   insertToken,
   liveTokensOfMember,
   markRevoked,
-  tokensEndedSince,
   tokensExpiredBetween,
 } from './store.ts'
 
@@ -32,8 +31,6 @@ export interface Tokens extends AsyncDisposable {
   revoke(caller: Caller, workspace: WorkspaceMembership, id: string): Promise<void>
   /** Revokes every key of a user in a workspace. Publish `{of: 'token'}` for each returned id after the commit. */
   revokeOfMember(trx: Store, workspaceId: string, userId: string): Promise<string[]>
-  /** Ids of keys that were revoked or ran out after `since`. */
-  endedSince(since: number): Promise<string[]>
 }
 
 export function createTokens(options: { database: Database; changes: Changes; clock: Clock; log: Log }): Tokens {
@@ -92,7 +89,6 @@ export function createTokens(options: { database: Database; changes: Changes; cl
       for (const id of ids) await markRevoked(trx, id, clock.now())
       return ids
     },
-    endedSince: (since) => tokensEndedSince(database.kysely, since, clock.now()),
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
       await sweeping

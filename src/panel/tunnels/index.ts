@@ -1,1 +1,2 @@
-export type { Tunnels } from './tunnels.ts'
+export type { EdgeReach } from './names.ts'
+export { createTunnels, type Tunnels } from './tunnels.ts'

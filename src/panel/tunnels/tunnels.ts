@@ -1,9 +1,12 @@
-import type { AgentIdentity, EdgeHello, TunnelGrant } from '../../contract/edge.ts'
+import type { AgentIdentity, TunnelGrant } from '../../contract/edge.ts'
+import { conflict, forbidden, notFound, unauthorized } from '../../contract/errors.ts'
 import type { TunnelRequest } from '../../contract/tunnel.ts'
-import type { Store, TunnelRow } from '../db/index.ts'
-
-/** The part of an edge's hello that says what it can serve. */
-export type EdgeReach = Pick<EdgeHello, 'host' | 'base' | 'scheme' | 'httpPort' | 'tcpPorts'>
+import type { Clock } from '../../lib/clock.ts'
+import type { Access, WorkspaceMembership } from '../access/index.ts'
+import type { Changes, Database, Store, TunnelRow } from '../db/index.ts'
+import { type EdgeReach, hostsOf, httpUrl, tcpUrl } from './names.ts'
+import { reserveForAllocation, reserveNamed } from './reserve.ts'
+import { allocationOfNode, listTunnels, tunnelById, tunnelOfAllocation, updateTunnel } from './store.ts'
 
 export interface Tunnels {
   /**
@@ -20,4 +23,110 @@ export interface Tunnels {
   urlOf(tunnel: TunnelRow, slug: string): string
   /** Whether `agent` may open `request` on an edge with this reach; keeps the name and the port for its workspace. */
   claim(agent: AgentIdentity, request: TunnelRequest, reach: EdgeReach): Promise<TunnelGrant>
+  /** The workspace's tunnels, with the server whose port each carries. */
+  list(workspaceId: string): Promise<(TunnelRow & { server_id: string | null })[]>
+  /** Closes a tunnel and gives up its name and port. Throws `not_found`, and `conflict` for a server's port. */
+  remove(workspace: WorkspaceMembership, tunnelId: string): Promise<void>
+  /** False once it has been given up. */
+  stands(tunnelId: string): Promise<boolean>
+}
+
+export interface TunnelsOptions {
+  database: Database
+  changes: Changes
+  clock: Clock
+  access: Pick<Access, 'identifyKeyId'>
+  /** Of every edge that is known: connected ones first, then the one seen last. */
+  reaches(): EdgeReach[]
+}
+
+export function createTunnels({ database, changes, clock, access, reaches }: TunnelsOptions): Tunnels {
+  const addressOf: Tunnels['addressOf'] = ({ edge_port: port }) => {
+    if (port === null) return null
+    const edge = reaches().find(({ tcpPorts }) => tcpPorts.first <= port && port <= tcpPorts.last)
+    return edge ? { host: edge.host, port } : null
+  }
+  return {
+    addressOf,
+    forAllocation: (trx, allocation) => reserveForAllocation(trx, allocation, reaches(), clock.now()),
+    async dropForAllocation(trx, allocationId) {
+      const tunnel = await tunnelOfAllocation(trx, allocationId)
+      if (tunnel) await giveUp(trx, tunnel, clock.now())
+      return tunnel?.id ?? null
+    },
+    async ofAllocation(store, allocationId) {
+      return (await tunnelOfAllocation(store, allocationId)) ?? null
+    },
+    urlOf(tunnel, slug) {
+      const address = addressOf(tunnel)
+      const edge = reaches()[0] ?? beforeFirstEdge
+      if (tunnel.kind === 'tcp') return tcpUrl(address?.host ?? edge.host, tunnel.edge_port ?? 0)
+      return httpUrl(edge, hostsOf(tunnel.name, slug, edge.base)[0])
+    },
+    async claim(agent, request, reach) {
+      if (agent.kind === 'node') {
+        if (request.kind !== 'allocation')
+          throw forbidden("A node opens its servers' ports, nothing else. Use an API key.")
+        return claimAllocation(database.kysely, agent.nodeId, request.allocation, reach)
+      }
+      if (request.kind === 'allocation') throw forbidden("A server's port is opened by its node, not with an API key")
+      // What the edge says of the agent may be old, or wrong: the key itself decides.
+      const key = await access.identifyKeyId(agent.keyId)
+      if (!key || key.workspaceId !== agent.workspaceId) throw unauthorized('The key is not valid any more')
+      const row = await database.transact((trx) => reserveNamed(trx, key.workspaceId, request, reach, clock.now()))
+      return grantOf(row, key.slug, reach)
+    },
+    list: (workspaceId) => listTunnels(database.kysely, workspaceId),
+    async remove(workspace, tunnelId) {
+      await database.transact(async (trx) => {
+        const tunnel = await tunnelById(trx, tunnelId)
+        if (!tunnel || tunnel.workspace_id !== workspace.id || tunnel.deleted_at !== null)
+          throw notFound(`Tunnel ${tunnelId}`)
+        if (tunnel.allocation_id !== null)
+          throw conflict(`Tunnel ${tunnel.name} carries the port of a server. Remove the port from the server instead.`)
+        await giveUp(trx, tunnel, clock.now())
+      })
+      await changes.publish({ of: 'tunnel', id: tunnelId })
+    },
+    async stands(tunnelId) {
+      const tunnel = await tunnelById(database.kysely, tunnelId)
+      return tunnel !== undefined && tunnel.deleted_at === null
+    },
+  }
+}
+
+const giveUp = (trx: Store, tunnel: TunnelRow, now: number): Promise<unknown> =>
+  updateTunnel(trx, tunnel.id, { deleted_at: now, edge_port: null, allocation_id: null })
+
+/** One answer for an allocation that is missing, foreign, or of another node. */
+async function claimAllocation(
+  store: Store,
+  nodeId: string,
+  allocationId: string,
+  reach: EdgeReach,
+): Promise<TunnelGrant> {
+  const allocation = await allocationOfNode(store, allocationId, nodeId)
+  const tunnel = allocation && (await tunnelOfAllocation(store, allocationId))
+  if (!allocation || !tunnel) throw notFound(`Allocation ${allocationId}`)
+  if (allocation.suspended_at !== null) throw forbidden(`Workspace ${allocation.slug} is suspended`)
+  const { first, last } = reach.tcpPorts
+  if (tunnel.edge_port === null || tunnel.edge_port < first || tunnel.edge_port > last)
+    throw conflict(`Port ${tunnel.edge_port} is not one of this edge's ports (${first} to ${last})`)
+  return grantOf(tunnel, allocation.slug, reach)
+}
+
+function grantOf(row: TunnelRow, slug: string, reach: EdgeReach): TunnelGrant {
+  const shared = { tunnelId: row.id, workspaceId: row.workspace_id, name: row.name }
+  if (row.edge_port !== null)
+    return { ...shared, target: { kind: 'tcp', port: row.edge_port }, url: tcpUrl(reach.host, row.edge_port) }
+  const hosts = hostsOf(row.name, slug, reach.base)
+  return { ...shared, target: { kind: 'http', hosts }, url: httpUrl(reach, hosts[0]) }
+}
+
+/** What addresses look like on a panel that no edge has ever linked to. */
+const beforeFirstEdge: Pick<EdgeReach, 'host' | 'base' | 'scheme' | 'httpPort'> = {
+  host: 'localhost',
+  base: 'localhost',
+  scheme: 'http',
+  httpPort: 80,
 }

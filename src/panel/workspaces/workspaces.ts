@@ -7,7 +7,7 @@ import { newId } from '../../lib/ids.ts'
 import { hashSecret, newSecret } from '../../lib/secret.ts'
 import type { Caller, WorkspaceMembership } from '../access/index.ts'
 import type { Changes, Database, InvitationRow, Store, WorkspaceRow } from '../db/index.ts'
-import type { Edges } from '../edges/index.ts'
+import type { EdgeDirectory } from '../edges/index.ts'
 import { refuseAbove } from './members.ts'
 import {
   deleteInvitationsTo,
@@ -59,7 +59,7 @@ export interface WorkspacesOptions {
   database: Database
   changes: Changes
   clock: Clock
-  edges: Pick<Edges, 'connected' | 'reach'>
+  edges: Pick<EdgeDirectory, 'connected' | 'reach'>
   /** Where the panel's pages are: `http://127.0.0.1:4680`. */
   publicUrl: () => string
 }

@@ -1,0 +1,91 @@
+import { EdgeHello, type OpenTunnel } from '../../contract/edge.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Changes, Database, EdgeRow } from '../db/index.ts'
+import { listEdges } from './store.ts'
+
+/** What an edge says of itself, without what proves it. */
+export type EdgeFacts = Omit<EdgeHello, 'credential'>
+
+export interface KnownEdge {
+  readonly id: string
+  readonly name: string
+  /** Null until it has linked for the first time. */
+  readonly facts: EdgeFacts | null
+  readonly lastSeenAt: number | null
+}
+
+/** An edge whose link to this panel is up. */
+export interface ConnectedEdge {
+  readonly id: string
+  readonly name: string
+  readonly facts: EdgeFacts
+  /** Where tunnels are open on it, as it last told. */
+  readonly open: Map<string, OpenTunnel>
+}
+
+/** Which edges there are, and which are here now. Answers from memory. */
+export interface EdgeDirectory extends Disposable {
+  connected(): ConnectedEdge[]
+  known(): readonly KnownEdge[]
+  /** Of every edge that has ever linked: connected ones first, then the one seen last. */
+  reaches(): EdgeFacts[]
+  /** The first of them; null before the first link. */
+  reach(): EdgeFacts | null
+  add(edge: ConnectedEdge): void
+  /** Does nothing when a newer link of the edge has taken its place. */
+  remove(edge: ConnectedEdge): void
+  /** Reads again who there is. */
+  refresh(): Promise<void>
+}
+
+export async function openEdgeDirectory(options: {
+  database: Database
+  changes: Changes
+  log: Log
+}): Promise<EdgeDirectory> {
+  const { database, changes, log } = options
+  const connected = new Map<string, ConnectedEdge>()
+  let known: KnownEdge[] = []
+  const refresh = async (): Promise<void> => {
+    known = (await listEdges(database.kysely)).map(knownEdge)
+  }
+  const refreshLater = (): void => {
+    refresh().catch((error: unknown) => log.warn({ error }, 'the list of edges could not be read again'))
+  }
+  await refresh()
+  const stops = [
+    changes.on((change) => {
+      if (change.of === 'edge') refreshLater()
+    }),
+    changes.gap.on(refreshLater),
+  ]
+  const reaches = (): EdgeFacts[] => {
+    const here = [...connected.values()]
+    const away = known
+      .filter(({ id, facts }) => facts !== null && !connected.has(id))
+      .sort((left, right) => (right.lastSeenAt ?? 0) - (left.lastSeenAt ?? 0))
+    return [...here.map(({ facts }) => facts), ...away.flatMap(({ facts }) => (facts ? [facts] : []))]
+  }
+  return {
+    connected: () => [...connected.values()],
+    known: () => known,
+    reaches,
+    reach: () => reaches()[0] ?? null,
+    add: (edge) => void connected.set(edge.id, edge),
+    remove(edge) {
+      if (connected.get(edge.id) === edge) connected.delete(edge.id)
+    },
+    refresh,
+    [Symbol.dispose]() {
+      for (const stop of stops) stop()
+    },
+  }
+}
+
+export const EdgeFactsSchema = EdgeHello.omit({ credential: true })
+
+function knownEdge({ id, name, hello, last_seen_at }: EdgeRow): KnownEdge {
+  // Written by an older version it may not fit any more: the edge tells it again when it links.
+  const facts = hello === null ? null : (EdgeFactsSchema.safeParse(JSON.parse(hello)).data ?? null)
+  return { id, name, facts, lastSeenAt: last_seen_at }
+}

@@ -1,0 +1,65 @@
+import type { tunnelOperations } from '../../contract/api/tunnels.ts'
+import type { Handlers } from '../../contract/operation.ts'
+import { isoTime } from '../../lib/clock.ts'
+import type { PanelContexts } from '../access/index.ts'
+import type { Tunnels } from '../tunnels/index.ts'
+import type { EdgeDirectory } from './directory.ts'
+import type { Edges } from './edges.ts'
+
+export interface TunnelRouteOptions {
+  tunnels: Tunnels
+  edges: Edges
+  directory: EdgeDirectory
+  /** Where edges dial this panel. */
+  endpoint: () => { port: number; pin: string }
+}
+
+export const tunnelRoutes = ({
+  tunnels,
+  edges,
+  directory,
+  endpoint,
+}: TunnelRouteOptions): Handlers<typeof tunnelOperations, PanelContexts> => ({
+  async tunnels({ workspace }) {
+    const rows = await tunnels.list(workspace.id)
+    return {
+      tunnels: rows.map((row) => {
+        const open = edges.openTunnel(row.id)
+        return {
+          id: row.id,
+          name: row.name,
+          kind: row.kind,
+          url: tunnels.urlOf(row, workspace.slug),
+          open: open !== null,
+          openSince: open === null ? null : isoTime(open.since),
+          connections: open?.connections ?? 0,
+          serverId: row.server_id === null ? null : `servers/${row.server_id}`,
+          createdAt: isoTime(row.created_at),
+        }
+      }),
+    }
+  },
+  async deleteTunnel({ workspace, params }) {
+    await tunnels.remove(workspace, params.tunnel)
+    return { id: params.tunnel, closed: true }
+  },
+  edges() {
+    const online = new Map(directory.connected().map(({ id, facts }) => [id, facts]))
+    return {
+      edges: directory.known().flatMap(({ id, facts }) => {
+        const current = online.get(id) ?? facts
+        if (!current) return []
+        const { host, linkPort, pin, base } = current
+        return [{ id, host, port: linkPort, pin, base, online: online.has(id) }]
+      }),
+    }
+  },
+  async createEdge({ body }) {
+    const { id, credential } = await edges.create(body.name)
+    return { id, name: body.name, credential: credential.reveal(), panel: endpoint() }
+  },
+  async deleteEdge({ params }) {
+    await edges.remove(params.edge)
+    return { id: params.edge, removed: true }
+  },
+})

@@ -1,0 +1,89 @@
+import type { Store, TunnelRow } from '../db/index.ts'
+
+export const insertTunnel = (store: Store, row: TunnelRow): Promise<unknown> =>
+  store.insertInto('tunnels').values(row).execute()
+
+export const updateTunnel = (
+  store: Store,
+  id: string,
+  change: Partial<Pick<TunnelRow, 'kind' | 'edge_port' | 'allocation_id' | 'created_at' | 'deleted_at'>>,
+): Promise<unknown> => store.updateTable('tunnels').set(change).where('id', '=', id).execute()
+
+/** Also one that was given up. */
+export const tunnelNamed = (store: Store, workspaceId: string, name: string): Promise<TunnelRow | undefined> =>
+  store
+    .selectFrom('tunnels')
+    .selectAll()
+    .where('workspace_id', '=', workspaceId)
+    .where('name', '=', name)
+    .executeTakeFirst()
+
+/** Also one that was given up. */
+export const tunnelById = (store: Store, id: string): Promise<TunnelRow | undefined> =>
+  store.selectFrom('tunnels').selectAll().where('id', '=', id).executeTakeFirst()
+
+export const tunnelOfAllocation = (store: Store, allocationId: string): Promise<TunnelRow | undefined> =>
+  store
+    .selectFrom('tunnels')
+    .selectAll()
+    .where('allocation_id', '=', allocationId)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst()
+
+/** Newest first, with the server whose port each carries. */
+export const listTunnels = (store: Store, workspaceId: string): Promise<(TunnelRow & { server_id: string | null })[]> =>
+  store
+    .selectFrom('tunnels')
+    .leftJoin('allocations', 'allocations.id', 'tunnels.allocation_id')
+    .selectAll('tunnels')
+    .select('allocations.server_id')
+    .where('tunnels.workspace_id', '=', workspaceId)
+    .where('tunnels.deleted_at', 'is', null)
+    .orderBy('tunnels.created_at', 'desc')
+    .orderBy('tunnels.id')
+    .execute()
+
+/** Tunnels that people opened, as opposed to those of servers' ports. */
+export async function countOwnTunnels(store: Store, workspaceId: string): Promise<number> {
+  const { count } = await store
+    .selectFrom('tunnels')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('workspace_id', '=', workspaceId)
+    .where('allocation_id', 'is', null)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
+/** The tunnel that has the port, whoever's it is. */
+export const tunnelOnPort = (store: Store, port: number): Promise<TunnelRow | undefined> =>
+  store.selectFrom('tunnels').selectAll().where('edge_port', '=', port).executeTakeFirst()
+
+/** The lowest port of the range that nobody has; null when all are taken. */
+export async function freePort(store: Store, range: { first: number; last: number }): Promise<number | null> {
+  const rows = await store
+    .selectFrom('tunnels')
+    .select('edge_port')
+    .where('edge_port', '>=', range.first)
+    .where('edge_port', '<=', range.last)
+    .execute()
+  const taken = new Set(rows.map((row) => row.edge_port))
+  for (let port = range.first; port <= range.last; port++) if (!taken.has(port)) return port
+  return null
+}
+
+/** What a node may serve for an allocation: only its own, of a server that still stands. */
+export const allocationOfNode = (
+  store: Store,
+  allocationId: string,
+  nodeId: string,
+): Promise<{ workspace_id: string; slug: string; suspended_at: number | null } | undefined> =>
+  store
+    .selectFrom('allocations')
+    .innerJoin('servers', 'servers.id', 'allocations.server_id')
+    .innerJoin('workspaces', 'workspaces.id', 'servers.workspace_id')
+    .select(['workspaces.id as workspace_id', 'workspaces.slug', 'workspaces.suspended_at'])
+    .where('allocations.id', '=', allocationId)
+    .where('allocations.node_id', '=', nodeId)
+    .where('servers.deleted_at', 'is', null)
+    .executeTakeFirst()

@@ -1,0 +1,2 @@
+export { usageRoutes } from './routes.ts'
+export { createUsage, type UsageBook } from './usage.ts'

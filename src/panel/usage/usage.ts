@@ -1,0 +1,136 @@
+import type { z } from 'zod'
+import type { Usage } from '../../contract/api/usage.ts'
+import type { TunnelCounter, UsageReport, WorkspacePeak } from '../../contract/edge.ts'
+import { type Clock, isoTime } from '../../lib/clock.ts'
+import type { Database, UsageCounterRow } from '../db/index.ts'
+import {
+  existingWorkspaces,
+  peaksByDay,
+  raiseCounters,
+  raisePeaks,
+  type Sums,
+  sumsByDay,
+  sumsByTunnel,
+  workspacesOfTunnels,
+} from './store.ts'
+
+const dayMs = 86_400_000
+
+/** How far an edge's clock may be ahead, in milliseconds: days beyond it are refused, later times are cut to now. */
+const clockSkewMaxMs = dayMs
+
+/** What went through the tunnels. */
+export interface UsageBook {
+  /** Takes in what an edge has counted. Repeating, delaying or reordering reports changes nothing. */
+  report(edgeId: string, report: UsageReport): Promise<{ accepted: number; rejected: string[] }>
+  /** The last `days` UTC days of a workspace, today included. */
+  of(workspaceId: string, days: number): Promise<z.output<typeof Usage>>
+}
+
+export function createUsage({ database, clock }: { database: Database; clock: Clock }): UsageBook {
+  return {
+    async report(edgeId, { epoch, counters, peaks }) {
+      const now = clock.now()
+      return database.transact(async (trx) => {
+        const owners = await workspacesOfTunnels(trx, [...new Set(counters.map(({ tunnelId }) => tunnelId))])
+        const workspaces = await existingWorkspaces(trx, [...new Set(peaks.map(({ workspaceId }) => workspaceId))])
+        const valid = counters.filter(
+          (counter) => owners.get(counter.tunnelId) === counter.workspaceId && isDay(counter.day, now),
+        )
+        await raiseCounters(trx, mergeCounters(valid, edgeId, epoch, now))
+        await raisePeaks(
+          trx,
+          mergePeaks(
+            peaks.filter(({ workspaceId, day }) => workspaces.has(workspaceId) && isDay(day, now)),
+            edgeId,
+            epoch,
+          ),
+        )
+        const accepted = new Set(valid)
+        const rejected = counters.filter((counter) => !accepted.has(counter)).map(({ tunnelId }) => tunnelId)
+        return { accepted: valid.length, rejected: [...new Set(rejected)] }
+      })
+    },
+    async of(workspaceId, days) {
+      const since = startOfDay(clock.now()) - (days - 1) * dayMs
+      const store = database.kysely
+      const byDay = (await sumsByDay(store, workspaceId, since)).filter(sawTraffic)
+      const byTunnel = (await sumsByTunnel(store, workspaceId, since)).filter(sawTraffic)
+      const peaks = new Map((await peaksByDay(store, workspaceId, since)).map(({ day, peak }) => [day, peak]))
+      const add = (pick: (row: Sums) => number): number => byDay.reduce((total, row) => total + pick(row), 0)
+      return {
+        totalBytes: add(bytesOf),
+        peakTunnels: Math.max(0, ...peaks.values()),
+        eventCount: add((row) => row.events),
+        lastSeen: byDay.length === 0 ? null : isoTime(Math.max(...byDay.map((row) => row.lastSeen))),
+        ...totalsOf({
+          bytesIn: add((row) => row.bytesIn),
+          bytesOut: add((row) => row.bytesOut),
+          connections: add((row) => row.connections),
+          requests: add((row) => row.requests),
+        }),
+        series: byDay.map((row) => ({
+          day: isoTime(row.day),
+          bytes: bytesOf(row),
+          peakTunnels: peaks.get(row.day) ?? 0,
+          ...totalsOf(row),
+        })),
+        tunnels: byTunnel
+          .map((row) => ({ id: row.id, name: row.name, bytes: bytesOf(row), ...totalsOf(row) }))
+          .sort((left, right) => right.bytes - left.bytes || left.name.localeCompare(right.name, 'en')),
+      }
+    },
+  }
+}
+
+const startOfDay = (ms: number): number => ms - (ms % dayMs)
+
+const isDay = (day: number, now: number): boolean => day >= 0 && day % dayMs === 0 && day <= now + clockSkewMaxMs
+
+const bytesOf = ({ bytesIn, bytesOut }: Sums): number => bytesIn + bytesOut
+
+const sawTraffic = (row: Sums): boolean => bytesOf(row) + row.connections + row.requests > 0
+
+const totalsOf = ({ bytesIn, bytesOut, connections, requests }: Omit<Sums, 'events'>) => ({
+  bytesIn,
+  bytesOut,
+  connections,
+  requests,
+})
+
+/** One row per key: the same counter twice in a report is the larger of both. */
+function mergeCounters(counters: TunnelCounter[], edgeId: string, epoch: string, now: number): UsageCounterRow[] {
+  const rows = new Map<string, UsageCounterRow>()
+  for (const counter of counters) {
+    const key = `${counter.tunnelId} ${counter.day}`
+    const known = rows.get(key)
+    rows.set(key, {
+      edge_id: edgeId,
+      epoch,
+      tunnel_id: counter.tunnelId,
+      workspace_id: counter.workspaceId,
+      day: counter.day,
+      bytes_in: Math.max(known?.bytes_in ?? 0, counter.bytesIn),
+      bytes_out: Math.max(known?.bytes_out ?? 0, counter.bytesOut),
+      connections: Math.max(known?.connections ?? 0, counter.connections),
+      requests: Math.max(known?.requests ?? 0, counter.requests),
+      last_seen: Math.max(known?.last_seen ?? 0, Math.min(counter.lastSeen, now)),
+    })
+  }
+  return [...rows.values()]
+}
+
+function mergePeaks(peaks: WorkspacePeak[], edgeId: string, epoch: string) {
+  const rows = new Map<string, { edge_id: string; epoch: string; workspace_id: string; day: number; peak: number }>()
+  for (const { workspaceId, day, peakTunnels } of peaks) {
+    const key = `${workspaceId} ${day}`
+    rows.set(key, {
+      edge_id: edgeId,
+      epoch,
+      workspace_id: workspaceId,
+      day,
+      peak: Math.max(rows.get(key)?.peak ?? 0, peakTunnels),
+    })
+  }
+  return [...rows.values()]
+}
