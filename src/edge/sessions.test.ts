@@ -119,7 +119,7 @@ test('an agent that comes back takes its tunnel over at once, and the late end o
   old.link.close('late')
   await old.link.closed
   const visitor = await rawVisitor(closer, edge.httpPort)
-  visitor.socket.write('GET / HTTP/1.1\r\nHost: web.acme.localhost\r\n\r\n')
+  visitor.socket.write('GET / HTTP/1.1\r\nHost: web.acme.localhost\r\nConnection: close\r\n\r\n')
   assert.match((await visitor.all).toString(), /^HTTP\/1\.1 200/)
   await rawVisitor(closer, Number(new URL(url).port))
   await eventually(() => served.length === 2, 'both visitors reach the agent')

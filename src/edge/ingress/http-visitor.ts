@@ -311,7 +311,7 @@ export class HttpVisitor {
     }
     stream.on('error', this.cut)
     stream.once('close', () => {
-      if (!socket.writableEnded) this.cut()
+      if (!stream.readableEnded) this.cut()
     })
     pump(socket, stream, release, (bytes) => {
       tunnel.meter.in(bytes)

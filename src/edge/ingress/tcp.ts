@@ -79,7 +79,7 @@ export class TcpIngress implements AsyncDisposable {
       return
     }
     this.#sockets.add(socket)
-    let stream: LinkStream | undefined
+    let opened: LinkStream | undefined
     let leave: (() => void) | undefined
     const cut = (): void => {
       socket.destroy()
@@ -89,20 +89,22 @@ export class TcpIngress implements AsyncDisposable {
       this.#sockets.delete(socket)
       visitors.leave(address)
       leave?.()
-      stream?.destroy()
+      opened?.destroy()
     })
     try {
-      ;({ stream, leave } = tunnel.open({ address, port: socket.remotePort ?? 0, protocol: 'tcp' }, cut))
+      ;({ stream: opened, leave } = tunnel.open({ address, port: socket.remotePort ?? 0, protocol: 'tcp' }, cut))
     } catch {
       // Raw TCP has no words for "full" or "closed".
       socket.resetAndDestroy()
       return
     }
+    const stream = opened
     tunnel.meter.connection()
     // An unreachable service shows as a reset, as it would without the tunnel.
     stream.once('error', () => socket.resetAndDestroy())
+    // Ended in order, its last bytes leave at the end of this turn; otherwise there is nothing left to wait for.
     stream.once('close', () => {
-      if (!socket.writableEnded) socket.destroy()
+      if (!stream.readableEnded) socket.destroy()
     })
     socket.setTimeout(limits.connectionIdleMs, cut)
     pump(socket, stream, release, tunnel.meter.in)
