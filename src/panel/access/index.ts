@@ -5,4 +5,4 @@ export type { Caller, PanelContexts, ServerAccess, WorkspaceMembership } from '.
 export type { Uses } from './last-used.ts'
 export { addressesMax } from './limits.ts'
 export { RateLimit } from './rate-limit.ts'
-export { endedSessionCookie, sessionCookie } from './session-cookie.ts'
+export { endedSessionCookie, sessionCookie, sessionCookieName } from './session-cookie.ts'

@@ -1,0 +1,39 @@
+import { z } from 'zod'
+import { Port } from '../contract/fields.ts'
+import type { Secret } from '../lib/secret.ts'
+
+/** How a panel is set up. Unknown keys are refused: a misspelt one would otherwise silently do nothing. */
+export const PanelConfig = z.strictObject({
+  /** The address it listens on. */
+  host: z.string().min(1).max(253).default('127.0.0.1'),
+  /** The port for pages, API and links; 0 for any free one. */
+  port: z.int().min(0).max(65_535),
+  /** How people reach it, where a proxy or a name stands in front of it: `https://panel.example.org`. */
+  publicUrl: z
+    .url({ protocol: /^https?$/ })
+    .transform((url) => new URL(url).origin)
+    .optional(),
+  /** Holds its link key, the first-run secret, and the SQLite file unless `database` says otherwise. */
+  dataDir: z.string().min(1),
+  database: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('sqlite'), file: z.string().min(1) }),
+    /** Its URL is a secret. */
+    z.strictObject({ kind: z.literal('postgres') }),
+  ]),
+  /** The ports that servers get on a node, unless the node was given others. */
+  nodePorts: z
+    .strictObject({ first: Port, last: Port })
+    .refine(({ first, last }) => first <= last, 'first must not be above last')
+    .default({ first: 25_565, last: 25_664 }),
+  /** Proxies whose `X-Forwarded-For` is believed: addresses or networks. */
+  trustedProxies: z.array(z.string()).default([]),
+  /** The folder of the templates. */
+  templatesDir: z.string().min(1),
+})
+export type PanelConfig = z.output<typeof PanelConfig>
+export type PanelConfigInput = z.input<typeof PanelConfig>
+
+export interface PanelSecrets {
+  /** With `database: {kind: 'postgres'}`. */
+  databaseUrl?: Secret
+}

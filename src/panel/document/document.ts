@@ -1,0 +1,35 @@
+import { apiPrefix, publicOperations, publicSockets } from '../../contract/api/index.ts'
+import { toOpenApi } from '../../contract/openapi.ts'
+import { sessionCookieName } from '../access/index.ts'
+
+/** The OpenAPI document of the public API: what the panel serves and what is committed to the repository. */
+export const openApiDocument = (): ReturnType<typeof toOpenApi> =>
+  toOpenApi([publicOperations], [publicSockets], {
+    title: 'Pharos',
+    version: '1',
+    description: [
+      'Runs game servers on any machine and puts them, or any local port, on the internet.',
+      'Every route takes an API key as `Authorization: Bearer <key>`. A key belongs to one workspace and acts with the permissions of the user who made it; on servers it reaches those of its workspace and those that were shared with that user.',
+      'Browsers may use a session cookie instead, from the panel’s own pages only; the header `X-Pharos-Workspace` then chooses a workspace by its slug (the first one joined without it).',
+      'Administering the installation opens no workspace or server: an administrator sees those of which they are a member.',
+      'Each authenticated reply says in `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (seconds) how much of the minute is left; past the limit the answer is 429 with `Retry-After`.',
+    ].join('\n\n'),
+    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    server: { url: apiPrefix, description: 'This panel' },
+    tags: {
+      Workspaces: 'What keys, tunnels and usage belong to, and its people.',
+      'API keys': 'Keys for programs, dashboards and agents.',
+      Usage: 'What went through the tunnels.',
+      Account: 'Signing up, signing in, and where one is signed in.',
+      Servers: 'Game servers: create, start, stop, change, delete.',
+      Console: 'What a server prints, and commands to it.',
+      Network: 'The ports of a server.',
+      Subusers: 'Who else may use a server.',
+      'Live events': 'What happens, as it happens, over WebSocket.',
+      Templates: 'The kinds of server that can be created.',
+      Tunnels: 'Local ports on the internet, and the edges that carry them.',
+      Nodes: 'The machines that run servers.',
+      Document: 'This document.',
+    },
+    sessionCookie: sessionCookieName,
+  })

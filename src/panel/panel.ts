@@ -1,0 +1,240 @@
+import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Account } from '../contract/api/accounts.ts'
+import { accountOperations } from '../contract/api/accounts.ts'
+import { documentOperations } from '../contract/api/document.ts'
+import { apiPrefix } from '../contract/api/index.ts'
+import { nodeAdminOperations } from '../contract/api/nodes.ts'
+import { serverSockets } from '../contract/api/servers.ts'
+import { subuserOperations } from '../contract/api/subusers.ts'
+import { templateOperations } from '../contract/api/templates.ts'
+import { tokenOperations } from '../contract/api/tokens.ts'
+import { tunnelOperations } from '../contract/api/tunnels.ts'
+import { usageOperations } from '../contract/api/usage.ts'
+import { type Workspace, workspaceOperations } from '../contract/api/workspaces.ts'
+import { EdgeHello } from '../contract/edge.ts'
+import { JoinHello, NodeHello } from '../contract/node.ts'
+import type { Handlers, Operations } from '../contract/operation.ts'
+import { type ApiPart, createApi, part, socketPart } from '../http/index.ts'
+import { type Clock, systemClock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Secret } from '../lib/secret.ts'
+import { acceptLinks, type Greeted, LinkError, listenShared, loadIdentity } from '../link/index.ts'
+import { createAccess, type PanelContexts } from './access/index.ts'
+import { accountRoutes, createAccounts, type SetupInput, touchSessions } from './accounts/index.ts'
+import type { PanelConfig, PanelSecrets } from './config.ts'
+import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from './console/index.ts'
+import { type DatabaseConfig, openChanges, openDatabase } from './db/index.ts'
+import { documentRoutes } from './document/index.ts'
+import { createEdges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
+import { eventHandlers, Viewers } from './events/index.ts'
+import { networkHandlers, networkOperations } from './network/index.ts'
+import { Nodes, nodeHandlers } from './nodes/index.ts'
+import { pages } from './pages/index.ts'
+import { ownServerOperations, Servers, serverHandlers } from './servers/index.ts'
+import { Subusers, subuserHandlers } from './subusers/index.ts'
+import { loadTemplates, templateHandlers } from './templates/index.ts'
+import { createTokens, tokenRoutes, touchTokens } from './tokens/index.ts'
+import { createTunnels } from './tunnels/index.ts'
+import { createUsage, usageRoutes } from './usage/index.ts'
+import { createWorkspaces, workspaceRoutes } from './workspaces/index.ts'
+
+/** A running panel. Disposing it lets running requests finish and closes what it opened. */
+export interface Panel extends AsyncDisposable {
+  /** Where people reach it: `http://127.0.0.1:4600`. */
+  readonly url: string
+  readonly port: number
+  /** By which nodes and edges recognise it. */
+  readonly pin: string
+  /** Where a browser makes the owner account; null once that is done. */
+  setupLink(): Promise<string | null>
+  /** The same without a browser, with a first API key. Throws `conflict` once it is done. */
+  setup(input: SetupInput): Promise<{
+    account: z.output<typeof Account>
+    workspace: z.output<typeof Workspace>
+    token: Secret
+  }>
+  /** A node and an edge in this very process: made or found by name, their credential is new each time. */
+  registerLocalNode(name: string): Promise<{ nodeId: string; credential: Secret }>
+  registerLocalEdge(name: string): Promise<{ edgeId: string; credential: Secret }>
+}
+
+/** The world outside, for tests. */
+export interface PanelOverrides {
+  clock?: Clock
+}
+
+/** Starts a panel: everything it is made of is put together here. A start that fails has closed what it opened. */
+export async function startPanel(
+  config: PanelConfig,
+  secrets: PanelSecrets,
+  { log, overrides = {} }: { log: Log; overrides?: PanelOverrides },
+): Promise<Panel> {
+  await using closer = new AsyncDisposableStack()
+  const clock = overrides.clock ?? systemClock
+  const identity = await loadIdentity(join(config.dataDir, 'link'))
+  const databaseConfig = toDatabaseConfig(config, secrets)
+  const database = closer.use(await openDatabase(databaseConfig, log))
+  const changes = closer.use(await openChanges(database, databaseConfig, log))
+
+  let port = config.port
+  const publicUrl = (): string => config.publicUrl ?? `http://${inUrl(reachableHost(config.host))}:${port}`
+  const endpoint = () => ({ host: linkHost(config), port, pin: identity.pin })
+
+  // Access comes first to hear of changes: whoever hears of one later and asks it gets the new answer.
+  const access = closer.use(
+    createAccess({
+      database,
+      changes,
+      clock,
+      log,
+      publicOrigin: config.publicUrl ?? null,
+      touchTokens: (uses) => touchTokens(database, uses),
+      touchSessions: (uses) => touchSessions(database, uses),
+    }),
+  )
+  const tokens = closer.use(createTokens({ database, changes, clock, log }))
+  const usage = createUsage({ database, clock })
+  const directory = closer.use(await openEdgeDirectory({ database, changes, log }))
+  const tunnels = createTunnels({ database, changes, clock, access, reaches: () => directory.reaches() })
+  const edges = closer.use(createEdges({ database, directory, changes, clock, access, tunnels, usage, log }))
+  const workspaces = createWorkspaces({ database, changes, clock, edges: directory, publicUrl })
+  const subusers = new Subusers({ db: database, changes, clock, publicUrl })
+  const accounts = await createAccounts({
+    database,
+    changes,
+    clock,
+    workspaces,
+    joinServer: (trx, invitation, userId) => subusers.join(trx, invitation, userId),
+    secureCookies: config.publicUrl?.startsWith('https:') ?? false,
+    setupSecretFile: join(config.dataDir, 'setup-secret'),
+  })
+  const templates = await loadTemplates(config.templatesDir)
+  const nodes = closer.use(
+    new Nodes({
+      db: database,
+      changes,
+      clock,
+      log,
+      ports: config.nodePorts,
+      endpoint,
+      async edges() {
+        await directory.refresh()
+        return directory
+          .known()
+          .flatMap(({ id, facts }) => (facts ? [{ id, host: facts.host, port: facts.linkPort, pin: facts.pin }] : []))
+      },
+    }),
+  )
+  const servers = closer.use(new Servers({ db: database, changes, clock, log, access, nodes, templates, tunnels }))
+  const consoles = new Consoles({ db: database, nodes, servers })
+  const feeds = closer.use(new ConsoleFeeds({ nodes, clock, log }))
+  const viewers = closer.use(new Viewers({ db: database, changes, access, servers, consoles, feeds, log }))
+
+  const parts: ApiPart[] = [
+    panelPart(workspaceOperations, workspaceRoutes({ workspaces, database, changes, tokens, clock })),
+    panelPart(tokenOperations, tokenRoutes(tokens, database, access)),
+    panelPart(usageOperations, usageRoutes(usage)),
+    panelPart(accountOperations, accountRoutes(accounts, access)),
+    panelPart(tunnelOperations, tunnelRoutes({ tunnels, edges, directory, endpoint })),
+    panelPart(documentOperations, documentRoutes()),
+    panelPart(nodeAdminOperations, nodeHandlers({ db: database, nodes, clock })),
+    panelPart(templateOperations, templateHandlers(templates)),
+    panelPart(ownServerOperations, serverHandlers(servers)),
+    panelPart(consoleOperations, consoleHandlers(consoles)),
+    panelPart(networkOperations, networkHandlers({ db: database, nodes, tunnels })),
+    panelPart(subuserOperations, subuserHandlers(subusers)),
+    socketPart<typeof serverSockets, PanelContexts>(serverSockets, eventHandlers(viewers)),
+  ]
+  const acceptor = closer.use(
+    acceptLinks({
+      log,
+      async greet(hello, from): Promise<Greeted> {
+        const parsed = Hello.safeParse(hello)
+        if (!parsed.success) throw new LinkError('refused', 'A panel accepts the hello of an edge, a node, or a join')
+        return parsed.data.role === 'edge' ? edges.greet(parsed.data, from) : nodes.greet(parsed.data, from)
+      },
+    }),
+  )
+  const api = closer.use(
+    await createApi<PanelContexts>({
+      prefix: apiPrefix,
+      parts,
+      gate: access.gate,
+      log,
+      cors: true,
+      aliases: [pastedServerId],
+      trustedProxies: config.trustedProxies,
+      pages,
+    }),
+  )
+  const listener = closer.use(
+    await listenShared({
+      host: config.host,
+      port: config.port,
+      identity,
+      acceptor,
+      onPlain: (socket) => api.serve(socket),
+      log,
+    }),
+  )
+  port = listener.port
+
+  const running = closer.move()
+  return {
+    get url() {
+      return publicUrl()
+    },
+    port,
+    pin: identity.pin,
+    async setupLink() {
+      const secret = await accounts.setup.secret()
+      return secret && `${publicUrl()}/setup#${secret.reveal()}`
+    },
+    async setup(input) {
+      const { user, workspace } = await accounts.setup.run(input)
+      const { secret } = await database.transact((trx) =>
+        tokens.create(trx, { workspaceId: workspace.id, userId: user.id, label: 'setup', expiresAt: null }),
+      )
+      return {
+        account: await accounts.account(user.id),
+        workspace: workspaces.describe({ ...workspace, createdAt: workspace.created_at, role: 'owner' }),
+        token: secret,
+      }
+    },
+    registerLocalNode: (name) => nodes.localNode(name),
+    registerLocalEdge: (name) => edges.local(name),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
+}
+
+const Hello = z.discriminatedUnion('role', [EdgeHello, NodeHello, JoinHello])
+
+/** A server's id may be pasted into a path as it is given: `/servers/servers/1a7ce997`. */
+const pastedServerId = { from: /^\/servers\/servers(?:\/|%2f)(?=[0-9a-f]{8})/i, to: '/servers/' }
+
+/** The compiler checks each handler against its operation here. */
+const panelPart = <Ops extends Operations>(operations: Ops, handlers: Handlers<Ops, PanelContexts>): ApiPart =>
+  part<Ops, PanelContexts>(operations, handlers)
+
+function toDatabaseConfig({ database }: PanelConfig, { databaseUrl }: PanelSecrets): DatabaseConfig {
+  if (database.kind === 'sqlite') return database
+  if (!databaseUrl) throw new Error('The URL of the PostgreSQL database is not set')
+  return { kind: 'postgres', url: databaseUrl }
+}
+
+/** Nodes and edges dial the port itself, whatever proxy stands in front of the pages. */
+const linkHost = ({ publicUrl, host }: PanelConfig): string =>
+  publicUrl === undefined ? reachableHost(host) : new URL(publicUrl).hostname
+
+/** An address that means "all of them" cannot be dialled: the machine's own, where it has one, can. */
+function reachableHost(host: string): string {
+  if (host !== '0.0.0.0' && host !== '::') return host
+  const own = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal)
+  return own?.address ?? '127.0.0.1'
+}
+
+const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
