@@ -17,7 +17,10 @@ const pollMs = 200
 export async function oneAtATime(path, work) {
   await mkdir(dirname(path), { recursive: true })
   let told = false
-  while (!(await take(path))) {
+  for (;;) {
+    const lock = await take(path)
+    if (lock === 'taken') break
+    if (lock === 'stale') continue
     if (!told) say('waiting for another start in this folder to finish installing …')
     told = true
     await new Promise((resolve) => setTimeout(resolve, pollMs))
@@ -29,21 +32,24 @@ export async function oneAtATime(path, work) {
   }
 }
 
+/** @returns {Promise<'taken' | 'held' | 'stale'>} `stale`: its holder is gone, and so is the lock now */
 async function take(path) {
   // A hard link appears whole or not at all: nobody can be killed between making the lock and writing who holds it.
   const mine = `${path}.${process.pid}`
   await writeFile(mine, identity(process.pid))
   try {
     await link(mine, path)
-    return true
+    return 'taken'
   } catch (error) {
     if (error.code !== 'EEXIST') throw error
   } finally {
     await rm(mine, { force: true })
   }
   const holder = await readFile(path, 'utf8').catch(() => '')
-  if (holder !== '' && identity(Number.parseInt(holder, 10)) !== holder) await rm(path, { force: true })
-  return false
+  if (holder === '') return 'held'
+  if (identity(Number.parseInt(holder, 10)) === holder) return 'held'
+  await rm(path, { force: true })
+  return 'stale'
 }
 
 /** The process id and when that process began: a number alone comes back with another process, above all in containers. */
