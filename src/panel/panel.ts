@@ -58,6 +58,8 @@ export interface Panel extends AsyncDisposable {
   /** A node and an edge in this very process: made or found by name, their credential is new each time. */
   registerLocalNode(name: string): Promise<{ nodeId: string; credential: Secret }>
   registerLocalEdge(name: string): Promise<{ edgeId: string; credential: Secret }>
+  /** Whether the node or edge of this id is linked to this panel at this moment. */
+  isLinked(id: string): boolean
 }
 
 /** The world outside, for tests. */
@@ -205,6 +207,7 @@ export async function startPanel(
     },
     registerLocalNode: (name) => nodes.localNode(name),
     registerLocalEdge: (name) => edges.local(name),
+    isLinked: (id) => nodes.online(id) !== null || directory.connected().some((edge) => edge.id === id),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }

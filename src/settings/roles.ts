@@ -27,6 +27,7 @@ const panelOnly = {
   databaseUrl: secret({
     help: 'a PostgreSQL database instead of the file in the data folder',
     expected: 'a URL that begins with postgres:// or postgresql://',
+    pattern: /^postgres(ql)?:\/\/./,
   }),
 }
 

@@ -123,7 +123,15 @@ export const list = <T>({
     preset: '',
   })
 
-export const secret = ({ help, expected }: { help: string; expected: string }): Setting<Secret | undefined> => ({
+export const secret = ({
+  help,
+  expected,
+  pattern = /./,
+}: {
+  help: string
+  expected: string
+  pattern?: RegExp
+}): Setting<Secret | undefined> => ({
   ...optional({
     help,
     expected,
@@ -131,6 +139,7 @@ export const secret = ({ help, expected }: { help: string; expected: string }): 
       .string()
       .min(1)
       .max(4096)
+      .regex(pattern)
       .transform((value) => new Secret(value)),
   }),
   secret: true,

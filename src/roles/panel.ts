@@ -1,0 +1,78 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createLog } from '../lib/log.ts'
+import { PanelConfig } from '../panel/config.ts'
+import { type Panel, startPanel } from '../panel/panel.ts'
+import { removeInstance, writeInstance } from '../settings/instance.ts'
+import type { PanelSettings } from '../settings/roles.ts'
+import { holdDataFolder } from './data-folder.ts'
+import { listening } from './listening.ts'
+import { type Session, untilInterrupted } from './session.ts'
+
+/** `pharos panel`: a panel without node and edge, until it is interrupted. */
+export async function runPanel(settings: Located<PanelSettings>, session: Session): Promise<void> {
+  const { signal, root, say } = session
+  await using closer = new AsyncDisposableStack()
+  closer.use(await holdDataFolder(settings.dataDir, 'panel'))
+  const panel = closer.use(await startPanelRole(settings, root))
+  say(`Panel up: ${panel.url}`)
+  say(await ownerWords(panel, root))
+  await untilInterrupted(signal)
+}
+
+export type Located<S> = Omit<S, 'dataDir'> & { dataDir: string }
+
+/** Starts the panel with its own part of the data folder, and tells commands on this machine where it is. */
+export async function startPanelRole(settings: Located<PanelSettings>, root: string): Promise<Panel> {
+  const { host, port, publicUrl, nodePorts, trustedProxies, databaseUrl, logLevel } = settings
+  const dataDir = join(settings.dataDir, 'panel')
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  const config = PanelConfig.parse({
+    host,
+    port,
+    ...(publicUrl !== undefined && { publicUrl }),
+    dataDir,
+    database: databaseUrl ? { kind: 'postgres' } : { kind: 'sqlite', file: join(dataDir, 'pharos.db') },
+    nodePorts,
+    trustedProxies,
+    templatesDir: join(root, 'templates'),
+  })
+  await using closer = new AsyncDisposableStack()
+  const panel = closer.use(
+    await listening({ host, port, hostFlag: '--host', portFlag: '--port' }, () =>
+      startPanel(config, databaseUrl ? { databaseUrl } : {}, { log: createLog({ level: logLevel, name: 'panel' }) }),
+    ),
+  )
+  closer.defer(() => removeInstance(settings.dataDir))
+  const link = await panel.setupLink()
+  await writeInstance(settings.dataDir, {
+    url: `http://${inUrl(localHost(host))}:${panel.port}`,
+    setupSecret: link === null ? null : new URL(link).hash.slice(1),
+  })
+  const running = closer.move()
+  return {
+    ...panel,
+    get url() {
+      return panel.url
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
+}
+
+/** What the person who starts a panel reads while nobody owns it; the empty string afterwards. */
+export async function ownerWords(panel: Panel, root: string): Promise<string> {
+  const link = await panel.setupLink()
+  if (link === null) return ''
+  const program = /[\\/]node_modules[\\/]/.test(root) ? 'pharos' : 'npx pharos'
+  return [
+    '',
+    'Nobody owns this panel yet. This link creates the owner account, once:',
+    `  ${link}`,
+    `Without a browser: ${program} setup --email you@example.com --workspace "My workspace"`,
+  ].join('\n')
+}
+
+/** An address that means "all of them" is reached on this machine at its loopback. */
+const localHost = (host: string): string => (host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host)
+
+const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
