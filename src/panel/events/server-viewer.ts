@@ -69,7 +69,10 @@ export class ServerViewer extends Viewer {
   }
 
   #watchAsAllowed(server: ServerAccess): void {
-    if (this.signal.aborted || !server.permissions.has('console.read')) return this.#stopWatching()
+    if (this.signal.aborted || !server.permissions.has('console.read')) {
+      this.#stopWatching()
+      return
+    }
     this.#unwatch ??= this.#options.feeds.watch(
       { id: this.#id, nodeId: server.row.node_id },
       this.#options.backlog,
@@ -97,8 +100,10 @@ export class ServerViewer extends Viewer {
   }
 
   #onCommand(command: string): void {
-    if (this.#commandsWaiting >= viewerCommandsMax)
-      return this.#refuse('Too many commands are on their way: wait for the earlier ones.')
+    if (this.#commandsWaiting >= viewerCommandsMax) {
+      this.#refuse('Too many commands are on their way: wait for the earlier ones.')
+      return
+    }
     this.#commandsWaiting += 1
     void this.#commands
       .run(() => this.#run(command))

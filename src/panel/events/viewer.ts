@@ -82,7 +82,10 @@ export abstract class Viewer {
 
   protected queue(make: Make): void {
     if (this.signal.aborted) return
-    if (this.#waiting.length >= viewerWaitingMax) return this.close(reasons.tooSlow)
+    if (this.#waiting.length >= viewerWaitingMax) {
+      this.close(reasons.tooSlow)
+      return
+    }
     this.#waiting.push(make)
     if (!this.#pumping) void this.#pump()
   }

@@ -3,7 +3,7 @@ import { conflict, forbidden, notFound } from '../../contract/errors.ts'
 import type { ServerState } from '../../contract/node.ts'
 import type { Signal } from '../../lib/signals.ts'
 import type { Caller, ServerAccess, WorkspaceMembership } from '../access/index.ts'
-import { answerOf, type LiveNode, type NodeClient, nodeById } from '../nodes/index.ts'
+import { answerOf, type LiveNode, type NodeClient } from '../nodes/index.ts'
 import { mustAllowPower, mustAllowReinstall } from './can.ts'
 import { createServer } from './create.ts'
 import { deleteServer } from './delete.ts'
@@ -11,7 +11,7 @@ import { NodeReports } from './observe.ts'
 import { Pusher } from './push.ts'
 import { reconcile } from './reconcile.ts'
 import { type ServerNews, ServerStates } from './states.ts'
-import type { Status } from './status.ts'
+import { type Status, statusOf } from './status.ts'
 import { removeDeletedServersOf, type ServerDetail, serverDetail, updateServer } from './store.ts'
 import { statusNow } from './view.ts'
 import type { ServersWorld } from './world.ts'
@@ -82,11 +82,21 @@ export class Servers implements AsyncDisposable {
     if (this.#world.nodes.online(row.node_id)) await this.#pusher.push(row.id)
   }
 
-  /** The server's status now, its node's name filled in. */
-  async status(row: ServerAccess['row']): Promise<Status> {
-    const live = this.#world.nodes.online(row.node_id)
-    const name = live?.name ?? (await nodeById(this.#world.db.kysely, row.node_id))?.name ?? row.node_id
-    return this.#statusOf({ ...row, node_name: name })
+  /** The server's status now. What access remembers of the row may be older than what the node said, so that is not used. */
+  async status({ id, node_id, suspended_at }: ServerAccess['row']): Promise<Status> {
+    const live = this.#world.nodes.online(node_id)
+    const state = this.#world.states.of(node_id, id)
+    if (live && state)
+      return statusOf({
+        suspended: suspended_at !== null,
+        nodeName: live.name,
+        nodeOnline: true,
+        state,
+        reported: true,
+      })
+    const detail = await serverDetail(this.#world.db.kysely, id)
+    if (!detail) throw notFound(`Server ${id}`)
+    return this.#statusOf(detail)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
