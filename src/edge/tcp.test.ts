@@ -34,11 +34,10 @@ test('bytes go both ways, and each side can end its own while the other goes on'
     stream.on('end', () => stream.end(`you said ${Buffer.concat(parts)}`))
   })
   const visitor = await rawVisitor(closer, port)
+  const { localPort } = visitor.socket
   visitor.socket.end('hello')
   assert.equal((await visitor.all).toString(), 'you said hello')
-  assert.deepEqual(heads, [
-    { tunnelId: 'acme/game', address: '127.0.0.1', port: visitor.socket.localPort, protocol: 'tcp' },
-  ])
+  assert.deepEqual(heads, [{ tunnelId: 'acme/game', address: '127.0.0.1', port: localPort, protocol: 'tcp' }])
 })
 
 test('a service that ends first still hears the visitor', async () => {
@@ -111,7 +110,7 @@ test('a full tunnel turns visitors away and takes the next when one has left', a
   const first = await rawVisitor(closer, port)
   await first.until('welcome')
   await assert.rejects(rawVisitor(closer, port).then((second) => second.until('welcome')))
-  first.socket.destroy()
+  first.socket.resetAndDestroy()
   await eventually(async () => {
     return rawVisitor(closer, port)
       .then((next) => next.until('welcome'))
