@@ -15,8 +15,8 @@ export interface Runtime {
   prepare(folder: string): Promise<Owner | null>
   /** Resolves once the processes exist. Rejects with an `AppError` that says what could not be done; then nothing is left running. */
   start(request: LaunchRequest): Promise<Run>
-  /** Finds what `start` once made in this folder, also one that has ended since. */
-  find(folder: string): Promise<Run | RunEnd>
+  /** Finds what `start` once made in this folder, also one that has ended since; null when nothing was ever launched. */
+  find(folder: string): Promise<Run | RunEnd | null>
   /** Ends whatever still runs for this folder, known or not. */
   sweep(folder: string): Promise<void>
 }
@@ -71,6 +71,8 @@ export interface RunEnd {
   code: number | null
   signal: string | null
   outOfMemory: boolean
+  /** The machine was restarted since, which ended it. */
+  machineRestarted: boolean
 }
 
 export interface RunUsage {

@@ -72,7 +72,7 @@ export function createProcessRuntime(options: ProcessOptions) {
       return trackRun({ folder: request.folder, shape: sessionShape, cgroup, launcherExited: exited })
     },
 
-    find: (folder: string): Promise<Run | RunEnd> => findRun(folder, sessionShape, groupOf(folder)),
+    find: (folder: string): Promise<Run | RunEnd | null> => findRun(folder, sessionShape, groupOf(folder)),
     sweep: (folder: string): Promise<void> => sweepRun(folder, sessionShape, groupOf(folder)),
   }
 }

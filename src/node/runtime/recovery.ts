@@ -6,18 +6,21 @@ import { readStatus } from './status-file.ts'
 import { anyAlive, clearAway, launcherStatus, type Shape, trackRun } from './tracked-run.ts'
 
 /** Finds the run that an earlier life of this node began in `folder`: still going, or how it ended. */
-export async function findRun(folder: string, shape: Shape, cgroup: Cgroup | null): Promise<Run | RunEnd> {
+export async function findRun(folder: string, shape: Shape, cgroup: Cgroup | null): Promise<Run | RunEnd | null> {
   const first = await readStatus(join(folder, serverFiles.status))
   if (first.boot === null || first.boot !== (await readBootId())) {
     // Another boot: every process id in the file belongs to somebody else now.
-    if (cgroup) await cgroup.remove()
-    return { code: first.exitCode, signal: null, outOfMemory: false }
+    await cgroup?.kill()
+    await cgroup?.remove()
+    return first.boot === null
+      ? null
+      : { code: first.exitCode, signal: null, outOfMemory: false, machineRestarted: first.exitCode === null }
   }
   const status = first.launcher ? first : await launcherStatus(folder, (now) => now.launcher !== null)
   if (!status) {
     await cgroup?.kill()
     await cgroup?.remove()
-    return { code: null, signal: null, outOfMemory: false }
+    return { code: null, signal: null, outOfMemory: false, machineRestarted: false }
   }
   if (status.exitCode === null && (await anyAlive(status))) return trackRun({ folder, shape, cgroup })
   return clearAway(await readStatus(join(folder, serverFiles.status)), shape, cgroup, false)
@@ -26,7 +29,7 @@ export async function findRun(folder: string, shape: Shape, cgroup: Cgroup | nul
 /** Ends whatever still runs of this folder. */
 export async function sweepRun(folder: string, shape: Shape, cgroup: Cgroup | null): Promise<void> {
   const found = await findRun(folder, shape, cgroup)
-  if ('ended' in found) {
+  if (found && 'ended' in found) {
     await found.kill()
     await found.ended
   }

@@ -106,7 +106,7 @@ export function createSandbox(options: SandboxOptions) {
       return trackRun({ folder: request.folder, shape: sandboxShape, cgroup, launcherExited: exited })
     },
 
-    find: (folder: string): Promise<Run | RunEnd> => findRun(folder, sandboxShape, groupOf(folder)),
+    find: (folder: string): Promise<Run | RunEnd | null> => findRun(folder, sandboxShape, groupOf(folder)),
     sweep: (folder: string): Promise<void> => sweepRun(folder, sandboxShape, groupOf(folder)),
   }
 }

@@ -91,6 +91,20 @@ export function trackRun(options: TrackedRunOptions): Run {
   const forgotten = new AbortController()
   let killed = false
   let wake: () => void = () => undefined
+  const lookAtEnd = async (): Promise<RunEnd | null> => {
+    try {
+      let status = await readStatus(statusPath)
+      if (status.exitCode === null) {
+        if (await anyAlive(status)) return null
+        status = await readStatus(statusPath)
+      }
+      return await clearAway(status, shape, cgroup, killed)
+    } catch {
+      // The process table or a control group could not be read just now: looked at again in a moment.
+      return null
+    }
+  }
+
   const ended = new Promise<RunEnd>((resolve) => {
     const watcher = watch(statusPath, { persistent: false }, () => wake())
     watcher.on('error', () => wake())
@@ -115,20 +129,6 @@ export function trackRun(options: TrackedRunOptions): Run {
     forgotten.signal.addEventListener('abort', () => wake())
     void loop().finally(() => watcher.close())
   })
-
-  const lookAtEnd = async (): Promise<RunEnd | null> => {
-    try {
-      let status = await readStatus(statusPath)
-      if (status.exitCode === null) {
-        if (await anyAlive(status)) return null
-        status = await readStatus(statusPath)
-      }
-      return await clearAway(status, shape, cgroup, killed)
-    } catch {
-      // The process table or a control group could not be read just now: looked at again in a moment.
-      return null
-    }
-  }
 
   return {
     ended,
@@ -173,7 +173,7 @@ export async function clearAway(
     await cgroup.remove()
   }
   const signal = status.exitCode === null ? (killed ? 'SIGKILL' : null) : signalName(status.exitCode - 128)
-  return { code: signal ? null : status.exitCode, signal, outOfMemory }
+  return { code: signal ? null : status.exitCode, signal, outOfMemory, machineRestarted: false }
 }
 
 /** Something of the run still exists: its launcher, or, where that was killed alone, its program. */
@@ -215,7 +215,8 @@ async function launcherGone(status: RunStatus): Promise<void> {
   }
 }
 
-async function usageOf(members: readonly ProcessStat[]): Promise<RunUsage | null> {
+async function usageOf(all: readonly ProcessStat[]): Promise<RunUsage | null> {
+  const members = all.filter((process) => process.state !== 'Z')
   if (members.length === 0) return null
   const memory = await Promise.all(members.map((member) => residentBytes(member.pid)))
   return {

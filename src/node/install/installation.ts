@@ -1,0 +1,85 @@
+import { AppError } from '../../contract/errors.ts'
+import type { ServerSpec } from '../../contract/node.ts'
+import type { Run, Runtime } from '../runtime.ts'
+import { commandOf, environmentOf, limitsOf, sharedOf, writeTemplateFiles } from '../supervisor/launch-request.ts'
+import type { DebianPackages } from './debian.ts'
+import type { SharedPackages } from './packages.ts'
+
+export interface InstallationOptions {
+  spec: ServerSpec
+  folder: string
+  runtime: Runtime
+  packages: SharedPackages
+  debian: DebianPackages
+  /** One line of what is going on. */
+  progress(line: string): void
+  /** The template's own installation program has begun. */
+  onRun(run: Run): void
+  /** Called before that: what is running must be found again after a crash of ours. */
+  beforeRun(): Promise<void>
+  signal: AbortSignal
+}
+
+/**
+ * Makes a server ready for its first start: packages, files, then the template's own program inside the sandbox. May be
+ * repeated at any time, also after it was cut off anywhere. Rejects with an `AppError` that says what went wrong.
+ */
+export async function install(options: InstallationOptions): Promise<void> {
+  const { spec, folder, runtime, progress } = options
+  const { install: wanted } = spec.template
+  const timeout = AbortSignal.timeout(wanted.timeoutSeconds * 1000)
+  const signal = AbortSignal.any([options.signal, timeout])
+  try {
+    if (wanted.npm) await options.packages.ensure(wanted.npm, progress, signal)
+    await options.debian.ensure(wanted.debian, progress, signal)
+    signal.throwIfAborted()
+    await runtime.sweep(folder)
+    await writeTemplateFiles(spec, folder, runtime, options.packages)
+    if (wanted.run) await runProgram(options, wanted.run, signal)
+    signal.throwIfAborted()
+  } catch (error) {
+    if (options.signal.aborted) throw new AppError('conflict', 'The installation was cancelled', { cause: error })
+    if (timeout.aborted)
+      throw new AppError('conflict', `The installation took longer than ${wanted.timeoutSeconds} seconds`, {
+        cause: error,
+      })
+    throw error
+  }
+}
+
+async function runProgram(
+  options: InstallationOptions,
+  program: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { spec, folder, runtime, packages } = options
+  options.progress('Running the installation program')
+  await options.beforeRun()
+  const run = await runtime.start({
+    folder,
+    command: commandOf(program, spec, folder, runtime, packages),
+    environment: environmentOf(spec, folder, runtime, packages),
+    limits: limitsOf(spec),
+    shared: sharedOf(spec, packages),
+  })
+  options.onRun(run)
+  const onAbort = (): void => void run.kill()
+  signal.addEventListener('abort', onAbort)
+  if (signal.aborted) onAbort()
+  try {
+    const end = await run.ended
+    signal.throwIfAborted()
+    if (end.outOfMemory)
+      throw new AppError(
+        'conflict',
+        `The installation program ran out of memory: it may use ${spec.resources.memory} MiB`,
+      )
+    if (end.code !== 0)
+      throw new AppError(
+        'conflict',
+        `The installation program ended with ${end.signal ?? `code ${end.code ?? 'unknown'}`}; the console shows its output`,
+      )
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}

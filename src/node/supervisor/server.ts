@@ -1,0 +1,577 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError, conflict } from '../../contract/errors.ts'
+import type { ConsoleLine, ServerSpec, ServerState, ServerUsage } from '../../contract/node.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import { Queue } from '../../lib/queue.ts'
+import type { DebianPackages } from '../install/debian.ts'
+import { install } from '../install/installation.ts'
+import type { SharedPackages } from '../install/packages.ts'
+import { type Run, type RunEnd, type Runtime, serverFiles } from '../runtime.ts'
+import { writeCommand } from './command-pipe.ts'
+import { type Console, openConsole } from './console.ts'
+import { afterCrash } from './crash-policy.ts'
+import { exitWords } from './exit-words.ts'
+import { commandOf, environmentOf, limitsOf, sharedOf, writeTemplateFiles } from './launch-request.ts'
+import {
+  command,
+  observe,
+  type Power,
+  type PowerAction,
+  type PowerEffect,
+  type PowerEvent,
+  type Transition,
+} from './power.ts'
+import { readRecord, readSpec, type ServerRecord, writeRecord, writeSpec } from './record.ts'
+
+/** What a server needs of the node around it. */
+export interface ServerOutside {
+  runtime: Runtime
+  packages: SharedPackages
+  debian: DebianPackages
+  clock: Clock
+  log: Log
+  /** Why this spec's ports cannot be listened on now, or null. */
+  whyPortsTaken(spec: ServerSpec): Promise<string | null>
+  /** Bytes in the server's folder, as last measured; null before that. */
+  diskBytes(id: string): number | null
+  changed(state: ServerState): void
+}
+
+/** A process that survives a kill is tried again after this, in ms. */
+const killAgainMs = 10_000
+
+/** An installation's progress is published at most this often, in ms; the console has every line. */
+const progressMs = 500
+
+/**
+ * One server: performs what `power.ts` decides. Everything happens in one queue, so no two acts overlap; only a kill reaches
+ * the processes at once, whatever the queue is waiting for.
+ */
+export class Server implements AsyncDisposable {
+  readonly id: string
+  readonly console: Console
+  readonly #folder: string
+  readonly #outside: ServerOutside
+  readonly #queue = new Queue()
+  #spec: ServerSpec
+  #record: ServerRecord
+  #usage: ServerUsage | null = null
+  #run: Run | null = null
+  #installing: AbortController | null = null
+  #installWork: Promise<void> = Promise.resolve()
+  #starting: AbortController | null = null
+  #timer: AbortController | null = null
+  #stopListening: (() => void) | null = null
+  /** A killed process has this long until the next try. */
+  #killedAt: number | null = null
+  #closed = false
+
+  private constructor(
+    folder: string,
+    spec: ServerSpec,
+    record: ServerRecord,
+    console: Console,
+    outside: ServerOutside,
+  ) {
+    this.id = spec.id
+    this.console = console
+    this.#folder = folder
+    this.#spec = spec
+    this.#record = record
+    this.#outside = outside
+  }
+
+  /** Opens the server whose spec is in `folder`; null when there is none. Nothing of it moves before `recover`. */
+  static async open(folder: string, outside: ServerOutside): Promise<Server | null> {
+    const spec = await readSpec(folder)
+    if (!spec) return null
+    const record = (await readRecord(folder)) ?? newRecord(outside.clock.now())
+    const console = await openConsole({ folder, clock: outside.clock, log: outside.log })
+    return new Server(folder, spec, record, console, outside)
+  }
+
+  get spec(): ServerSpec {
+    return this.#spec
+  }
+
+  /** Whether processes of it may hold its ports. */
+  get active(): boolean {
+    const { phase } = this.#record.power
+    return phase === 'starting' || phase === 'running' || phase === 'stopping'
+  }
+
+  get run(): Run | null {
+    return this.#run
+  }
+
+  state(): ServerState {
+    const { power, message, lastExit } = this.#record
+    return {
+      id: this.id,
+      revision: this.#spec.revision,
+      phase: power.phase,
+      since: power.since,
+      message,
+      lastExit,
+      usage: this.#usage,
+    }
+  }
+
+  setUsage(usage: ServerUsage | null): void {
+    this.#usage = usage
+  }
+
+  /** Finds out what became of it while this node was not there, and goes on from that. */
+  recover(): Promise<void> {
+    return this.#queue.run(async () => {
+      const { power, run } = this.#record
+      const { runtime } = this.#outside
+      this.#publish()
+      if (power.phase === 'offline' || power.phase === 'install_failed') return this.#armTimer()
+      if (power.phase === 'installing') {
+        await runtime.sweep(this.#folder)
+        this.#record.run = null
+        return this.#perform('install')
+      }
+      const found = run ? await runtime.find(this.#folder) : null
+      if (!found || !run) {
+        // It was decided, but nothing was launched yet.
+        this.#record.run = null
+        if (power.phase === 'starting') return this.#perform('start')
+        return this.#apply(observe(power, { type: 'exited', crashed: false }, this.#now()))
+      }
+      if ('ended' in found) return this.#recovered(found, run.logPosition)
+      await this.#onEnd(found)
+      if (found.machineRestarted && (power.phase === 'starting' || power.phase === 'running')) {
+        await this.console.note('This machine was restarted')
+        await this.#decide('start')
+      }
+    })
+  }
+
+  /** Takes a newer spec. An older one that arrives late changes nothing. */
+  put(spec: ServerSpec): Promise<ServerState> {
+    return this.#queue.run(async () => {
+      if (spec.revision <= this.#spec.revision) return this.state()
+      await writeSpec(this.#folder, spec).catch(fullDisk)
+      this.#spec = spec
+      if (this.#run)
+        await this.#run
+          .setLimits(limitsOf(spec))
+          .catch((error: unknown) => this.#outside.log.warn({ err: error, server: this.id }, 'limits not changed'))
+      if (spec.suspended) await this.#decide('stop')
+      this.#publish()
+      return this.state()
+    })
+  }
+
+  /** Accepts or refuses at once; what follows is told by states. */
+  power(action: PowerAction): Promise<ServerState> {
+    if (action === 'kill') this.#killNow()
+    return this.#queue.run(async () => {
+      if (action === 'start' || action === 'restart' || action === 'reinstall') this.#refuseSuspended()
+      if (this.#record.power.phase === 'offline' && (action === 'start' || action === 'restart'))
+        await this.#refuseUnstartable()
+      await this.#decide(action)
+      return this.state()
+    })
+  }
+
+  async command(text: string): Promise<void> {
+    if (!this.#run || !this.active)
+      throw conflict(`Server ${this.#spec.name} is not running; start it before sending commands`)
+    await writeCommand(join(this.#folder, serverFiles.input), text)
+  }
+
+  /** Ends everything of it. Afterwards its folder may be removed. */
+  async end(): Promise<void> {
+    this.#closed = true
+    this.#killNow()
+    this.#timer?.abort()
+    this.#installing?.abort()
+    await this.#installWork
+    await this.#queue.run(async () => {
+      await this.#run?.kill()
+      await this.#run?.ended
+      await this.#outside.runtime.sweep(this.#folder)
+    })
+    await this[Symbol.asyncDispose]()
+  }
+
+  /** Lets go of it; its processes go on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    this.#timer?.abort()
+    this.#starting?.abort()
+    this.#installing?.abort()
+    this.#stopListening?.()
+    await this.#installWork
+    await this.#queue.idle()
+    this.#run?.forget()
+    this.#timer?.abort()
+    await this.console[Symbol.asyncDispose]()
+  }
+
+  #killNow(): void {
+    this.#starting?.abort()
+    this.#run?.kill().catch((error: unknown) => this.#outside.log.error({ err: error, server: this.id }, 'kill failed'))
+  }
+
+  async #decide(action: PowerAction): Promise<void> {
+    const result = command(this.#record.power, action, this.#now())
+    if ('refused' in result) throw conflict(`Server ${this.#spec.name} cannot ${action} now: ${result.refused}`)
+    await this.#apply(result)
+  }
+
+  /** Records the transition before its effects; these follow in the queue, so that who asked need not wait for them. */
+  async #apply({ next, effects }: Transition): Promise<void> {
+    const began = next.phase !== this.#record.power.phase
+    this.#record.power = next
+    if (began && (next.phase === 'starting' || next.phase === 'installing')) this.#record.message = null
+    if (began) this.#killedAt = null
+    // What has happened has happened, also when it cannot be written down; the files of the run tell it again.
+    await this.#save().catch((error: unknown) =>
+      this.#outside.log.error({ err: error, server: this.id }, 'state not saved'),
+    )
+    this.#armTimer()
+    this.#publish()
+    for (const effect of effects) void this.#queue.run(() => this.#performSafely(effect))
+  }
+
+  #observe(event: PowerEvent): Promise<void> {
+    return this.#queue.run(async () => {
+      if (!this.#closed) await this.#apply(observe(this.#record.power, event, this.#now()))
+    })
+  }
+
+  async #performSafely(effect: PowerEffect): Promise<void> {
+    if (this.#closed) return
+    try {
+      await this.#perform(effect)
+    } catch (error) {
+      this.#outside.log.error({ err: error, server: this.id, effect }, 'a step failed')
+      this.#record.message = wordsOf(error)
+      this.#publish()
+    }
+  }
+
+  async #perform(effect: PowerEffect): Promise<void> {
+    const { power } = this.#record
+    switch (effect) {
+      case 'install':
+        return this.#install()
+      case 'cancel-install':
+        this.#installing?.abort()
+        return
+      case 'start':
+        return power.phase === 'starting' ? this.#start() : undefined
+      case 'ask-to-stop':
+        return power.phase === 'stopping' ? this.#askToStop() : undefined
+      case 'kill':
+        this.#killedAt = this.#now()
+        this.#killNow()
+        this.#armTimer()
+        return
+      case 'consider-restart':
+        return this.#considerRestart()
+    }
+  }
+
+  async #start(): Promise<void> {
+    const starting = new AbortController()
+    this.#starting = starting
+    try {
+      await this.#refuseUnstartable()
+      const { runtime, packages } = this.#outside
+      const { template } = this.#spec
+      if (template.install.npm) await packages.ensure(template.install.npm, () => undefined, starting.signal)
+      await writeTemplateFiles(this.#spec, this.#folder, runtime, packages)
+      const logPosition = await this.console.beginRun()
+      // From here on a status file can only be that of the new run.
+      await rm(join(this.#folder, serverFiles.status), { force: true })
+      this.#record.run = { of: 'server', logPosition }
+      await this.#save()
+      this.#listenForReady()
+      this.console.follow(true)
+      starting.signal.throwIfAborted()
+      const run = await runtime.start({
+        folder: this.#folder,
+        command: commandOf(template.start.command, this.#spec, this.#folder, runtime, packages),
+        environment: environmentOf(this.#spec, this.#folder, runtime, packages),
+        limits: limitsOf(this.#spec),
+        shared: sharedOf(this.#spec, packages),
+      })
+      this.#attach(run)
+      if (starting.signal.aborted && !this.#closed) this.#killNow()
+      if (template.start.ready === undefined)
+        await this.#apply(observe(this.#record.power, { type: 'ready' }, this.#now()))
+    } catch (error) {
+      this.#record.run = null
+      this.#letGo()
+      if (!starting.signal.aborted) await this.#explain(error, 'start')
+      await this.#apply(observe(this.#record.power, { type: 'start-failed' }, this.#now()))
+    } finally {
+      this.#starting = null
+    }
+  }
+
+  async #askToStop(): Promise<void> {
+    const { stop } = this.#spec.template
+    if (!this.#run) return
+    try {
+      if (stop.by === 'command') await writeCommand(join(this.#folder, serverFiles.input), stop.command)
+      else await this.#run.signal(stop.signal)
+    } catch (error) {
+      // It is killed when its time to stop is over.
+      this.#outside.log.warn({ err: error, server: this.id }, 'could not ask to stop')
+    }
+  }
+
+  /** Runs beside the queue: it takes long, and a kill must be able to cancel it. */
+  #install(): void {
+    const installing = new AbortController()
+    this.#installing = installing
+    let published = 0
+    const progress = (line: string): void => {
+      void this.console.note(line)
+      this.#record.message = line.slice(0, 300)
+      if (this.#now() - published < progressMs) return
+      published = this.#now()
+      this.#publish()
+    }
+    const spec = this.#spec
+    const { runtime, packages, debian } = this.#outside
+    const work = async (): Promise<void> => {
+      let event: PowerEvent
+      try {
+        await install({
+          ...{ spec, folder: this.#folder, runtime, packages, debian, progress },
+          signal: installing.signal,
+          onRun: (run) => {
+            this.#run = run
+          },
+          beforeRun: async () => {
+            this.console.follow(true)
+            this.#record.run = { of: 'installation', logPosition: await this.console.beginRun() }
+            await this.#save()
+          },
+        })
+        event = { type: 'installed' }
+      } catch (error) {
+        if (!(error instanceof AppError))
+          this.#outside.log.error({ err: error, server: this.id }, 'installation failed')
+        event = { type: 'install-failed', why: wordsOf(error) }
+      }
+      if (this.#closed) return
+      await this.console.note(event.type === 'installed' ? 'Installed' : `Installation failed: ${event.why}`)
+      await this.#queue.run(async () => {
+        if (this.#closed) return
+        this.#installing = null
+        this.#run = null
+        this.#record.run = null
+        this.console.follow(false)
+        this.#record.message = event.type === 'install-failed' ? event.why : null
+        await this.#apply(observe(this.#record.power, event, this.#now()))
+      })
+    }
+    this.#installWork = work().catch((error: unknown) =>
+      this.#outside.log.error({ err: error, server: this.id }, 'installation not recorded'),
+    )
+  }
+
+  async #recovered(run: Run, logPosition: number): Promise<void> {
+    const { ready } = this.#spec.template.start
+    this.#listenForReady()
+    this.console.follow(true)
+    this.#attach(run)
+    const { power } = this.#record
+    if (power.phase === 'starting' && (ready === undefined || (await this.console.contains(ready, logPosition)))) {
+      await this.#apply(observe(power, { type: 'ready' }, this.#now()))
+    }
+    // Whether the first request reached it before this node was killed, nobody knows.
+    if (power.phase === 'stopping') await this.#askToStop()
+    this.#armTimer()
+    this.#publish()
+  }
+
+  #attach(run: Run): void {
+    this.#run = run
+    void run.ended.then((end) =>
+      this.#queue.run(async () => {
+        if (this.#run !== run || this.#closed) return
+        await this.#onEnd(end)
+      }),
+    )
+  }
+
+  async #onEnd(end: RunEnd): Promise<void> {
+    const { power } = this.#record
+    await this.console.catchUp()
+    this.#run = null
+    this.#record.run = null
+    this.#letGo()
+    const asked = power.phase === 'stopping'
+    const crashed = !asked && !end.machineRestarted && (end.code !== 0 || end.outOfMemory)
+    this.#record.lastExit = {
+      code: end.code,
+      signal: end.signal,
+      outOfMemory: end.outOfMemory,
+      crashed,
+      at: this.#now(),
+    }
+    const words = exitWords(end, { asked, ready: power.phase === 'running', memoryMiB: this.#spec.resources.memory })
+    const orderly = asked && !end.outOfMemory
+    if (!orderly) this.#record.message = end.machineRestarted ? 'This machine was restarted' : words
+    if (!end.machineRestarted) await this.console.note(words)
+    const disk = this.#outside.diskBytes(this.id)
+    this.#usage =
+      disk === null
+        ? null
+        : { memoryBytes: 0, cpuCores: 0, diskBytes: disk, networkRxBytes: null, networkTxBytes: null, processes: 0 }
+    await this.#apply(observe(power, { type: 'exited', crashed }, this.#now()))
+  }
+
+  async #considerRestart(): Promise<void> {
+    if (!this.#spec.restartOnCrash || this.#spec.suspended || this.#record.power.phase !== 'offline') return
+    const verdict = afterCrash(this.#record.recentCrashes, this.#now(), this.#record.message ?? 'It crashed')
+    this.#record.recentCrashes = verdict.recent
+    this.#record.message = verdict.message
+    await this.console.note(verdict.message)
+    if (verdict.restartAt === null) return this.#apply({ next: this.#record.power, effects: [] })
+    await this.#apply(observe(this.#record.power, { type: 'restart-planned', at: verdict.restartAt }, this.#now()))
+  }
+
+  #listenForReady(): void {
+    const { ready } = this.#spec.template.start
+    if (ready === undefined) return
+    const stop = this.console.onLine.on((line: ConsoleLine) => {
+      if (this.#record.power.phase !== 'starting' || !line.text.includes(ready)) return
+      stop()
+      void this.#observe({ type: 'ready' })
+    })
+    this.#stopListening = stop
+  }
+
+  #letGo(): void {
+    this.#stopListening?.()
+    this.#stopListening = null
+    this.console.follow(false)
+  }
+
+  /** One timer for whatever the state waits for. */
+  #armTimer(): void {
+    this.#timer?.abort()
+    this.#timer = null
+    const due = this.#nextDue()
+    if (!due || this.#closed) return
+    const timer = new AbortController()
+    this.#timer = timer
+    void this.#outside.clock.sleep(Math.max(0, due.at - this.#now()), timer.signal).then(
+      () =>
+        this.#queue.run(async () => {
+          if (timer.signal.aborted || this.#closed) return
+          await this.#timeIsUp(due.event)
+        }),
+      // Taken back: the state has changed.
+      () => undefined,
+    )
+  }
+
+  #nextDue(): { at: number; event: PowerEvent } | null {
+    const { power } = this.#record
+    const { start, stopTimeoutSeconds } = this.#spec.template
+    switch (power.phase) {
+      case 'starting':
+        return { at: power.since + start.timeoutSeconds * 1000, event: { type: 'start-timeout' } }
+      case 'stopping':
+        return {
+          at: this.#killedAt === null ? power.since + stopTimeoutSeconds * 1000 : this.#killedAt + killAgainMs,
+          event: { type: 'stop-timeout' },
+        }
+      case 'offline':
+        return power.restartAt === null ? null : { at: power.restartAt, event: { type: 'restart-due' } }
+      case 'installing':
+      case 'install_failed':
+      case 'running':
+        return null
+    }
+  }
+
+  async #timeIsUp(event: PowerEvent): Promise<void> {
+    const { start, stopTimeoutSeconds } = this.#spec.template
+    const words =
+      event.type === 'start-timeout'
+        ? `It was not ready within ${start.timeoutSeconds} seconds and was ended; the console may say why`
+        : event.type === 'stop-timeout'
+          ? `It did not stop within ${stopTimeoutSeconds} seconds and was killed`
+          : null
+    if (words && this.#killedAt === null) {
+      await this.console.note(words)
+      this.#record.message = words
+    }
+    await this.#apply(observe(this.#record.power, event, this.#now()))
+  }
+
+  #refuseSuspended(): void {
+    if (this.#spec.suspended)
+      throw conflict(`Server ${this.#spec.name} is suspended; ask the administrator to lift that`)
+  }
+
+  async #refuseUnstartable(): Promise<void> {
+    this.#refuseSuspended()
+    const taken = await this.#outside.whyPortsTaken(this.#spec)
+    if (taken) throw conflict(taken)
+    const used = this.#outside.diskBytes(this.id)
+    const limitMiB = this.#spec.resources.disk
+    if (used !== null && used > limitMiB * 1024 * 1024) {
+      throw conflict(
+        `Server ${this.#spec.name} uses ${Math.ceil(used / 1024 / 1024)} MiB of disk and may use ${limitMiB} MiB; delete files before starting it`,
+      )
+    }
+  }
+
+  async #explain(error: unknown, what: string): Promise<void> {
+    const words = wordsOf(error)
+    if (!(error instanceof AppError)) this.#outside.log.error({ err: error, server: this.id }, `${what} failed`)
+    this.#record.message = words
+    await this.console.note(words)
+  }
+
+  async #save(): Promise<void> {
+    if (!this.#closed) await writeRecord(this.#folder, this.#record).catch(fullDisk)
+  }
+
+  #publish(): void {
+    if (!this.#closed) this.#outside.changed(this.state())
+  }
+
+  #now(): number {
+    return this.#outside.clock.now()
+  }
+}
+
+const newRecord = (now: number): ServerRecord => ({
+  version: 1,
+  power: { phase: 'installing', since: now } satisfies Power,
+  message: null,
+  lastExit: null,
+  recentCrashes: [],
+  run: null,
+})
+
+const fullDiskWords = 'The disk of this node is full; free some space and try again'
+
+function fullDisk(error: NodeJS.ErrnoException): never {
+  if (error.code === 'ENOSPC' || error.code === 'EDQUOT')
+    throw new AppError('conflict', fullDiskWords, { cause: error })
+  throw error
+}
+
+/** An error of ours explains itself; of any other a person learns only that it was ours. */
+function wordsOf(error: unknown): string {
+  if (error instanceof AppError) return error.message
+  if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return fullDiskWords
+  return 'Something went wrong on the node; its log says what'
+}
