@@ -1,16 +1,24 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { connect } from 'node:net'
 import { test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import { LinkError, type LinkStream } from '../link/index.ts'
-import { acmeToken, handAgent, httpService, rawVisitor, type TestEdge, tcpService, testEdge } from './testing/world.ts'
+import {
+  acmeToken,
+  forwardTo,
+  handAgent,
+  httpService,
+  rawVisitor,
+  type TestEdge,
+  tcpService,
+  testEdge,
+} from './testing/world.ts'
 
 /** An edge with `web.acme.localhost` open and leading to a local port. */
 async function webTunnel(closer: AsyncDisposableStack, port: number, limits = {}): Promise<TestEdge> {
   const edge = await testEdge(closer, {}, { limits })
-  const agent = await handAgent(closer, edge, acmeToken, (stream) => join(stream, port))
+  const agent = await handAgent(closer, edge, acmeToken, forwardTo(port))
   const opened = await agent.open({ kind: 'http', name: 'web' })
   assert.deepEqual(opened, {
     type: 'opened',
@@ -19,16 +27,6 @@ async function webTunnel(closer: AsyncDisposableStack, port: number, limits = {}
     url: `http://web.acme.localhost:${edge.httpPort}`,
   })
   return edge
-}
-
-/** What an agent does with a visitor's stream; the real agent's own tests are in src/agent. */
-function join(stream: LinkStream, port: number): void {
-  const service = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
-  service.on('error', () => stream.destroy(new LinkError('unreachable', 'nothing there')))
-  stream.on('error', () => service.destroy())
-  stream.on('close', () => service.destroy())
-  stream.pipe(service)
-  service.pipe(stream)
 }
 
 const host = 'Host: web.acme.localhost\r\n'

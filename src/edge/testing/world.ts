@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TunnelRequest } from '../../contract/tunnel.ts'
 import { silentLog } from '../../lib/log.ts'
-import { type Dialler, dialLink, type Link, tlsDialler } from '../../link/index.ts'
+import { type Dialler, dialLink, type Link, LinkError, type LinkStream, tlsDialler } from '../../link/index.ts'
 import { EdgeConfig, type EdgeConfigInput } from '../config.ts'
 import { type Edge, type EdgeOverrides, startEdge } from '../edge.ts'
 
@@ -75,9 +75,7 @@ export async function handAgent(
   closer: AsyncDisposableStack,
   edge: Edge,
   token: string,
-  onStream: (stream: Parameters<Parameters<typeof dialLink>[0]['events']['onStream']>[0], head: unknown) => void = (
-    stream,
-  ) => stream.destroy(),
+  onStream: (stream: LinkStream, head: unknown) => void = (stream) => stream.destroy(),
   dialler?: Dialler,
 ): Promise<HandAgent> {
   const inbox: Record<string, unknown>[] = []
@@ -107,6 +105,18 @@ export async function handAgent(
       link.send({ type: 'open', ref, tunnel })
       return next()
     },
+  }
+}
+
+/** What an agent does with a visitor's stream; the real agent has its own tests. */
+export function forwardTo(port: number): (stream: LinkStream) => void {
+  return (stream) => {
+    const service = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+    service.on('error', () => stream.destroy(new LinkError('unreachable', 'nothing there')))
+    stream.on('error', () => service.destroy())
+    stream.on('close', () => service.destroy())
+    stream.pipe(service)
+    service.pipe(stream)
   }
 }
 

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { test } from 'node:test'
+import { type AgentEvent, startAgent } from '../../src/agent/index.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { Secret } from '../../src/lib/secret.ts'
+
+const token = 'test-token-of-acme-0001'
+const edgeProgram = join(import.meta.dirname, '../../src/edge/testing/edge-process.ts')
+
+test('an edge that is killed and started again has the same names and ports, and the agent comes back by itself', async () => {
+  await using closer = new AsyncDisposableStack()
+  const dataDir = await mkdtemp(join(tmpdir(), 'tunnel-test-'))
+  closer.defer(() => rm(dataDir, { recursive: true, force: true }))
+  const tokensFile = join(dataDir, 'tokens.json')
+  await writeFile(tokensFile, JSON.stringify({ [token]: 'acme' }))
+  const service = createServer((request, response) => response.end(`hello ${request.headers['x-forwarded-for']}`))
+  await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
+  closer.defer(() => {
+    service.closeAllConnections()
+    service.close()
+  })
+  const { port } = service.address() as AddressInfo
+  const [httpPort, tcpPort] = [await freePort(), await freePort()]
+  const config = { listenHost: '127.0.0.1', httpPort, dataDir, tokensFile, tcpPorts: { first: tcpPort, last: tcpPort } }
+
+  let edge = await startEdgeProcess(closer, config)
+  const events: AgentEvent[] = []
+  const agent = startAgent({
+    edges: [{ host: '127.0.0.1', port: httpPort, pin: edge.pin }],
+    credential: () => new Secret(token),
+    tunnels: [
+      { id: 'web', request: { kind: 'http', name: 'web' }, target: { host: '127.0.0.1', port } },
+      { id: 'game', request: { kind: 'tcp', name: 'game' }, target: { host: '127.0.0.1', port } },
+    ],
+    log: silentLog,
+    onEvent: (event) => events.push(event),
+  })
+  closer.use(agent)
+  const urls = (): string[] => events.flatMap((event) => (event.type === 'opened' ? [event.url] : [])).sort()
+  await eventually(() => urls().length === 2, 'both are open')
+  const first = urls()
+  assert.deepEqual(first, [`http://web.acme.localhost:${httpPort}`, `tcp://127.0.0.1:${tcpPort}`])
+  assert.match(await ask(httpPort, 'web.acme.localhost'), /hello 127\.0\.0\.1$/)
+  assert.match(await ask(tcpPort, 'anything'), /hello undefined$/)
+
+  edge.child.kill('SIGKILL')
+  await once(edge.child, 'exit')
+  const begun = Date.now()
+  edge = await startEdgeProcess(closer, config)
+  await eventually(() => urls().length === 4, 'both are open again')
+  const tookMs = Date.now() - begun
+  assert.deepEqual([...new Set(urls())], first)
+  assert.match(await ask(httpPort, 'web.acme.localhost'), /hello 127\.0\.0\.1$/)
+  assert.match(await ask(tcpPort, 'anything'), /hello undefined$/)
+  assert.ok(tookMs < 15_000, `${tookMs} ms`)
+})
+
+async function startEdgeProcess(
+  closer: AsyncDisposableStack,
+  config: object,
+): Promise<{ child: ChildProcess; pin: string }> {
+  const child = spawn(process.execPath, [edgeProgram], { stdio: ['pipe', 'pipe', 'inherit'] })
+  closer.defer(() => {
+    child.kill('SIGKILL')
+  })
+  child.stdin.end(JSON.stringify(config))
+  const [line] = await once(createInterface(child.stdout), 'line')
+  return { child, pin: (JSON.parse(String(line)) as { pin: string }).pin }
+}
+
+/** One HTTP request on a connection of its own; the whole answer. */
+function ask(port: number, host: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () =>
+      socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`),
+    )
+    let text = ''
+    socket.on('data', (part) => {
+      text += part
+    })
+    socket.on('end', () => resolve(text))
+    socket.on('error', reject)
+  })
+}
+
+async function freePort(): Promise<number> {
+  const server = createTcpServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+async function eventually(condition: () => boolean, what: string): Promise<void> {
+  const deadline = Date.now() + 20_000
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`never: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
