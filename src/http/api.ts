@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { AppError, ErrorCode } from '../contract/errors.ts'
@@ -7,7 +8,7 @@ import type { Contexts } from '../contract/operation.ts'
 import type { Log } from '../lib/log.ts'
 import { Connections } from './connections.ts'
 import { answerFailure, failureBody, unknownRoute } from './failure.ts'
-import { apiHeaders, corsHeaders, everyHeaders, preflightHeaders } from './headers.ts'
+import { preflightHeaders, setApiHeaders, setCorsHeaders, setEveryHeaders, setPageHeaders } from './headers.ts'
 import {
   bodyBytesMaxDefault,
   drainMs,
@@ -55,7 +56,15 @@ export interface Api extends AsyncDisposable {
  * family. Disposing it lets running requests finish, for a while.
  */
 export async function createApi<C extends Contexts>(options: ApiOptions<C>): Promise<Api> {
-  const { prefix, log, cors } = options
+  const { prefix, log, cors, bodyBytesMax = bodyBytesMaxDefault } = options
+  const apiPath = `${prefix}/`
+  const setHeaders = (request: FastifyRequest, reply: FastifyReply): void => {
+    setEveryHeaders(reply, request.id)
+    if (request.originalUrl.startsWith(apiPath)) {
+      setApiHeaders(reply)
+      if (cors) setCorsHeaders(reply, request.headers.origin)
+    } else setPageHeaders(reply)
+  }
   const connections = new Connections()
   const upgrader = new Upgrader()
   const server = createServer({
@@ -75,19 +84,20 @@ export async function createApi<C extends Contexts>(options: ApiOptions<C>): Pro
     logger: false,
     genReqId: () => randomUUID(),
     requestIdHeader: false,
+    bodyLimit: bodyBytesMax,
     trustProxy: options.trustedProxies ? [...options.trustedProxies] : false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: paramLengthMax },
     rewriteUrl: rewriter(prefix, options.aliases ?? []),
     return503OnClosing: false,
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, connections),
     frameworkErrors: (error, request, reply) => {
-      reply.headers(everyHeaders(request.id))
+      setHeaders(request, reply)
       answerFailure(error, request, reply, log)
     },
   })
   app.addHook('onRequest', (request, reply, done) => {
     connections.answering(request.raw.socket, reply.raw)
-    reply.headers(everyHeaders(request.id))
+    setHeaders(request, reply)
     // Operations ask for a body once they know that they want it; other routes always do.
     if (request.raw.headers.expect !== undefined && request.routeOptions.config.family === undefined)
       reply.raw.writeContinue()
@@ -96,11 +106,6 @@ export async function createApi<C extends Contexts>(options: ApiOptions<C>): Pro
   app.setErrorHandler((error, request, reply) => answerFailure(error, request, reply, log))
   app.register(
     async (scope) => {
-      const headers = cors ? { ...apiHeaders, ...corsHeaders } : apiHeaders
-      scope.addHook('onRequest', (_request, reply, next) => {
-        reply.headers(headers)
-        next()
-      })
       scope.setNotFoundHandler(answerUnknownRoute)
       scope.options('/*', (_request, reply) =>
         reply
@@ -116,7 +121,7 @@ export async function createApi<C extends Contexts>(options: ApiOptions<C>): Pro
         gate: options.gate,
         log,
         upgrader,
-        bodyBytesMax: options.bodyBytesMax ?? bodyBytesMaxDefault,
+        bodyBytesMax,
       }
       for (const { operations, sockets } of options.parts) {
         for (const { operation, handle } of operations) bindOperation(binding, operation, handle)
@@ -154,6 +159,8 @@ class ServedApi implements Api {
       connection.destroy()
       return
     }
+    // Replies are written whole: waiting for more to send would only delay them.
+    if (connection instanceof Socket) connection.setNoDelay(true)
     this.#connections.add(connection)
     this.#server.emit('connection', connection)
   }

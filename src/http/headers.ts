@@ -1,24 +1,37 @@
-/** Headers by hand: a plugin for them costs a third of a small request. */
+import type { FastifyReply } from 'fastify'
 
-/** On every reply of the server, pages included. */
-export const everyHeaders = (requestId: string): Record<string, string> => ({
-  'x-request-id': requestId,
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-})
+/**
+ * Headers by hand: a plugin for them costs a third of a small request. Each header costs about one percent of one, so replies
+ * carry those that mean something to their reader.
+ */
+
+/** On every reply of the server. */
+export function setEveryHeaders(reply: FastifyReply, requestId: string): void {
+  reply.header('x-request-id', requestId)
+  reply.header('x-content-type-options', 'nosniff')
+}
+
+/** On pages and other routes that are no operations: their URLs are nobody else's affair. */
+export function setPageHeaders(reply: FastifyReply): void {
+  reply.header('referrer-policy', 'no-referrer')
+}
 
 /** On every reply of the API: it is data, never a page, and never to be kept. */
-export const apiHeaders: Record<string, string> = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+export function setApiHeaders(reply: FastifyReply): void {
+  reply.header('cache-control', 'no-store')
+  reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'")
 }
 
-/** Any page may read replies that it got with a key of its own. Without `Allow-Credentials` a browser shows no reply got with a cookie. */
-export const corsHeaders: Record<string, string> = {
-  'access-control-allow-origin': '*',
-  'access-control-expose-headers':
-    'X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Request-Id',
+/**
+ * Any page may read replies that it got with a key of its own. Without `Allow-Credentials` a browser shows no reply got with a
+ * cookie. Which headers such a page may read matters only where there is one: it then sends its origin.
+ */
+export function setCorsHeaders(reply: FastifyReply, origin: string | undefined): void {
+  reply.header('access-control-allow-origin', '*')
+  if (origin !== undefined) reply.header('access-control-expose-headers', exposedHeaders)
 }
+
+const exposedHeaders = 'X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Request-Id'
 
 /** The answer to a preflight; browsers keep it for at most two hours. */
 export const preflightHeaders: Record<string, string> = {

@@ -37,7 +37,7 @@ export function bindOperation<C extends Contexts>(
       const input = await receive(request, reply)
       // `part` has checked that the handler takes exactly this operation's input.
       const data = await handle(input as never)
-      reply.type('application/json; charset=utf-8')
+      reply.header('content-type', 'application/json; charset=utf-8')
       return replyBody(family, data)
     },
   })
