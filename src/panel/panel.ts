@@ -5,6 +5,7 @@ import type { Account } from '../contract/api/accounts.ts'
 import { accountOperations } from '../contract/api/accounts.ts'
 import { documentOperations } from '../contract/api/document.ts'
 import { apiPrefix } from '../contract/api/index.ts'
+import { instanceOperations } from '../contract/api/instance.ts'
 import { nodeAdminOperations } from '../contract/api/nodes.ts'
 import { serverSockets } from '../contract/api/servers.ts'
 import { subuserOperations } from '../contract/api/subusers.ts'
@@ -38,7 +39,7 @@ import { loadTemplates, templateHandlers } from './templates/index.ts'
 import { createTokens, tokenRoutes, touchTokens } from './tokens/index.ts'
 import { createTunnels } from './tunnels/index.ts'
 import { createUsage, usageRoutes } from './usage/index.ts'
-import { createWorkspaces, workspaceRoutes } from './workspaces/index.ts'
+import { createWorkspaces, planRoutes, workspaceRoutes } from './workspaces/index.ts'
 
 /** A running panel. Disposing it lets running requests finish and closes what it opened. */
 export interface Panel extends AsyncDisposable {
@@ -136,6 +137,7 @@ export async function startPanel(
 
   const parts: ApiPart[] = [
     panelPart(workspaceOperations, workspaceRoutes({ workspaces, database, changes, tokens, clock })),
+    panelPart(instanceOperations, planRoutes({ database, changes, clock })),
     panelPart(tokenOperations, tokenRoutes(tokens, database, access)),
     panelPart(usageOperations, usageRoutes(usage)),
     panelPart(accountOperations, accountRoutes(accounts, access)),

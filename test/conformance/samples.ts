@@ -49,7 +49,7 @@ export const samples: Record<keyof typeof publicOperations, Sample> = {
   allocations: { params: { serverId: '{server}' } },
   subusers: { params: { serverId: '{server}' } },
   subuser: { params: { serverId: '{server}', subuser: 'usr_missing' } },
-  createSubuser: { params: { serverId: '{server}' }, body: { userEmail: 'friend@example.com', permissions: [] } },
+  createSubuser: { params: { serverId: '{server}' }, body: { userEmail: 'somebody@example.com', permissions: [] } },
   updateSubuser: { params: { serverId: '{server}', subuser: 'usr_missing' }, body: { permissions: [] } },
   deleteSubuser: { params: { serverId: '{server}', subuser: 'usr_missing' } },
   templates: {},
@@ -63,5 +63,7 @@ export const samples: Record<keyof typeof publicOperations, Sample> = {
   node: { params: { node: 'nod_missing' } },
   createNode: { body: { name: 'made by a test' } },
   deleteNode: { params: { node: 'nod_missing' } },
+  workspacePlan: { params: { slug: 'missing' } },
+  putWorkspacePlan: { params: { slug: 'missing' }, body: { plan: 'standard' } },
   openapi: {},
 }

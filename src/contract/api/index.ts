@@ -1,5 +1,6 @@
 import { accountOperations } from './accounts.ts'
 import { documentOperations } from './document.ts'
+import { instanceOperations } from './instance.ts'
 import { nodeAdminOperations } from './nodes.ts'
 import { serverOperations, serverSockets } from './servers.ts'
 import { subuserOperations } from './subusers.ts'
@@ -20,6 +21,7 @@ export const publicOperations = {
   ...templateOperations,
   ...tunnelOperations,
   ...nodeAdminOperations,
+  ...instanceOperations,
   ...documentOperations,
 }
 

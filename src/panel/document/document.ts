@@ -28,6 +28,7 @@ export const openApiDocument = (): ReturnType<typeof toOpenApi> =>
       'Live events': 'What happens, as it happens, over WebSocket.',
       Templates: 'The kinds of server that can be created.',
       Tunnels: 'Local ports on the internet, and the edges that carry them.',
+      Instance: 'What the person who runs the installation decides about workspaces.',
       Nodes: 'The machines that run servers.',
       Document: 'This document.',
     },

@@ -1,2 +1,3 @@
+export { planRoutes } from './plan.ts'
 export { workspaceRoutes } from './routes.ts'
 export { createWorkspaces, type Workspaces } from './workspaces.ts'

@@ -16,6 +16,15 @@ export const insertWorkspace = (store: Store, row: WorkspaceRow): Promise<unknow
 export const renameWorkspace = (store: Store, id: string, name: string): Promise<unknown> =>
   store.updateTable('workspaces').set({ name }).where('id', '=', id).execute()
 
+export const workspaceBySlug = (store: Store, slug: string): Promise<WorkspaceRow | undefined> =>
+  store.selectFrom('workspaces').selectAll().where('slug', '=', slug).executeTakeFirst()
+
+export const savePlan = (
+  store: Store,
+  id: string,
+  decided: Pick<WorkspaceRow, 'plan' | 'rate_limit' | 'suspended_at'>,
+): Promise<unknown> => store.updateTable('workspaces').set(decided).where('id', '=', id).execute()
+
 export async function slugTaken(store: Store, slug: string): Promise<boolean> {
   return (await store.selectFrom('workspaces').select('id').where('slug', '=', slug).executeTakeFirst()) !== undefined
 }
