@@ -1,8 +1,17 @@
-/** Bytes that a viewer's connection may owe before it counts as too slow: far more than a screenful, far less than a memory problem. */
+/** Bytes that a viewer's connection may owe before the rest waits here: enough to keep a fast line busy. */
 export const viewerBufferBytesMax = 1_048_576
 
-/** Messages that may wait for a viewer's permission to be looked up. They wait a moment at most; a flood ends the connection. */
-export const viewerWaitingMax = 2_000
+/**
+ * Characters that may wait for one viewer. More than the longest backlog and a burst, so that only a reader that really does
+ * not keep up is let go of; and what a viewer can cost the panel.
+ */
+export const viewerWaitingCharsMax = 8 * 1_048_576
+
+/** What an event without console lines counts as, in characters. */
+export const smallEventChars = 200
+
+/** How soon a full connection is looked at again. */
+export const bufferPollMs = 20
 
 /** Commands of one viewer that may be on their way at a time. People type slower. */
 export const viewerCommandsMax = 32

@@ -96,7 +96,8 @@ export class ServerViewer extends Viewer {
       serverId: this.#publicId,
       lines: fresh.map(({ seq, at, text }) => ({ seq, at: at === null ? null : isoTime(at), text })),
     }
-    this.#queueFor((server) => (server.permissions.has('console.read') ? event : null))
+    const chars = fresh.reduce((sum, { text }) => sum + text.length + lineFrameChars, 0)
+    this.#queueFor((server) => (server.permissions.has('console.read') ? event : null), chars)
   }
 
   #onCommand(command: string): void {
@@ -131,13 +132,13 @@ export class ServerViewer extends Viewer {
   }
 
   /** Queues an event that is made, and sent, only while the server is the caller's to see. */
-  #queueFor(make: (server: ServerAccess) => Event | null | Promise<Event | null>): void {
+  #queueFor(make: (server: ServerAccess) => Event | null | Promise<Event | null>, chars?: number): void {
     this.queue(async () => {
       const server = await this.access.serverAccess(this.caller, this.#id)
       if (server) return make(server)
       this.#leave(null)
       return null
-    })
+    }, chars)
   }
 
   #leave(change: Change | null): void {
@@ -151,6 +152,9 @@ export class ServerViewer extends Viewer {
     return `servers/${this.#id}`
   }
 }
+
+/** What a line costs beyond its text: its number, its time, and the JSON around them. */
+const lineFrameChars = 64
 
 export function eventOf(news: ServerNews): Event {
   const serverId = `servers/${news.serverId}`

@@ -4,7 +4,7 @@ import type { SocketChannel } from '../../contract/operation.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Access, Caller } from '../access/index.ts'
 import type { Change } from '../db/index.ts'
-import { viewerBufferBytesMax, viewerWaitingMax } from './limits.ts'
+import { bufferPollMs, smallEventChars, viewerBufferBytesMax, viewerWaitingCharsMax } from './limits.ts'
 
 export type Event = z.input<typeof ServerEvent>
 export type EventChannel = Pick<SocketChannel<Event, never>, 'send' | 'bufferedBytes' | 'signal' | 'close'>
@@ -31,7 +31,9 @@ export abstract class Viewer {
   protected readonly access: Pick<Access, 'serverAccess' | 'stillValid'>
   readonly #channel: EventChannel
   readonly #log: Log
-  readonly #waiting: Make[] = []
+  readonly #waiting: { make: Make; chars: number }[] = []
+  #waitingChars = 0
+  readonly #ended = new AbortController()
   #pumping = false
 
   constructor(caller: Caller, channel: EventChannel, access: Pick<Access, 'serverAccess' | 'stillValid'>, log: Log) {
@@ -39,10 +41,13 @@ export abstract class Viewer {
     this.access = access
     this.#channel = channel
     this.#log = log
+    if (channel.signal.aborted) this.#ended.abort()
+    else channel.signal.addEventListener('abort', () => this.#ended.abort(), { once: true })
   }
 
+  /** Aborted when nothing more is sent: a peer that does not read may keep its end open for a while after that. */
   get signal(): AbortSignal {
-    return this.#channel.signal
+    return this.#ended.signal
   }
 
   /** Whether a change may take something away from this viewer, or give it something. */
@@ -77,16 +82,18 @@ export abstract class Viewer {
 
   close(reason: string): void {
     this.#waiting.length = 0
+    this.#ended.abort()
     this.#channel.close(reason)
   }
 
-  protected queue(make: Make): void {
+  protected queue(make: Make, chars = smallEventChars): void {
     if (this.signal.aborted) return
-    if (this.#waiting.length >= viewerWaitingMax) {
+    if (this.#waitingChars + chars > viewerWaitingCharsMax) {
       this.close(reasons.tooSlow)
       return
     }
-    this.#waiting.push(make)
+    this.#waiting.push({ make, chars })
+    this.#waitingChars += chars
     if (!this.#pumping) void this.#pump()
   }
 
@@ -100,13 +107,11 @@ export abstract class Viewer {
   async #pump(): Promise<void> {
     this.#pumping = true
     try {
-      for (let make = this.#waiting.shift(); make && !this.signal.aborted; make = this.#waiting.shift()) {
-        if (!(await this.entitled())) return
-        for (const event of [(await make()) ?? []].flat()) {
-          if (this.signal.aborted) return
-          this.#channel.send(event)
-          if (this.#channel.bufferedBytes > viewerBufferBytesMax) return this.close(reasons.tooSlow)
-        }
+      for (let next = this.#waiting.shift(); next && !this.signal.aborted; next = this.#waiting.shift()) {
+        if (!(await this.#room()) || !(await this.entitled())) return
+        const made = await next.make()
+        this.#waitingChars -= next.chars
+        for (const event of made === null ? [] : [made].flat()) if (!this.signal.aborted) this.#channel.send(event)
       }
     } catch (error) {
       this.#log.error({ err: error }, 'a live connection failed')
@@ -114,5 +119,12 @@ export abstract class Viewer {
     } finally {
       this.#pumping = false
     }
+  }
+
+  /** Waits until the connection has taken most of what it was given; it does not say when. False once it is closed. */
+  async #room(): Promise<boolean> {
+    while (!this.signal.aborted && this.#channel.bufferedBytes > viewerBufferBytesMax)
+      await new Promise((resolve) => setTimeout(resolve, bufferPollMs))
+    return !this.signal.aborted
   }
 }
