@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { ApiError, readError, type Send } from '../contract/exchange.ts'
+import { ApiError, parseJson, readError, type Send } from '../contract/exchange.ts'
 import type { Arguments, Socket } from '../contract/operation.ts'
 import { pathOf } from '../contract/path.ts'
 import { sendByFetch } from './client.ts'
@@ -47,7 +47,7 @@ export async function openSocket<S extends Socket>(
     socket.addEventListener('close', () => reject(new Error('closed before it was open')), { once: true })
   })
   socket.addEventListener('message', ({ data }) => {
-    const message = declaration.sends.safeParse(JSON.parse(String(data)))
+    const message = declaration.sends.safeParse(parseJson(String(data)))
     // What an older client does not know is not for it.
     if (message.success && inbox.put(message.data as z.output<S['sends']>) > waitingMessagesMax) {
       inbox.end(new ApiError('unreachable', 'Live messages came faster than they were read'))

@@ -170,7 +170,8 @@ function notOurs(reply: ReceivedReply): ApiError {
   )
 }
 
-function parseJson(text: string): unknown {
+/** The JSON value, or undefined where there is none. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
+import { z } from 'zod'
+import { AppError } from '../contract/errors.ts'
+import { operation } from '../contract/operation.ts'
 import { exchangeRaw, goodKey, startTestApi, type TestApi } from './fixture.ts'
+import { part } from './part.ts'
 
 let world: TestApi
 before(async () => {
@@ -456,6 +460,60 @@ describe('large and slow', () => {
   })
 })
 
+describe('options', () => {
+  test('pages live beside the API, with headers of their own and bodies of any kind', async () => {
+    await using own = await startTestApi({
+      pages: (app) => {
+        app.get('/', (_request, reply) => reply.type('text/html').send('<h1>hello</h1>'))
+        app.register(async (scope) => {
+          scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
+          scope.post('/upload', async (request) => {
+            let bytes = 0
+            for await (const chunk of request.body as AsyncIterable<Buffer>) bytes += chunk.length
+            return { bytes }
+          })
+        })
+        app.setNotFoundHandler((_request, reply) => reply.code(404).send('no such page'))
+      },
+    })
+    const root = `http://127.0.0.1:${own.port}`
+    const page = await fetch(root)
+    assert.deepEqual([await page.text(), page.headers.get('referrer-policy')], ['<h1>hello</h1>', 'no-referrer'])
+    assert.equal(page.headers.get('access-control-allow-origin'), null)
+    const upload = await fetch(`${root}/upload`, {
+      method: 'POST',
+      body: Buffer.alloc(5_000_000),
+      headers: { 'content-type': 'application/octet-stream' },
+    })
+    assert.deepEqual(await upload.json(), { bytes: 5_000_000 })
+    const waiting = `POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: a/b\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\nab`
+    assert.match(await exchangeRaw(own.port, waiting), /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /)
+    assert.equal(await (await fetch(`${root}/nothing`)).text(), 'no such page')
+    assert.deepEqual(await (await fetch(`${own.baseUrl}/nothing`)).json(), { success: false, error: 'not_found' })
+  })
+  test('without a prefix every path is of the API', async () => {
+    await using own = await startTestApi({ prefix: '', cors: false })
+    const root = `http://127.0.0.1:${own.port}`
+    const reply = await fetch(`${root}/items/a`, { headers: { authorization: goodKey } })
+    assert.equal(reply.status, 200)
+    assert.equal(reply.headers.get('access-control-allow-origin'), null)
+    assert.deepEqual(await (await fetch(`${root}/nothing`)).json(), { success: false, error: 'not_found' })
+  })
+  test('only a trusted proxy says who the caller is', async () => {
+    const admit = (_: unknown, { address }: { address: string }): never => {
+      throw new AppError('forbidden', address)
+    }
+    const seen = async (trustedProxies: string[]): Promise<unknown> => {
+      await using own = await startTestApi({ gate: { admit }, trustedProxies })
+      const reply = await fetch(`${own.baseUrl}/items/a`, { headers: { 'x-forwarded-for': '203.0.113.9' } })
+      return ((await reply.json()) as { error: string }).error
+    }
+    assert.equal(await seen([]), '127.0.0.1')
+    assert.equal(await seen(['192.0.2.0/24']), '127.0.0.1')
+    assert.equal(await seen(['127.0.0.1']), '203.0.113.9')
+  })
+})
+
 describe('closing', () => {
   test('lets a running request finish and takes no more', async () => {
     const own = await startTestApi()
@@ -473,9 +531,6 @@ describe('closing', () => {
     await own[Symbol.asyncDispose]()
   })
   test('a loose body is a mistake of the declaration, found at the start', async () => {
-    const { z } = await import('zod')
-    const { operation } = await import('../contract/operation.ts')
-    const { part } = await import('./part.ts')
     const loose = {
       x: operation({
         method: 'POST',

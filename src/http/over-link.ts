@@ -2,7 +2,7 @@ import { Agent, type IncomingMessage, request } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import type { z } from 'zod'
-import { ApiError, readError, type Send } from '../contract/exchange.ts'
+import { ApiError, parseJson, readError, type Send } from '../contract/exchange.ts'
 import type { Arguments, Socket } from '../contract/operation.ts'
 import { pathOf } from '../contract/path.ts'
 import { linkMessageBytesMax, linkPendingMessagesMax, linkReplyBytesMax, linkReplyTimeoutMs } from './limits.ts'
@@ -144,7 +144,7 @@ class LinkInbox<T> implements AsyncIterable<T> {
       })
     })
     socket.on('message', (data) => {
-      const message = sends.safeParse(parsed(String(data)))
+      const message = sends.safeParse(parseJson(String(data)))
       // What an older panel does not know is not for it.
       if (!message.success) return
       this.#waiting.push(message.data as T)
@@ -175,14 +175,6 @@ class LinkInbox<T> implements AsyncIterable<T> {
     this.#end ??= { error }
     this.#wake?.()
     this.#socket.terminate()
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }
 
