@@ -118,10 +118,7 @@ export function trackRun(options: TrackedRunOptions): Run {
         if (forgotten.signal.aborted) return
         if (end) return resolve(end)
         const timer = new AbortController()
-        await Promise.race([
-          woken,
-          sleep(lookMs, undefined, { ref: false, signal: timer.signal }).catch(() => undefined),
-        ])
+        await Promise.race([woken, sleep(lookMs, undefined, { signal: timer.signal }).catch(() => undefined)])
         timer.abort()
         if (forgotten.signal.aborted) return
       }

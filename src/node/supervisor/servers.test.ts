@@ -106,10 +106,7 @@ test('restarts a crashed server with growing pauses until it gives up', async (t
     crashed: true,
   })
   assert.match(state.message ?? '', /crashed before it was ready with code 3.*crash 6/)
-  assert.deepEqual(
-    waits,
-    [5_000, 10_000, 30_000, 60_000, 120_000],
-  )
+  assert.deepEqual(waits, [5_000, 10_000, 30_000, 60_000, 120_000])
 })
 
 test('leaves a crashed server alone when that was asked for, and one that ended without an error', async (t) => {

@@ -150,6 +150,7 @@ export function reached(
   servers: Servers,
   id: string,
   fits: ServerState['phase'] | ((state: ServerState) => boolean),
+  withinMs = 20_000,
 ): Promise<ServerState> {
   const matches = typeof fits === 'function' ? fits : (state: ServerState) => state.phase === fits
   const state = servers.get(id).state()
@@ -159,7 +160,7 @@ export function reached(
     const timer = setTimeout(() => {
       stop()
       reject(new Error(`${id} never got there: ${seen.join(', ')}; now ${JSON.stringify(servers.get(id).state())}`))
-    }, 20_000)
+    }, withinMs)
     const stop = servers.events.on((event) => {
       if (event.type !== 'state' || event.state.id !== id) return
       seen.push(`${event.state.phase} (${event.state.message ?? ''})`)
