@@ -73,6 +73,6 @@ export async function ownerWords(panel: Panel, root: string): Promise<string> {
 }
 
 /** An address that means "all of them" is reached on this machine at its loopback. */
-const localHost = (host: string): string => (host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host)
+export const localHost = (host: string): string => (host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host)
 
 const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)

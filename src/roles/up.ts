@@ -1,0 +1,62 @@
+import type { Panel } from '../panel/panel.ts'
+import { SettingsError } from '../settings/resolve.ts'
+import type { UpSettings } from '../settings/roles.ts'
+import { holdDataFolder } from './data-folder.ts'
+import { startEdgeRole } from './edge.ts'
+import { startNodeRole } from './node.ts'
+import { type Located, localHost, ownerWords, startPanelRole } from './panel.ts'
+import { type Session, untilInterrupted } from './session.ts'
+
+/** The names of the node and the edge of this process. They stay the same whatever the machine is called: servers belong to them. */
+const localName = 'local'
+
+/** Linking within one machine takes milliseconds; past this something is wrong and is said, while trying goes on, ms. */
+const linkPatienceMs = 10_000
+
+/** How often to look whether both are linked, ms. */
+const linkPollMs = 20
+
+/** `pharos up`: panel, node and edge in one process, until it is interrupted. */
+export async function runUp(settings: Located<UpSettings>, { signal, root, say }: Session): Promise<void> {
+  if (settings.port !== 0 && settings.port === settings.edgeHttpPort)
+    throw new SettingsError([`--port and --edge-http-port are both ${settings.port}: give them different ports.`])
+  await using closer = new AsyncDisposableStack()
+  // Those of single roles, too: whoever runs them apart on the same folder must not meet us in it.
+  for (const role of ['panel', 'node', 'edge']) closer.use(await holdDataFolder(settings.dataDir, role))
+  const panel = closer.use(await startPanelRole(settings, root))
+  const address = { host: localHost(settings.host), port: panel.port, pin: panel.pin }
+  const localEdge = await panel.registerLocalEdge(localName)
+  const edge = closer.use(await startEdgeRole(settings, { panels: [address], credential: localEdge.credential }))
+  const localNode = await panel.registerLocalNode(localName)
+  closer.use(await startNodeRole(settings, address, localNode.credential))
+  const linked = await bothLinked(panel, [localEdge.edgeId, localNode.nodeId], signal)
+  if (signal.aborted) return
+
+  const { edgeBase, edgeScheme, edgeHost, edgeTcpPorts, dataDir } = settings
+  say(
+    [
+      'Pharos is up.',
+      '',
+      `  Panel    ${panel.url}`,
+      `  Tunnels  ${edgeScheme}://<name>.<workspace>.${edgeBase}:${edge.httpPort}, and ports ${edgeTcpPorts.first}-${edgeTcpPorts.last} of ${edgeHost}`,
+      `  Data     ${dataDir}`,
+      ...(linked ? [] : ['', 'The node or the edge is not linked to the panel yet; --log-level info says why.']),
+      await ownerWords(panel, root),
+    ]
+      .join('\n')
+      .trimEnd(),
+  )
+  say('\nCtrl-C stops Pharos; game servers keep running.')
+  await untilInterrupted(signal)
+  say('\nStopping. Game servers keep running; the next start finds them again.')
+}
+
+/** Resolves once both are linked to the panel, or with false when that takes too long. */
+async function bothLinked(panel: Panel, ids: readonly string[], signal: AbortSignal): Promise<boolean> {
+  const deadline = performance.now() + linkPatienceMs
+  while (!ids.every((id) => panel.isLinked(id))) {
+    if (signal.aborted || performance.now() > deadline) return false
+    await new Promise((resolve) => setTimeout(resolve, linkPollMs))
+  }
+  return true
+}
