@@ -59,7 +59,7 @@ export class ApiError extends Error {
   }
 }
 
-export const FieldProblemSchema = z
+const FieldProblemSchema = z
   .strictObject({
     where: z.string().meta({ description: 'The field: `body.resources.memory`', example: 'body.label' }),
     problem: z.string().meta({ description: 'What is wrong with it', example: 'is a number' }),

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RequestFacts } from '../contract/operation.ts'
 
 /** The address of a caller whose connection has none: a stream of a link. */
-export const addressOfStream = 'link'
+const addressOfStream = 'link'
 
 /** The facts of one request. The signal is made when somebody asks for it: most handlers are done before a caller can leave. */
 export class Facts implements RequestFacts {

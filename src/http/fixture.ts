@@ -20,7 +20,7 @@ export const goodKey = 'Bearer good'
 
 const Item = z.object({ id: z.string(), size: z.int().nullable() }).meta({ id: 'Item', description: 'A thing to try' })
 
-export const items = {
+const items = {
   item: operation({
     method: 'GET',
     path: '/items/{id}',
