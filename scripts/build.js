@@ -3,8 +3,16 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { basename, join, relative } from 'node:path'
 import { say } from './npm.js'
 
-/** Left to node_modules: native code, and what looks for files beside itself. */
-const external = ['better-sqlite3', '@node-rs/argon2', 'pg-native', 'bufferutil', 'utf-8-validate']
+/** Left to node_modules: native code, CommonJS that is loaded by name, and optional parts that are not there. */
+const external = [
+  'better-sqlite3',
+  '@node-rs/argon2',
+  '@peculiar/x509',
+  'reflect-metadata',
+  'pg-native',
+  'bufferutil',
+  'utf-8-validate',
+]
 
 /** CommonJS packages inside an ES module bundle still call `require`, `__filename` and `__dirname`. */
 const banner = `import { createRequire as __createRequire } from 'node:module'
