@@ -10,9 +10,11 @@ import type { ServersWorld } from './world.ts'
  * Makes nodes do what the database says: sends specs, finishes deletions. Both read the row when their turn comes and take
  * turns per server, so that a late spec never brings a deleted server back.
  */
-export class Pusher {
+export class Pusher implements AsyncDisposable {
   readonly #world: ServersWorld
   readonly #turns = new Map<string, { queue: Queue; waiting: number }>()
+  readonly #stopping = new AbortController()
+  readonly #deletions = new Set<Promise<boolean>>()
 
   constructor(world: ServersWorld) {
     this.#world = world
@@ -36,15 +38,35 @@ export class Pusher {
 
   /**
    * Finishes a deletion: the node removes the server, then its rows go. False where the node is away: its coming back
-   * finishes it. Never rejects; on a node that is here it tries until it has worked.
+   * finishes it. Never rejects; on a node that is here it tries until it has worked or the panel stops.
    */
-  async finishDeletion(serverId: string): Promise<boolean> {
-    for (;;) {
+  finishDeletion(serverId: string): Promise<boolean> {
+    const deletion: Promise<boolean> = this.#deleteInTheEnd(serverId)
+      .catch((error: unknown) => {
+        this.#world.log.error({ server: serverId, err: error }, 'a deletion could not be finished')
+        return false
+      })
+      .finally(() => this.#deletions.delete(deletion))
+    this.#deletions.add(deletion)
+    return deletion
+  }
+
+  /** Deletions that are not finished go on when the panel is back. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort()
+    await Promise.all([...this.#deletions])
+  }
+
+  async #deleteInTheEnd(serverId: string): Promise<boolean> {
+    const stopping = this.#stopping.signal
+    while (!stopping.aborted) {
       const outcome = await this.#inTurn(serverId, () => this.#tryDeletion(serverId))
       if (outcome === 'done') return true
       if (outcome === 'away') return false
-      await this.#world.clock.sleep(deletionRetryMs, outcome).catch(() => undefined)
+      const either = AbortSignal.any([outcome, stopping])
+      await this.#world.clock.sleep(deletionRetryMs, either).catch(() => undefined)
     }
+    return false
   }
 
   /** The signal of the node's link is returned where another try makes sense while that lasts. */

@@ -3,7 +3,7 @@ import { conflict, forbidden, notFound } from '../../contract/errors.ts'
 import type { ServerState } from '../../contract/node.ts'
 import type { Signal } from '../../lib/signals.ts'
 import type { Caller, ServerAccess, WorkspaceMembership } from '../access/index.ts'
-import { answerOf, type LiveNode, type NodeClient } from '../nodes/index.ts'
+import { answerOf, type NodeClient } from '../nodes/index.ts'
 import { mustAllowPower, mustAllowReinstall } from './can.ts'
 import { createServer } from './create.ts'
 import { deleteServer } from './delete.ts'
@@ -58,18 +58,20 @@ export class Servers implements AsyncDisposable {
   }
 
   /** Accepted at once; what is so already succeeds. */
-  async power({ row }: ServerAccess, action: PowerAction): Promise<void> {
-    const { name, node } = await this.#ready(row.id, (detail) =>
-      mustAllowPower(detail.name, action, this.#statusOf(detail)),
+  power({ row }: ServerAccess, action: PowerAction): Promise<void> {
+    return this.#ask(
+      row.id,
+      (server) => mustAllowPower(server.name, action, this.#statusOf(server)),
+      (client) => client.power({ params: { server: row.id }, body: { action } }),
     )
-    await this.#ask(node, row.id, name, (client) => client.power({ params: { server: row.id }, body: { action } }))
   }
 
-  async reinstall({ row }: ServerAccess): Promise<void> {
-    const { name, node } = await this.#ready(row.id, (detail) =>
-      mustAllowReinstall(detail.name, this.#statusOf(detail)),
+  reinstall({ row }: ServerAccess): Promise<void> {
+    return this.#ask(
+      row.id,
+      (server) => mustAllowReinstall(server.name, this.#statusOf(server)),
+      (client) => client.reinstall({ params: { server: row.id } }),
     )
-    await this.#ask(node, row.id, name, (client) => client.reinstall({ params: { server: row.id } }))
   }
 
   /** The panel owns what a server should be: a node that is away learns it when it comes back. */
@@ -101,26 +103,23 @@ export class Servers implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopObserving()
+    await this.#pusher[Symbol.asyncDispose]()
     await Promise.allSettled([...this.#running])
   }
 
-  /** The server and its node, once `check` has not refused; its words come before those about the node. */
-  async #ready(serverId: string, check: (detail: ServerDetail) => void): Promise<{ name: string; node: LiveNode }> {
-    const detail = await serverDetail(this.#world.db.kysely, serverId)
-    if (!detail || detail.deleted_at !== null) throw notFound(`Server ${serverId}`)
-    check(detail)
-    return { name: detail.name, node: this.#world.nodes.need({ id: detail.node_id, name: detail.node_name }) }
-  }
-
+  /** Asks the server's node, once `check` has not refused; what `check` says comes before words about the node. */
   async #ask(
-    node: LiveNode,
-    id: string,
-    name: string,
+    serverId: string,
+    check: (server: ServerDetail) => void,
     request: (client: NodeClient) => Promise<ServerState>,
   ): Promise<void> {
+    const server = await serverDetail(this.#world.db.kysely, serverId)
+    if (!server || server.deleted_at !== null) throw notFound(`Server ${serverId}`)
+    check(server)
+    const node = this.#world.nodes.need({ id: server.node_id, name: server.node_name })
     const state = await answerOf(node.name, request(node.client))
-    if (state.id !== id) throw conflict(`Node ${node.name} answered for another server than ${name}.`)
-    this.#world.states.offer(node, state, false)
+    if (state.id !== serverId) throw conflict(`Node ${node.name} answered for another server than ${server.name}.`)
+    this.#world.states.offer(node, state, server.suspended_at !== null)
   }
 
   #statusOf(row: Parameters<typeof statusNow>[1]): Status {

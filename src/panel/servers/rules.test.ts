@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { powerActions, powerRules, serverStatuses } from '../../contract/api/servers.ts'
+import { AppError } from '../../contract/errors.ts'
+import type { ServerState } from '../../contract/node.ts'
+import { mustAllowCommand, mustAllowPower, mustAllowReinstall } from './can.ts'
+import { type Candidate, firstFreePort, rankNodes } from './placement.ts'
+import { ServerStates } from './states.ts'
+import { type StatusFacts, statusOf } from './status.ts'
+
+const state = (phase: ServerState['phase'], more: Partial<ServerState> = {}): ServerState => ({
+  id: '1a7ce997',
+  revision: 1,
+  phase,
+  since: 1000,
+  message: null,
+  lastExit: null,
+  usage: null,
+  ...more,
+})
+
+describe('the status', () => {
+  const facts: StatusFacts = {
+    suspended: false,
+    nodeName: 'one',
+    nodeOnline: true,
+    state: state('running'),
+    reported: true,
+  }
+  const cases: [what: string, change: Partial<StatusFacts>, status: string, words?: RegExp][] = [
+    ['is what the node says', {}, 'running'],
+    ['is unknown while the node is away, whatever it said last', { nodeOnline: false }, 'unknown', /Node one is away/],
+    ['is unknown until a node that came back has spoken', { state: null }, 'unknown', /has not reported/],
+    [
+      'is installing before the first word of all',
+      { state: null, reported: false },
+      'installing',
+      /Waiting for node one/,
+    ],
+    ['is suspended whatever the server does', { suspended: true }, 'suspended'],
+    ['is suspended also while the node is away', { suspended: true, nodeOnline: false }, 'suspended'],
+    [
+      'carries the node’s words',
+      { state: state('install_failed', { message: 'disk full' }) },
+      'install_failed',
+      /disk full/,
+    ],
+  ]
+  for (const [what, change, status, words] of cases)
+    test(what, () => {
+      const seen = statusOf({ ...facts, ...change })
+      assert.equal(seen.status, status)
+      if (words) assert.match(seen.message ?? '', words)
+    })
+})
+
+describe('what a status allows', () => {
+  const says = (act: () => void): string => {
+    try {
+      act()
+      return ''
+    } catch (error) {
+      assert.ok(error instanceof AppError && error.code === 'conflict')
+      return error.message
+    }
+  }
+  test('every refusal names the server and is a sentence with a next move', () => {
+    for (const status of serverStatuses)
+      for (const action of powerActions) {
+        const words = says(() => mustAllowPower('Lobby', action, { status, message: null }))
+        assert.equal(words === '', ['do', 'done'].includes(powerRules[action][status]))
+        if (words) assert.match(words, /^Cannot (start|stop|restart|kill) Lobby\. .+: .+\.$/)
+      }
+  })
+  test('a hanging stop can be killed, and nothing starts in the middle of it', () => {
+    assert.equal(
+      says(() => mustAllowPower('L', 'kill', { status: 'stopping', message: null })),
+      '',
+    )
+    assert.match(
+      says(() => mustAllowPower('L', 'start', { status: 'stopping', message: null })),
+      /still stopping/,
+    )
+  })
+  test('nothing can be done while the node is away, and its name is said', () => {
+    const now = { status: 'unknown', message: 'Node one is away.' } as const
+    for (const action of powerActions)
+      assert.match(
+        says(() => mustAllowPower('L', action, now)),
+        /Node one is away/,
+      )
+    assert.match(
+      says(() => mustAllowCommand('L', now)),
+      /Node one is away/,
+    )
+    assert.match(
+      says(() => mustAllowReinstall('L', now)),
+      /Node one is away/,
+    )
+  })
+  test('a suspended server can be stopped and killed, and not started', () => {
+    const now = { status: 'suspended', message: null } as const
+    for (const action of ['stop', 'kill'] as const)
+      assert.equal(
+        says(() => mustAllowPower('L', action, now)),
+        '',
+      )
+    for (const action of ['start', 'restart'] as const)
+      assert.match(
+        says(() => mustAllowPower('L', action, now)),
+        /suspended/,
+      )
+  })
+})
+
+describe('placement', () => {
+  const node = (name: string, memoryMib: number, promisedMib: number): Candidate => ({
+    id: name,
+    name,
+    memoryMib,
+    promisedMib,
+  })
+  test('prefers the most memory that nobody was promised', () => {
+    const ranked = rankNodes([node('a', 8000, 6000), node('b', 4000, 0), node('c', 1000, 0)], 1000)
+    assert.deepEqual(
+      ranked.map(({ name }) => name),
+      ['b', 'a', 'c'],
+    )
+  })
+  test('leaves out nodes without room, also one that promised more than it has', () => {
+    assert.deepEqual(rankNodes([node('a', 1000, 1), node('b', 1000, 5000)], 1000), [])
+  })
+  test('is the same for equal nodes every time', () => {
+    const ranked = rankNodes([node('b', 1, 0), node('a', 1, 0)], 1)
+    assert.deepEqual(
+      ranked.map(({ name }) => name),
+      ['a', 'b'],
+    )
+  })
+  test('takes the lowest free port, both ends of the range included, and none beyond', () => {
+    assert.equal(firstFreePort({ first: 1, last: 3 }, new Set([1, 2])), 3)
+    assert.equal(firstFreePort({ first: 2, last: 3 }, new Set([1])), 2)
+    assert.equal(firstFreePort({ first: 1, last: 1 }, new Set([1])), null)
+  })
+})
+
+describe('what nodes say', () => {
+  const clock = { now: () => 10_000, sleep: async () => undefined }
+  const one = { id: 'node_1', name: 'one' }
+  test('a reply that is older than an event does not undo it', () => {
+    const states = new ServerStates(clock)
+    states.report(one, state('running', { since: 2000 }), false)
+    states.offer(one, state('starting', { since: 1500 }), false)
+    assert.equal(states.of('node_1', '1a7ce997')?.phase, 'running')
+    states.offer(one, state('stopping', { since: 3000 }), false)
+    assert.equal(states.of('node_1', '1a7ce997')?.phase, 'stopping')
+  })
+  test('the end of an older link takes nothing from a newer one', () => {
+    const states = new ServerStates(clock)
+    const newer = { ...one }
+    states.report(one, state('running'), false)
+    states.report(newer, state('running'), false)
+    states.away(one)
+    assert.equal(states.of('node_1', '1a7ce997')?.phase, 'running')
+    states.away(newer)
+    assert.equal(states.of('node_1', '1a7ce997'), null)
+  })
+  test('a node that leaves makes each of its servers unknown, and says so', () => {
+    const states = new ServerStates(clock)
+    const heard: string[] = []
+    states.news.on((news) => heard.push(`${news.serverId} ${news.type === 'status' ? news.status : news.type}`))
+    states.report(one, state('running'), false)
+    states.away(one)
+    assert.deepEqual(heard, ['1a7ce997 running', '1a7ce997 unknown'])
+  })
+  test('usage of a server that was not reported is nothing', () => {
+    const states = new ServerStates(clock)
+    const heard: unknown[] = []
+    states.news.on((news) => heard.push(news))
+    states.use(one, 'ffffffff', {
+      memoryBytes: 1,
+      cpuCores: 1,
+      diskBytes: 1,
+      networkRxBytes: 1,
+      networkTxBytes: 1,
+      processes: 1,
+    })
+    assert.deepEqual(heard, [])
+  })
+})
