@@ -352,8 +352,8 @@ export class Sessions implements EdgeOrders {
         if (session.ended) return
         try {
           const grant = await this.#claim(session.identity, tunnel.request)
-          if (JSON.stringify(grant) !== JSON.stringify(tunnel.grant))
-            this.#close(tunnel, 'the tunnel has changed: open it again')
+          // Over a new link the agent asks for everything again, and gets what holds now.
+          if (JSON.stringify(grant) !== JSON.stringify(tunnel.grant)) session.link.close('the tunnels have changed')
         } catch (error) {
           if (!(error instanceof Refusal)) throw error
           if (error.code !== 'unavailable') this.#close(tunnel, error.message)

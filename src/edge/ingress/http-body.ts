@@ -34,6 +34,7 @@ export class BodyReader {
    * @throws HttpRefusal when chunked framing is broken.
    */
   read(bytes: Buffer, pass: (part: Buffer) => void): number {
+    if (this.done) return 0
     switch (this.#framing.kind) {
       case 'none':
         return 0
