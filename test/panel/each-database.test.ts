@@ -101,3 +101,33 @@ testOnEachDatabase(
     assert.deepEqual(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
   },
 )
+
+testOnEachDatabase('panels that share a database show and obey the same', async (config, t) => {
+  if (config.kind === 'sqlite') {
+    t.skip('one panel alone uses an SQLite file')
+    return
+  }
+  await using first = await startServersWorld(config)
+  await using second = await startServersWorld(config)
+  const workspaceId = await first.workspace('acme')
+  const ada = await first.person('ada@example.com', { workspaceId, role: 'owner' }, { instanceAdmin: true })
+  const there = second.seenBy(ada)
+  const node = await first.node(ada, { name: 'one' })
+  await node.connect(second.dialler)
+  const { id } = await ada.api.createServer({ body: { name: 'Everywhere', template: 'paper' } })
+  const params = { serverId: keyOf(id) }
+  await until('running on both', async () => (await there.api.server({ params })).status === 'running')
+  const socket = await there.watch(keyOf(id))
+  const seen: string[] = []
+  const ended = (async () => {
+    for await (const event of socket) seen.push(event.type)
+  })()
+  await until('live', () => seen.includes('console'))
+  await there.api.power({ params, body: { action: 'stop' } })
+  await until('offline on both', async () => (await ada.api.server({ params })).status === 'offline')
+  await ada.api.deleteServer({ params })
+  await ended
+  assert.ok(seen.includes('deleted'))
+  assert.deepEqual(await there.api.servers(), [])
+  assert.equal(node.servers.size, 0)
+})

@@ -50,14 +50,17 @@ export class FakeNode implements AsyncDisposable {
   /** Throws from the operation whose name it is given, or waits. */
   meddle: (operation: string, server: string | null) => void | Promise<void> = () => undefined
   #api: Api | null = null
-  #link: Link | null = null
+  readonly #links = new Set<Link>()
 
   constructor(options: FakeNodeOptions) {
     this.#options = options
   }
 
-  /** Links to the panel. Resolves once the panel has opened the event stream: it then knows every state. */
-  async connect(): Promise<Link> {
+  /**
+   * Links to the panel, or to another of the same database as well. Resolves once that panel has opened the event stream: it
+   * then knows every state.
+   */
+  async connect(dialler = this.#options.dialler): Promise<Link> {
     this.#api ??= await createApi<NodeContexts>({
       prefix: '',
       parts: [part(nodeOperations, this.#handlers()), socketPart(nodeSockets, this.#sockets())],
@@ -68,7 +71,7 @@ export class FakeNode implements AsyncDisposable {
     const api = this.#api
     const listening = this.heard('events')
     const link = await dialLink({
-      dialler: this.#options.dialler,
+      dialler,
       hello: { role: 'node', version: 1, credential: this.#options.credential, software: 'fake' },
       events: {
         onStream: (stream, head) => {
@@ -77,16 +80,17 @@ export class FakeNode implements AsyncDisposable {
         },
       },
     })
-    this.#link = link
+    this.#links.add(link)
+    void link.closed.then(() => this.#links.delete(link))
     await Promise.race([listening, link.closed])
     return link
   }
 
   /** Goes away, as a machine that lost its network does; its servers live on. */
   async leave(): Promise<void> {
-    this.#link?.close('going away')
-    await this.#link?.closed
-    this.#link = null
+    const links = [...this.#links]
+    for (const link of links) link.close('going away')
+    await Promise.all(links.map(({ closed }) => closed))
   }
 
   /** Resolves when the panel asks for something that begins so. */

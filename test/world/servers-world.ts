@@ -156,6 +156,22 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     await db.kysely.insertInto('workspaces').values(row).execute()
     return id
   }
+  /** The same person at this panel. */
+  const seenBy = ({
+    userId,
+    email,
+    tokenId,
+    token,
+  }: Pick<Person, 'userId' | 'email' | 'tokenId' | 'token'>): Person => ({
+    userId,
+    email,
+    tokenId,
+    token,
+    api: createClient(operations, { baseUrl, token, checkReplies: true }),
+    watch: (serverId, backlog = 100) =>
+      openSocket(publicSockets.serverEvents, { params: { serverId }, query: { backlog } }, { baseUrl, token }),
+    watchAll: () => openSocket(publicSockets.events, {}, { baseUrl, token }),
+  })
   const person = async (
     email: string,
     member: { workspaceId: string; role: Role },
@@ -193,16 +209,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
         revoked_at: null,
       })
       .execute()
-    return {
-      userId,
-      email,
-      tokenId,
-      token,
-      api: createClient(operations, { baseUrl, token, checkReplies: true }),
-      watch: (serverId, backlog = 100) =>
-        openSocket(publicSockets.serverEvents, { params: { serverId }, query: { backlog } }, { baseUrl, token }),
-      watchAll: () => openSocket(publicSockets.events, {}, { baseUrl, token }),
-    }
+    return seenBy({ userId, email, tokenId, token })
   }
   /** Registers a node and has a machine join with its token. */
   const joined = async (
@@ -248,6 +255,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     edges,
     workspace,
     person,
+    seenBy,
     joined,
     node,
     share,
