@@ -2,16 +2,24 @@
 // origin`) and directly to the origin, interleaved, medians. Everything runs on this machine, over loopback, so the ratios
 // tell more than the numbers, and the load and the origin take their share of the same cores.
 //
-//   node bench/link.ts [rounds] [seconds per measurement]
+//   [SHARED_PORT=1] node bench/link.ts [rounds] [seconds per measurement]
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Duplex, pipeline } from 'node:stream'
 import { silentLog } from '../src/lib/log.ts'
-import { acceptLinks, dialLink, type Link, listenShared, loadIdentity, tlsDialler } from '../src/link/index.ts'
+import {
+  acceptLinks,
+  dialLink,
+  type Link,
+  listenLinks,
+  listenShared,
+  loadIdentity,
+  splice,
+  tlsDialler,
+} from '../src/link/index.ts'
 
 interface Result {
   /** MB/s, or connections each second. */
@@ -156,14 +164,15 @@ async function edge(folder: string): Promise<void> {
   const greeted = { welcome: null, events, opened: (opened: Link) => links.push(opened) }
   const acceptor = acceptLinks({ greet: async () => greeted, log: silentLog })
   const onPlain = (socket: Socket): void => void socket.destroy()
-  const shared = await listenShared({ host: '127.0.0.1', port: 0, identity, acceptor, onPlain, log: silentLog })
+  const options = { host: '127.0.0.1', port: 0, identity, acceptor, onPlain, log: silentLog }
+  const listening = process.env.SHARED_PORT ? await listenShared(options) : await listenLinks(options)
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const [link] = links
-    if (link) splice(socket, link.open(null))
+    if (link) void splice(socket, link.open(null))
     else socket.destroy()
   })
   server.listen(0, '127.0.0.1', 1024, () =>
-    process.send?.({ port: portOf(server), linkPort: shared.port, pin: identity.pin }),
+    process.send?.({ port: portOf(server), linkPort: listening.port, pin: identity.pin }),
   )
 }
 
@@ -182,7 +191,7 @@ async function agent({
     hello: null,
     events: {
       onStream: (stream) => {
-        splice(connect({ host: '127.0.0.1', port: originPort, allowHalfOpen: true, noDelay: true }), stream)
+        void splice(connect({ host: '127.0.0.1', port: originPort, allowHalfOpen: true, noDelay: true }), stream)
       },
     },
   })
@@ -193,19 +202,9 @@ async function agent({
 function plainHop(originPort: number): void {
   reportCpu()
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    splice(socket, connect({ host: '127.0.0.1', port: originPort, allowHalfOpen: true, noDelay: true }))
+    void splice(socket, connect({ host: '127.0.0.1', port: originPort, allowHalfOpen: true, noDelay: true }))
   })
   server.listen(0, '127.0.0.1', 1024, () => process.send?.({ port: portOf(server) }))
-}
-
-function splice(left: Duplex, right: Duplex): void {
-  const done = (error?: Error | null): void => {
-    if (!error) return
-    left.destroy()
-    right.destroy()
-  }
-  pipeline(left, right, done)
-  pipeline(right, left, done)
 }
 
 function reportCpu(): void {

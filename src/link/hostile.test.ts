@@ -365,7 +365,12 @@ describe('the limits of a link', () => {
     victim.raw.write(open(1))
     const { stream } = await victim.streams.next()
     const failed = once(stream, 'error')
-    victim.raw.write(Buffer.concat(Array.from({ length: 1000 }, () => data(1, 1))))
+    // Each in a turn of its own: those of one turn are joined.
+    for (let n = 0; n < 1000 && !stream.destroyed; n++) {
+      victim.raw.write(data(1, 1))
+      await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
     const [error] = await failed
     assert.equal(error.code, 'limit')
   })

@@ -91,14 +91,16 @@ export class SessionStream extends Duplex implements DataSource {
     if (this.#arrived.length === 1) this.#host.arrived(this)
   }
 
-  /** Hands on what has arrived in this turn of the event loop, as one piece. */
+  /** Hands on what has arrived in this turn of the event loop: crumbs as one piece, large pieces as they are. */
   deliver(): void {
-    const [first, ...more] = this.#arrived
-    if (first === undefined || this.destroyed) return
+    const arrived = this.#arrived
+    if (arrived.length === 0 || this.destroyed) return
     this.#arrived = []
-    this.#pieces += 1
-    // Copying is cheaper than what each piece costs after us: an event, and with a socket behind it a system call.
-    this.push(more.length === 0 ? first : Buffer.concat([first, ...more]))
+    const bytes = arrived.reduce((sum, piece) => sum + piece.length, 0)
+    // A crumb costs more as an event of its own than copying it does; for large pieces it is the other way round.
+    const pieces = arrived.length > 1 && bytes < arrived.length * crumbBytes ? [Buffer.concat(arrived, bytes)] : arrived
+    this.#pieces += pieces.length
+    for (const piece of pieces) this.push(piece)
     this.#account()
   }
 
@@ -286,6 +288,8 @@ const highWaterMarkBytes = 128 * 1024
 /** What a received piece costs beside its bytes, roughly: a thousand one-byte frames are not a thousand bytes of memory. */
 const pieceCostBytes = 128
 const quickGrantMsMin = 10
+/** Pieces that are smaller than this on average are joined before they are handed on. */
+const crumbBytes = 4 * 1024
 
 const ignore = (): void => undefined
 

@@ -32,6 +32,10 @@ class PipeEnd extends Duplex {
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     const other = this.#other
     if (!other || other.destroyed) return
+    if (chunk.length === 0) {
+      done() // pushing nothing would make nobody read
+      return
+    }
     other.#taken = done
     other.push(Buffer.from(chunk))
   }
