@@ -8,7 +8,7 @@ import type { Log } from '../../lib/log.ts'
 import type { Runtime } from '../runtime.ts'
 import { type Cgroups, findCgroups } from './cgroups.ts'
 import { toolEnvironment } from './launch.ts'
-import { findNodeTools } from './node-tools.ts'
+import type { NodeTools } from './node-tools.ts'
 import { createOwners } from './owners.ts'
 import { createProcessRuntime } from './process.ts'
 import { createSandbox, probeSandbox } from './sandbox.ts'
@@ -23,8 +23,7 @@ const aptTimeoutMs = 10 * 60_000
 
 export interface OpenRuntimeOptions {
   dataDir: string
-  /** Where npm may be, as in `PATH`. */
-  path: string
+  tools: NodeTools
   log: Log
   /** `process` asks for the fallback even where a sandbox works. */
   prefer?: 'sandbox' | 'process'
@@ -41,7 +40,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
     options.processesMax ?? processesMax,
   )
   const owners = root ? createOwners(identity.readUInt16BE(8)) : null
-  const tools = await findNodeTools(options.path)
+  const { tools } = options
   const parts = { owners, cgroups, tools }
   const warnings: string[] = []
 

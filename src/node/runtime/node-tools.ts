@@ -1,5 +1,9 @@
+import { execFile } from 'node:child_process'
 import { realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
 
 /** The Node.js that runs this, and the npm that goes with it. */
 export interface NodeTools {
@@ -8,13 +12,13 @@ export interface NodeTools {
   npm: string | null
 }
 
-/**
- * Finds npm beside the running Node.js, then along `path`.
- * @param path as in the environment variable `PATH`.
- */
-export async function findNodeTools(path: string): Promise<NodeTools> {
+/** Finds npm beside the running Node.js, then where a shell of this user finds it. */
+export async function findNodeTools(): Promise<NodeTools> {
   const node = await realpath(process.execPath)
-  for (const folder of [dirname(process.execPath), dirname(node), ...path.split(':').filter((entry) => entry !== '')]) {
+  const installed = await run('/bin/sh', ['-c', 'command -v npm'])
+    .then(({ stdout }) => [dirname(stdout.trim())])
+    .catch(() => [])
+  for (const folder of [dirname(process.execPath), dirname(node), ...installed]) {
     for (const candidate of [join(folder, 'npm'), join(folder, '../lib/node_modules/npm/bin/npm-cli.js')]) {
       const npm = await npmPackage(candidate)
       if (npm) return { node, npm }

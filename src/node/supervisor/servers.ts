@@ -32,6 +32,9 @@ export interface ServersOptions {
 /** All servers of this node. */
 export interface Servers extends AsyncDisposable {
   readonly events: Signal<NodeEvent>
+  /** Some server has come, gone, or got another spec. */
+  readonly specsChanged: Signal<void>
+  specs(): ServerSpec[]
   list(): ServerState[]
   /** Throws `not_found`. */
   get(id: string): Server
@@ -53,6 +56,7 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
   const root = join(dataDir, 'servers')
   const servers = new Map<string, Server>()
   const events = new Signal<NodeEvent>()
+  const specsChanged = new Signal<void>()
   const changes = new Map<string, Queue>()
   await mkdir(root, { recursive: true })
 
@@ -157,13 +161,20 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
 
   return {
     events,
+    specsChanged,
+    specs: () => [...servers.values()].map((server) => server.spec),
     list: () => [...servers.values()].map((server) => server.state()),
     get(id) {
       const server = servers.get(id)
       if (!server) throw notFound(`Server ${id}`)
       return server
     },
-    put: (spec) => changing(spec.id, () => servers.get(spec.id)?.put(spec) ?? create(spec)),
+    put: (spec) =>
+      changing(spec.id, async () => {
+        const state = await (servers.get(spec.id)?.put(spec) ?? create(spec))
+        specsChanged.emit()
+        return state
+      }),
     remove: (id) =>
       changing(id, async () => {
         const server = servers.get(id)
@@ -173,6 +184,7 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
         await rename(join(root, id), removed)
         servers.delete(id)
         events.emit({ type: 'removed', id })
+        specsChanged.emit()
         await removeTree(removed)
       }),
     async [Symbol.asyncDispose]() {

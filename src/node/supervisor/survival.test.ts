@@ -39,7 +39,7 @@ async function twoLives(t: TestContext, runtime: 'sandbox' | 'process' = 'sandbo
     await rm(dataDir, { recursive: true, force: true })
   })
   const open = async (): Promise<Servers> => {
-    const packages = await openSharedPackages(join(dataDir, 'packages'), await findNodeTools(process.env.PATH ?? ''))
+    const packages = await openSharedPackages(join(dataDir, 'packages'), await findNodeTools())
     return openServers({
       dataDir,
       runtime: await openTestRuntime(dataDir, { runtime }),

@@ -10,7 +10,7 @@ import { openTestRuntime } from './world.ts'
 // A node in a process of its own, for tests that kill it: takes the data folder and the runtime, then obeys messages.
 const [dataDir = '', runtimeName] = process.argv.slice(2)
 const runtime = await openTestRuntime(dataDir, { runtime: runtimeName === 'process' ? 'process' : 'sandbox' })
-const packages = await openSharedPackages(join(dataDir, 'packages'), await findNodeTools(process.env.PATH ?? ''))
+const packages = await openSharedPackages(join(dataDir, 'packages'), await findNodeTools())
 const servers = await openServers({
   dataDir,
   runtime,

@@ -65,7 +65,7 @@ export interface WorldOptions {
 export async function openWorld(t: TestContext, options: WorldOptions = {}): Promise<World> {
   const dataDir = await mkdtemp(join(tmpdir(), 'pharos-node-'))
   const runtime = await openTestRuntime(dataDir, options)
-  const packages = await openSharedPackages(join(dataDir, 'packages'), await findNodeTools(process.env.PATH ?? ''))
+  const packages = await openSharedPackages(join(dataDir, 'packages'), await findNodeTools())
   const open = (): Promise<Servers> =>
     openServers({
       dataDir,
@@ -94,10 +94,10 @@ export async function openWorld(t: TestContext, options: WorldOptions = {}): Pro
   return world
 }
 
-export function openTestRuntime(dataDir: string, options: WorldOptions): Promise<Runtime> {
+export async function openTestRuntime(dataDir: string, options: WorldOptions): Promise<Runtime> {
   return openRuntime({
     dataDir,
-    path: process.env.PATH ?? '',
+    tools: await findNodeTools(),
     log: silentLog,
     prefer: options.runtime ?? 'sandbox',
     ...(options.processesMax ? { processesMax: options.processesMax } : {}),

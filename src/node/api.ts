@@ -1,0 +1,72 @@
+import { notFound } from '../contract/errors.ts'
+import { type EdgeEndpoint, type NodeEvent, type NodeFacts, nodeOperations, nodeSockets } from '../contract/node.ts'
+import type { Contexts, SocketChannel } from '../contract/operation.ts'
+import { type Api, createApi, type Gate, part, socketPart } from '../http/index.ts'
+import type { Log } from '../lib/log.ts'
+import type { Servers } from './supervisor/servers.ts'
+
+export interface NodeApiOptions {
+  servers: Servers
+  facts(): Promise<NodeFacts>
+  putEdges(edges: EdgeEndpoint[]): Promise<void>
+  log: Log
+}
+
+/** A template travels in each spec, with its npm lock file: this is room for the largest, in bytes. */
+const bodyBytesMax = 16 * 1024 * 1024
+
+/** A panel that lets so much wait is dropped; it comes back and begins with the state of everything, in bytes. */
+const waitingBytesMax = 8 * 1024 * 1024
+
+/** Only panels reach this API: it is served over the links that the node itself has dialled, to a key that it knows. */
+const gate: Gate<Contexts> = { admit: () => ({}) }
+
+/** The API that a node serves to its panels. */
+export function createNodeApi({ servers, facts, putEdges, log }: NodeApiOptions): Promise<Api> {
+  const operations = part<typeof nodeOperations, Contexts>(nodeOperations, {
+    facts: () => facts(),
+    servers: () => servers.list(),
+    async putServer({ params, body }) {
+      if (params.server !== body.id) throw notFound(`Server ${params.server}, which the spec calls ${body.id},`)
+      return servers.put(body)
+    },
+    server: ({ params }) => servers.get(params.server).state(),
+    power: ({ params, body }) => servers.get(params.server).power(body.action),
+    reinstall: ({ params }) => servers.get(params.server).power('reinstall'),
+    console: ({ params, query }) => servers.get(params.server).console.lines(query.size),
+    async command({ params, body }) {
+      await servers.get(params.server).command(body.command)
+      return {}
+    },
+    async removeServer({ params }) {
+      await servers.remove(params.server)
+      return {}
+    },
+    async putEdges({ body }) {
+      await putEdges(body)
+      return {}
+    },
+  })
+  const sockets = socketPart<typeof nodeSockets, Contexts>(nodeSockets, {
+    events({ channel }) {
+      const send = boundedSender<NodeEvent>(channel)
+      for (const state of servers.list()) send({ type: 'state', state })
+      const stop = servers.events.on(send)
+      channel.signal.addEventListener('abort', stop)
+    },
+    async consoleLines({ params, query, channel }) {
+      const stop = await servers.get(params.server).console.subscribe(query.backlog, boundedSender(channel))
+      if (channel.signal.aborted) return stop()
+      channel.signal.addEventListener('abort', stop)
+    },
+  })
+  return createApi({ prefix: '', parts: [operations, sockets], gate, log, cors: false, bodyBytesMax })
+}
+
+function boundedSender<T>(channel: SocketChannel<T, never>): (message: T) => void {
+  return (message) => {
+    if (channel.signal.aborted) return
+    if (channel.bufferedBytes > waitingBytesMax) channel.close('the reader is too slow')
+    else channel.send(message)
+  }
+}

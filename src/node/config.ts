@@ -1,0 +1,20 @@
+import { isAbsolute } from 'node:path'
+import { z } from 'zod'
+import { PanelEndpoint } from '../contract/join-token.ts'
+import { Secret } from '../lib/secret.ts'
+
+/** What a node must know. Unknown keys are errors. */
+export const NodeConfig = z.strictObject({
+  /** Where its servers, their packages and its own state are. Absolute, since servers' processes are started elsewhere. */
+  dataDir: z.string().refine(isAbsolute, 'must be an absolute path'),
+  /** Every replica of the panel. The node dials each of them. */
+  panels: z.array(PanelEndpoint).min(1).max(32),
+  /** What the node proves itself with, to panels and edges. */
+  credential: z
+    .union([z.instanceof(Secret), z.string().min(1).max(512)])
+    .transform((value) => (value instanceof Secret ? value : new Secret(value))),
+  /** `process` runs servers without a sandbox even where one works. */
+  runtime: z.enum(['sandbox', 'process']).default('sandbox'),
+})
+export type NodeConfig = z.output<typeof NodeConfig>
+export type NodeConfigInput = z.input<typeof NodeConfig>

@@ -1,0 +1,78 @@
+import { chmod, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { NodeCapabilities, NodeHello } from '../contract/node.ts'
+import { httpStreamHead } from '../http/index.ts'
+import { type Clock, systemClock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { type Dialler, keepLink, LinkError, tlsDialler } from '../link/index.ts'
+import { createNodeApi } from './api.ts'
+import { NodeConfig, type NodeConfigInput } from './config.ts'
+import { openEdges } from './edges.ts'
+import { readFacts } from './facts.ts'
+import { createDebianPackages } from './install/debian.ts'
+import { openSharedPackages } from './install/packages.ts'
+import { openRuntime } from './runtime/detect.ts'
+import { findNodeTools } from './runtime/node-tools.ts'
+import { openServers } from './supervisor/servers.ts'
+
+export interface NodeOverrides {
+  log: Log
+  clock?: Clock
+  /** How a panel is dialled: TLS with its pin unless given. */
+  dial?: (panel: NodeConfig['panels'][number]) => Dialler
+}
+
+export interface Node extends AsyncDisposable {
+  readonly capabilities: NodeCapabilities
+}
+
+/**
+ * Starts a node: finds its servers again, then dials its panels and serves them its API over those links. Resolves once the
+ * servers have been found; links come and go. Disposing leaves the servers running.
+ */
+export async function startNode(input: NodeConfigInput, overrides: NodeOverrides): Promise<Node> {
+  const { dataDir, panels, credential, runtime: prefer } = NodeConfig.parse(input)
+  const { log, clock = systemClock, dial = tlsDialler } = overrides
+  await using closer = new AsyncDisposableStack()
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  await chmod(dataDir, 0o700)
+
+  const tools = await findNodeTools()
+  const runtime = await openRuntime({ dataDir, tools, log, prefer })
+  const packages = closer.use(await openSharedPackages(join(dataDir, 'packages'), tools))
+  const servers = closer.use(
+    await openServers({ dataDir, runtime, packages, debian: createDebianPackages(), clock, log }),
+  )
+  const edges = closer.use(await openEdges({ dataDir, credential, log }))
+  closer.defer(servers.specsChanged.on(() => edges.serve(servers.specs())))
+  edges.serve(servers.specs())
+  const api = closer.use(
+    await createNodeApi({
+      servers,
+      facts: () => readFacts(dataDir, runtime.capabilities),
+      putEdges: (list) => edges.put(list),
+      log,
+    }),
+  )
+  const hello = (): NodeHello => ({ role: 'node', version: 1, credential: credential.reveal(), software: 'pharos' })
+  for (const panel of panels) {
+    closer.use(
+      keepLink({
+        dialler: dial(panel),
+        hello,
+        events: {
+          onStream(stream, head) {
+            if (isHttp(head)) api.serve(stream)
+            else stream.destroy(new LinkError('refused', 'A node serves HTTP and nothing else.'))
+          },
+        },
+        log,
+      }),
+    )
+  }
+  const opened = closer.move()
+  return { capabilities: runtime.capabilities, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+const isHttp = (head: unknown): boolean =>
+  typeof head === 'object' && head !== null && 'protocol' in head && head.protocol === httpStreamHead.protocol
