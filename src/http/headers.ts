@@ -31,7 +31,8 @@ export function setCorsHeaders(reply: FastifyReply, origin: string | undefined):
   if (origin !== undefined) reply.header('access-control-expose-headers', exposedHeaders)
 }
 
-const exposedHeaders = 'X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Request-Id'
+const exposedHeaders =
+  'X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Request-Id, X-Next-Cursor'
 
 /** The answer to a preflight; browsers keep it for at most two hours. */
 export const preflightHeaders: Record<string, string> = {

@@ -18,6 +18,9 @@ export interface Tables {
   nodes: NodeRow
   // edges
   edges: EdgeRow
+  // templates
+  /** Every version of a template that some server was made from, by the SHA-256 of its JSON: tens of kilobytes, kept once and out of the way. */
+  template_copies: { hash: string; content: string }
   // servers
   servers: ServerRow
   // network
@@ -121,8 +124,10 @@ export interface ServerRow {
   owner_id: string
   node_id: string
   name: string
-  /** JSON of the template as it was when the server was made: a later edit of the template changes no server behind its owner's back. */
+  /** The template's id. */
   template: string
+  /** The template as it was when the server was made: a later edit of it changes no server behind its owner's back. */
+  template_hash: string
   memory: number
   disk: number
   cpu: number

@@ -7,7 +7,7 @@ import type { Caller, WorkspaceMembership } from '../access/index.ts'
 import { isUniqueViolation, type Store } from '../db/index.ts'
 import { insertAllocation, portsTaken } from '../network/index.ts'
 import { type LiveNode, nodeAway, nodeById } from '../nodes/index.ts'
-import { checkVariables } from '../templates/index.ts'
+import { checkVariables, keepTemplate } from '../templates/index.ts'
 import { deleteServer } from './delete.ts'
 import { placementAttemptsMax } from './limits.ts'
 import { type Candidate, firstFreePort, freeMib, rankNodes } from './placement.ts'
@@ -102,7 +102,8 @@ async function place(
     owner_id: caller.userId,
     node_id: node.id,
     name: input.name,
-    template: JSON.stringify(template),
+    template: template.id,
+    template_hash: await keepTemplate(trx, template),
     memory: resources.memory,
     disk: resources.disk,
     cpu: resources.cpu,

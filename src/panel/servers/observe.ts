@@ -58,13 +58,13 @@ export class NodeReports {
   }
 
   async #removed(node: LiveNode, id: string): Promise<void> {
+    this.#world.states.forget(node.id, id)
     const row = await serverDetail(this.#world.db.kysely, id)
     if (row?.node_id === node.id && row.deleted_at === null) {
       this.#world.log.warn(
         { node: node.name, server: id },
         'the node says that it has removed a server that nobody deleted',
       )
-      this.#world.states.forget(node.id, id)
     }
   }
 

@@ -1,6 +1,7 @@
 import { Queue } from '../../lib/queue.ts'
 import { allocationsOf } from '../network/index.ts'
 import { answerOf } from '../nodes/index.ts'
+import { keptTemplate } from '../templates/index.ts'
 import { deletionRetryMs } from './limits.ts'
 import { specOf } from './spec.ts'
 import { removeServer, serverDetail } from './store.ts'
@@ -27,7 +28,8 @@ export class Pusher implements AsyncDisposable {
       const row = await serverDetail(db.kysely, serverId)
       if (!row || row.deleted_at !== null) return
       const node = nodes.need({ id: row.node_id, name: row.node_name })
-      const spec = specOf(row, await allocationsOf(db.kysely, [serverId]), row.public_address)
+      const template = await keptTemplate(db.kysely, row.template_hash)
+      const spec = specOf(row, template, await allocationsOf(db.kysely, [serverId]), row.public_address)
       const state = await answerOf(node.name, node.client.putServer({ params: { server: serverId }, body: spec }))
       const now = await serverDetail(db.kysely, serverId)
       if (now && now.deleted_at === null) return states.offer(node, state, now.suspended_at !== null)

@@ -1,10 +1,7 @@
 import { z } from 'zod'
 import { ServerSpec } from '../../contract/node.ts'
-import { Template } from '../../contract/template.ts'
+import type { Template } from '../../contract/template.ts'
 import type { AllocationRow, ServerRow } from '../db/index.ts'
-
-/** The template as it was when the server was made. */
-export const templateOf = (row: Pick<ServerRow, 'template'>): Template => Template.parse(JSON.parse(row.template))
 
 export const variablesOf = (row: Pick<ServerRow, 'variables'>): Record<string, string> =>
   Variables.parse(JSON.parse(row.variables))
@@ -12,6 +9,7 @@ export const variablesOf = (row: Pick<ServerRow, 'variables'>): Record<string, s
 /** What the node shall make of the server. A port is tunnelled where no public address leads to it. */
 export function specOf(
   row: ServerRow,
+  template: Template,
   allocations: readonly AllocationRow[],
   publicAddress: string | null,
 ): ServerSpec {
@@ -19,7 +17,7 @@ export function specOf(
     id: row.id,
     revision: row.revision,
     name: row.name,
-    template: templateOf(row),
+    template,
     resources: { memory: row.memory, disk: row.disk, cpu: row.cpu },
     variables: variablesOf(row),
     allocations: [...allocations]

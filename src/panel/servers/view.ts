@@ -4,7 +4,7 @@ import { ServerState } from '../../contract/node.ts'
 import { isoTime } from '../../lib/clock.ts'
 import type { ServerRow } from '../db/index.ts'
 import { type AllocationWithTunnel, addressText, allocationView, publicAddressOf } from '../network/index.ts'
-import { templateOf, variablesOf } from './spec.ts'
+import { variablesOf } from './spec.ts'
 import { liveUsage } from './states.ts'
 import { type Status, statusOf } from './status.ts'
 import type { ServerDetail } from './store.ts'
@@ -39,7 +39,7 @@ export function summaryView(
     memory: row.memory,
     disk: row.disk,
     cpu: row.cpu,
-    template: templateOf(row).id,
+    template: row.template,
     address: primaryAddress(world, row, allocations),
     createdAt: isoTime(row.created_at),
   }
@@ -64,7 +64,7 @@ export function serverView(
     resources: { memory: row.memory, disk: row.disk, cpu: row.cpu },
     usage: live ? liveUsage(live, world.clock.now()) : null,
     lastExit: last?.lastExit ? { ...last.lastExit, at: isoTime(last.lastExit.at) } : null,
-    template: templateOf(row).id,
+    template: row.template,
     variables: variablesOf(row),
     node: { id: row.node_id, name: row.node_name, online: node !== null },
     address: primaryAddress(world, row, allocations),
