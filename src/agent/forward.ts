@@ -1,6 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { pipeline } from 'node:stream'
-import { LinkError, type LinkStream } from '../link/index.ts'
+import { LinkError, type LinkStream, splice } from '../link/index.ts'
 
 /** Where a tunnel leads: declared on this machine, never by the edge. */
 export interface LocalTarget {
@@ -47,17 +46,10 @@ export function forward(stream: LinkStream, target: LocalTarget): Socket {
     clearTimeout(late)
     service.off('error', unreachable)
     stream.off('close', gone)
-    // An error of either side has destroyed the other by the time the callback runs.
-    pipeline(stream, service, ignore)
-    pipeline(service, stream, (error) => {
-      if (error && !stream.destroyed) stream.destroy(new LinkError('closed', 'the service broke the connection'))
-    })
-    stream.once('close', () => service.destroy())
+    void splice(stream, service)
   })
   return service
 }
-
-const ignore = (): void => undefined
 
 function reasonOf(error: Error): string {
   const code = 'code' in error ? error.code : undefined
