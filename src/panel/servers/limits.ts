@@ -15,3 +15,6 @@ export const placementAttemptsMax = 5
 
 /** How many unknown servers of one link are named in the log: enough to notice, too few to flood it. */
 export const strangersLoggedMax = 20
+
+/** How many servers' details are remembered: every server of the largest installation we design for. */
+export const detailsMax = 10_000

@@ -6,7 +6,6 @@ import type { PanelContexts } from '../access/index.ts'
 import { allocationsOf } from '../network/index.ts'
 import { visibleServers } from './list.ts'
 import type { Servers } from './servers.ts'
-import { serverDetail } from './store.ts'
 import { serverView, summaryView } from './view.ts'
 
 const { consoleLog, consoleCommand, allocations, ...own } = serverOperations
@@ -17,12 +16,9 @@ export const ownServerOperations = own
 export function serverHandlers(servers: Servers): Handlers<typeof ownServerOperations, PanelContexts> {
   const { world } = servers
   const viewOf = async (id: string) => {
-    const [row, allocations] = await Promise.all([
-      serverDetail(world.db.kysely, id),
-      allocationsOf(world.db.kysely, [id]),
-    ])
-    if (!row || row.deleted_at !== null) throw notFound(`Server ${id}`)
-    return serverView(world, row, allocations)
+    const described = await servers.details.of(id)
+    if (!described) throw notFound(`Server ${id}`)
+    return serverView(world, described.row, described.allocations)
   }
   return {
     servers: async ({ caller, query, request }) => {

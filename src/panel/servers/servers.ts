@@ -7,6 +7,7 @@ import { answerOf, type NodeClient } from '../nodes/index.ts'
 import { mustAllowPower, mustAllowReinstall } from './can.ts'
 import { createServer } from './create.ts'
 import { deleteServer } from './delete.ts'
+import { ServerDetails } from './details.ts'
 import { NodeReports } from './observe.ts'
 import { Pusher } from './push.ts'
 import { reconcile } from './reconcile.ts'
@@ -22,6 +23,8 @@ type NewServerInput = Parameters<typeof createServer>[4]
 export class Servers implements AsyncDisposable {
   readonly #world: ServersWorld
   readonly #pusher: Pusher
+  /** What replies show of servers. */
+  readonly details: ServerDetails
   readonly #stopObserving: () => void
   readonly #running = new Set<Promise<void>>()
 
@@ -30,6 +33,7 @@ export class Servers implements AsyncDisposable {
     const reports = new NodeReports(world)
     this.#world = world
     this.#pusher = new Pusher(world)
+    this.details = new ServerDetails(world)
     this.#stopObserving = world.nodes.observe({
       up: async (node) => this.#track(reconcile(world, this.#pusher, node)),
       event: (node, event) => reports.take(node, event),
@@ -103,6 +107,7 @@ export class Servers implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopObserving()
+    this.details[Symbol.dispose]()
     await this.#pusher[Symbol.asyncDispose]()
     await Promise.allSettled([...this.#running])
   }
