@@ -38,7 +38,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   await chmod(dataDir, 0o700)
 
   const tools = await findNodeTools()
-  const runtime = await openRuntime({ dataDir, tools, log, prefer })
+  const runtime = closer.use(await openRuntime({ dataDir, tools, log, prefer }))
   const packages = closer.use(await openSharedPackages(join(dataDir, 'packages'), tools))
   const servers = closer.use(
     await openServers({ dataDir, runtime, packages, debian: createDebianPackages(), clock, log }),

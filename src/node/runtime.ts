@@ -7,7 +7,7 @@ import type { NodeCapabilities } from '../contract/node.ts'
  * that the process itself holds open, output is appended to `console.log`, and how it ended is written to `status`, all in
  * the server's folder; no process of ours is needed in between.
  */
-export interface Runtime {
+export interface Runtime extends AsyncDisposable {
   readonly capabilities: NodeCapabilities
   /** Where things are as the server's processes see them. */
   places(request: { folder: string; shared: string | null }): Places

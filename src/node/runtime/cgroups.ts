@@ -9,6 +9,8 @@ export interface Cgroups {
   readonly version: 1 | 2
   readonly controls: { memory: boolean; cpu: boolean; processes: boolean }
   group(name: string): Cgroup
+  /** Removes this node's folder of groups where it is empty. */
+  close(): Promise<void>
 }
 
 export interface Cgroup {
@@ -75,6 +77,7 @@ async function findV1(mounts: Mount[], parent: string, processesMax: number): Pr
     version: 1,
     controls: { memory: Boolean(trees.memory), cpu: Boolean(trees.cpu), processes: Boolean(trees.pids) },
     group: (name) => groupV1(trees, name, processesMax),
+    close: () => removeEmpty(Object.values(trees)),
   }
 }
 
@@ -149,7 +152,12 @@ async function findV2(mounts: Mount[], parent: string, processesMax: number): Pr
         processes: enabled.includes('pids'),
       }
       if (controls.memory || controls.cpu || controls.processes) {
-        return { version: 2, controls, group: (name) => groupV2(join(tree, name), controls, processesMax) }
+        return {
+          version: 2,
+          controls,
+          group: (name) => groupV2(join(tree, name), controls, processesMax),
+          close: () => removeEmpty([tree]),
+        }
       }
       await rmdir(tree).catch(() => undefined)
     }
@@ -215,6 +223,11 @@ async function canCreate(folder: string): Promise<boolean> {
   } catch {
     return false
   }
+}
+
+async function removeEmpty(folders: readonly string[]): Promise<void> {
+  // Groups of servers that still run keep it.
+  for (const folder of folders) await rmdir(folder).catch(() => undefined)
 }
 
 async function readNumber(path: string | null): Promise<number | null> {

@@ -89,7 +89,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
 }
 
 function withCapabilities(
-  runtime: Omit<Runtime, 'capabilities'>,
+  runtime: Omit<Runtime, 'capabilities' | typeof Symbol.asyncDispose>,
   kind: Pick<NodeCapabilities, 'runtime' | 'isolation'>,
   warnings: string[],
   cgroups: Cgroups | null,
@@ -116,7 +116,7 @@ function withCapabilities(
     processLimit: controls.processes,
     warnings,
   }
-  return Object.assign(runtime, { capabilities })
+  return Object.assign(runtime, { capabilities, [Symbol.asyncDispose]: async () => cgroups?.close() })
 }
 
 async function installBubblewrap(log: Log): Promise<boolean> {

@@ -28,6 +28,7 @@ async function twoLives(t: TestContext, runtime: 'sandbox' | 'process' = 'sandbo
   }
   const phase = (wanted: string) => until((event) => event.type === 'state' && event.state.phase === wanted)
   let successor: Servers | null = null
+  let closeRuntime: () => Promise<void> = async () => undefined
   t.after(async () => {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGKILL')
@@ -36,13 +37,16 @@ async function twoLives(t: TestContext, runtime: 'sandbox' | 'process' = 'sandbo
     const servers = successor ?? (await open())
     for (const { id } of servers.list()) await servers.remove(id)
     await servers[Symbol.asyncDispose]()
+    await closeRuntime()
     await rm(dataDir, { recursive: true, force: true })
   })
   const open = async (): Promise<Servers> => {
     const packages = await openSharedPackages(join(dataDir, 'packages'), await findNodeTools())
+    const opened = await openTestRuntime(dataDir, { runtime })
+    closeRuntime = async () => opened[Symbol.asyncDispose]()
     return openServers({
       dataDir,
-      runtime: await openTestRuntime(dataDir, { runtime }),
+      runtime: opened,
       packages,
       debian: createDebianPackages(),
       clock: systemClock,
@@ -196,4 +200,21 @@ test('processes of another boot, and ids that belong to somebody else now, are n
   )
   const state = (await reopen()).get(spec.id).state()
   assert.deepEqual([state.phase, state.lastExit?.code], ['offline', null])
+})
+
+test('a server whose launcher was killed plays on, is known, and can be stopped', async (t) => {
+  const { started, phase, kill, reopen, folder } = await twoLives(t)
+  const spec = await makeSpec()
+  await started(spec)
+  await phase('running')
+  await inFile(join(folder(spec.id), 'status'), 'child-start')
+  const launcher = /"launcher":"(\d+) /.exec(await readFile(join(folder(spec.id), 'status'), 'utf8'))?.[1]
+  await kill()
+  process.kill(Number(launcher), 'SIGKILL')
+  const servers = await reopen()
+  assert.equal(servers.get(spec.id).state().phase, 'running')
+  await ask(servers, spec.id, 'echo alive', 'echo alive')
+  await servers.get(spec.id).power('stop')
+  const state = await reached(servers, spec.id, 'offline')
+  assert.deepEqual([state.lastExit?.code, state.lastExit?.crashed], [null, false])
 })

@@ -56,6 +56,8 @@ export interface World {
 }
 
 export interface WorldOptions {
+  /** An existing empty folder; else a temporary one. */
+  dataDir?: string
   runtime?: 'sandbox' | 'process'
   clock?: Clock
   processesMax?: number
@@ -63,7 +65,7 @@ export interface WorldOptions {
 
 /** A node without its API, in a temporary folder, on the real system. */
 export async function openWorld(t: TestContext, options: WorldOptions = {}): Promise<World> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'pharos-node-'))
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'pharos-node-')))
   const runtime = await openTestRuntime(dataDir, options)
   const packages = await openSharedPackages(join(dataDir, 'packages'), await findNodeTools())
   const open = (): Promise<Servers> =>
@@ -89,6 +91,7 @@ export async function openWorld(t: TestContext, options: WorldOptions = {}): Pro
     for (const { id } of world.servers.list()) await world.servers.remove(id)
     await world.servers[Symbol.asyncDispose]()
     await packages[Symbol.asyncDispose]()
+    await runtime[Symbol.asyncDispose]()
     await rm(dataDir, { recursive: true, force: true })
   })
   return world
