@@ -16,11 +16,12 @@ export class Release {
     this.#count = count
   }
 
-  /** As `target.write`, at the end of this turn. False: wait for `drain`. */
+  /** Writes at the end of this turn. False: wait for `drain`. */
   write(target: Writable, chunk: Buffer): boolean {
     if (target.writableEnded || target.destroyed) return true
     this.#hold(target, false)
-    return target.write(chunk)
+    target.write(chunk)
+    return target.writableLength < heldBytesMax
   }
 
   /** As `target.end`, after what was written. */
@@ -49,3 +50,9 @@ export class Release {
     } else if (ends && !held) this.#held.set(target, true)
   }
 }
+
+/**
+ * What one target may hold before its source is stopped. A turn brings more than a stream's own mark (64 KiB) when a download
+ * runs, and stopping it every turn costs a third of its CPU; a slow reader pins no more than this.
+ */
+const heldBytesMax = 256 * 1024
