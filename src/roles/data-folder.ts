@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { AppError, conflict } from '../contract/errors.ts'
 import { newShortId } from '../lib/ids.ts'
 
@@ -14,7 +14,7 @@ const takeoverTries = 5
  */
 export async function holdDataFolder(dataDir: string, role: string): Promise<AsyncDisposable> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    await makeFolder(dataDir)
   } catch (cause) {
     throw unusable(dataDir, cause)
   }
@@ -44,6 +44,21 @@ export async function holdDataFolder(dataDir: string, role: string): Promise<Asy
     async [Symbol.asyncDispose]() {
       await rm(lock, { force: true })
     },
+  }
+}
+
+/** Node's own recursive `mkdir` never ends where the system says that a folder which is there is not (as /proc does). */
+async function makeFolder(path: string): Promise<void> {
+  const make = (): Promise<void> => mkdir(path, { mode: 0o700 })
+  try {
+    await make()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    const parent = dirname(path)
+    if (code !== 'ENOENT' || existsSync(parent)) throw error
+    await makeFolder(parent)
+    await make()
   }
 }
 

@@ -43,13 +43,13 @@ export async function joinNode(settings: Located<NodeSettings>, token: string, s
 }
 
 /** Starts the node with its own part of the data folder. */
-export function startNodeRole(
+export async function startNodeRole(
   { dataDir, logLevel }: Pick<Located<NodeSettings>, 'dataDir' | 'logLevel'>,
-  panel: PanelEndpoint,
-  credential: Secret,
+  { panel, credential, root }: { panel: PanelEndpoint; credential: Secret; root: string },
 ): Promise<Node> {
+  const { version } = Program.parse(JSON.parse(await readFile(join(root, 'package.json'), 'utf8')))
   return startNode(
-    { dataDir: join(dataDir, 'node'), panels: [panel], credential },
+    { dataDir: join(dataDir, 'node'), panels: [panel], credential, version },
     { log: createLog({ level: logLevel, name: 'node' }) },
   )
 }
@@ -59,10 +59,14 @@ async function run(
   { panel, credential }: Membership,
   session: Session,
 ): Promise<void> {
-  await using _node = await startNodeRole(settings, panel, new Secret(credential))
+  const { root } = session
+  await using node = await startNodeRole(settings, { panel, credential: new Secret(credential), root })
   session.say(`Node up, for the panel at ${panel.host}:${panel.port}. Ctrl-C stops the node; its servers keep running.`)
+  for (const warning of node.capabilities.warnings) session.say(`  Note: ${warning}`)
   await untilInterrupted(session.signal)
 }
+
+const Program = z.looseObject({ version: z.string() })
 
 /** What a machine keeps of having joined: readable by its user alone. */
 const Membership = z.strictObject({ nodeId: z.string(), credential: z.string(), panel: PanelEndpoint })

@@ -28,7 +28,8 @@ export async function runUp(settings: Located<UpSettings>, { signal, root, say }
   const localEdge = await panel.registerLocalEdge(localName)
   const edge = closer.use(await startEdgeRole(settings, { panels: [address], credential: localEdge.credential }))
   const localNode = await panel.registerLocalNode(localName)
-  closer.use(await startNodeRole(settings, address, localNode.credential))
+  const { credential } = localNode
+  const node = closer.use(await startNodeRole(settings, { panel: address, credential, root }))
   const linked = await bothLinked(panel, [localEdge.edgeId, localNode.nodeId], signal)
   if (signal.aborted) return
 
@@ -40,6 +41,7 @@ export async function runUp(settings: Located<UpSettings>, { signal, root, say }
       `  Panel    ${panel.url}`,
       `  Tunnels  ${edgeScheme}://<name>.<workspace>.${edgeBase}:${edge.httpPort}, and ports ${edgeTcpPorts.first}-${edgeTcpPorts.last} of ${edgeHost}`,
       `  Data     ${dataDir}`,
+      ...node.capabilities.warnings.map((warning) => `  Note     ${warning}`),
       ...(linked ? [] : ['', 'The node or the edge is not linked to the panel yet; --log-level info says why.']),
       await ownerWords(panel, root),
     ]

@@ -31,13 +31,6 @@ const panelOnly = {
   }),
 }
 
-const nodeOnly = {
-  nodeName: optionalText({
-    help: 'what this machine is called in the panel',
-    expected: 'a name of at most 80 characters',
-  }),
-}
-
 const edgeOnly = {
   edgeListenHost: host({ help: 'the address the edge listens on', default: '0.0.0.0' }),
   edgeHost: host({
@@ -78,7 +71,7 @@ const edgeAlone = {
   edgeTokensFile: optionalText({ help: 'instead of panels: a JSON file of tokens and slugs', expected: 'a file' }),
 }
 
-export const upSettings = { ...common, ...panelOnly, ...nodeOnly, ...edgeOnly }
+export const upSettings = { ...common, ...panelOnly, ...edgeOnly }
 export const panelSettings = { ...common, ...panelOnly }
 export const nodeSettings = { ...common }
 export const edgeSettings = { ...common, ...edgeOnly, ...edgeAlone }

@@ -20,9 +20,9 @@ export async function forwardUntilStopped(
   signal.addEventListener('abort', () => ended.resolve(), { once: true })
 
   const giveUp = (id: string, why: string): void => {
-    out.talk(`${id}: ${why}`)
     waiting.delete(id)
-    if (waiting.size === 0) ended.reject(new CommandError(`No tunnel is left. ${why}`))
+    if (waiting.size > 0) out.talk(`${id}: ${why}`)
+    else ended.reject(new CommandError(`${id}: ${why}`))
   }
   const onEvent = (event: AgentEvent): void => {
     const edge = `${event.edge.host}:${event.edge.port}`
