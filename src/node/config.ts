@@ -15,6 +15,8 @@ export const NodeConfig = z.strictObject({
     .transform((value) => (value instanceof Secret ? value : new Secret(value))),
   /** `process` runs servers without a sandbox even where one works. */
   runtime: z.enum(['sandbox', 'process']).default('sandbox'),
+  /** Of the software, for people. */
+  version: z.string().max(100).default('unknown'),
 })
 export type NodeConfig = z.output<typeof NodeConfig>
 export type NodeConfigInput = z.input<typeof NodeConfig>

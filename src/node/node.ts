@@ -31,7 +31,7 @@ export interface Node extends AsyncDisposable {
  * servers have been found; links come and go. Disposing leaves the servers running.
  */
 export async function startNode(input: NodeConfigInput, overrides: NodeOverrides): Promise<Node> {
-  const { dataDir, panels, credential, runtime: prefer } = NodeConfig.parse(input)
+  const { dataDir, panels, credential, runtime: prefer, version } = NodeConfig.parse(input)
   const { log, clock = systemClock, dial = tlsDialler } = overrides
   await using closer = new AsyncDisposableStack()
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
@@ -49,7 +49,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const api = closer.use(
     await createNodeApi({
       servers,
-      facts: () => readFacts(dataDir, runtime.capabilities),
+      facts: () => readFacts(dataDir, version, runtime.capabilities),
       putEdges: (list) => edges.put(list),
       log,
     }),

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -15,37 +16,8 @@ import { findNodeTools } from '../runtime/node-tools.ts'
 import type { Runtime } from '../runtime.ts'
 import { openServers, type Servers } from '../supervisor/servers.ts'
 
-/**
- * The game of the tests: says it is ready, answers `echo …`, and does what a bad game does when told: `eat` takes all memory,
- * `fork` starts processes, `crash N` ends, `deaf` ignores the stop.
- */
-export const game = `
-const { spawn } = require('node:child_process')
-const { createInterface } = require('node:readline')
-let deaf = false
-const hoard = []
-const commands = {
-  echo: (text) => console.log('echo ' + text),
-  env: (name) => console.log('env ' + name + '=' + process.env[name]),
-  stop: () => { if (!deaf) { console.log('bye'); process.exit(0) } },
-  crash: (code) => process.exit(Number(code)),
-  deaf: () => { deaf = true; console.log('deaf now') },
-  flood: (count) => { for (let line = 0; line < Number(count); line++) console.log('flood ' + line) },
-  eat: () => { for (;;) hoard.push(Buffer.alloc(4 * 1024 * 1024, 1)) },
-  fork: (count) => {
-    let failed = 0
-    for (let child = 0; child < Number(count); child++) spawn('sleep', ['100'], { stdio: 'ignore' }).on('error', () => { if (++failed === 1) console.log('fork refused') })
-  },
-  eval: (code) => { try { console.log('eval ' + JSON.stringify(eval(code))) } catch (error) { console.log('eval failed ' + error.code) } },
-}
-createInterface({ input: process.stdin }).on('line', (line) => {
-  const [name, ...rest] = line.split(' ')
-  commands[name]?.(rest.join(' '))
-})
-process.on('SIGTERM', () => { console.log('got SIGTERM'); process.exit(0) })
-setInterval(() => {}, 1000)
-if (process.env.MODE !== 'silent') console.log('Ready to play')
-`
+/** The source of the tests' game: see `game.cjs`. */
+const game = readFileSync(join(import.meta.dirname, 'game.cjs'), 'utf8')
 
 export interface World {
   dataDir: string
