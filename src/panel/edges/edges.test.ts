@@ -1,0 +1,305 @@
+import assert from 'node:assert/strict'
+import { testOnEachDatabase } from '../../../test/databases.ts'
+import { FakeEdge } from '../../../test/world/fake-edge.ts'
+import { addMember, eventually, type PanelWorld, startAcme, startPanelWorld } from '../../../test/world/panel.ts'
+import type { AgentIdentity } from '../../contract/edge.ts'
+import type { TunnelRequest } from '../../contract/tunnel.ts'
+import { dialLink, LinkError, tlsDialler } from '../../link/index.ts'
+
+const verify = (edge: FakeEdge, credential: string) =>
+  edge.panel.verifyAgent({ body: { credential, address: '192.0.2.1' } })
+const claim = (edge: FakeEdge, agent: AgentIdentity, tunnel: TunnelRequest) =>
+  edge.panel.claimTunnel({ body: { agent, tunnel } })
+
+testOnEachDatabase('accepts an edge by its credential alone, and knows it again', async (database) => {
+  await using world = await startAcme(database)
+  const made = await world.acme.createEdge({ body: { name: 'fra' } })
+  assert.deepEqual(made.panel, { port: world.panel.port, pin: world.panel.pin })
+  await assert.rejects(world.acme.createEdge({ body: { name: 'fra' } }), { code: 'conflict' })
+  await assert.rejects(FakeEdge.connect(world, made.id, 'phe_wrong'), { name: 'LinkError', code: 'unauthorized' })
+  assert.equal((await world.acme.workspace()).provisioned, false)
+  await using edge = await FakeEdge.connect(world, made.id, made.credential)
+  const [listed] = await eventually(async () => {
+    const { edges } = await world.acme.edges()
+    return edges.length > 0 && edges
+  }, 'the edge is listed')
+  assert.deepEqual(listed, {
+    id: edge.id,
+    host: 'edge.example.org',
+    port: 4680,
+    pin: 'pin-of-the-edge',
+    base: 'tunnels.example.org',
+    online: true,
+  })
+  const workspace = await world.acme.workspace()
+  assert.deepEqual([workspace.provisioned, workspace.tunnelBase], [true, 'acme.tunnels.example.org'])
+  edge.link.close('going away')
+  await eventually(async () => !(await world.acme.workspace()).provisioned, 'the edge is away')
+  assert.equal((await world.acme.workspace()).tunnelBase, 'acme.tunnels.example.org')
+  assert.equal((await world.acme.edges()).edges[0]?.online, false)
+})
+
+testOnEachDatabase('refuses a hello that is none, and streams that are not for its API', async (database) => {
+  await using world = await startAcme(database)
+  const hello = (value: unknown) =>
+    dialLink({
+      dialler: tlsDialler({ host: '127.0.0.1', port: world.panel.port, pin: world.panel.pin }),
+      hello: value,
+      events: { onStream: (stream) => stream.destroy() },
+    })
+  for (const bad of [null, {}, { role: 'edge' }, { role: 'admin', version: 1 }])
+    await assert.rejects(hello(bad), { code: 'refused' })
+  await using edge = await FakeEdge.register(world, 'edge')
+  const stream = edge.link.open({ protocol: 'shell' })
+  const error = await new Promise((resolve) => stream.once('error', resolve))
+  assert.ok(error instanceof LinkError && error.code === 'refused')
+})
+
+testOnEachDatabase('tells an edge whose credential it has', async (database) => {
+  await using world = await startAcme(database)
+  await using edge = await FakeEdge.register(world, 'edge')
+  const agent = await verify(edge, world.key)
+  assert.equal(agent.kind === 'key' && agent.slug, 'acme')
+  const node = await world.panel.registerLocalNode('box')
+  assert.deepEqual(await verify(edge, node.credential.reveal()), { kind: 'node', nodeId: node.nodeId })
+  const expiring = await world.acme.createToken()
+  await world.acme.revokeToken({ params: { id: expiring.id } })
+  for (const credential of ['phk_wrong', '', expiring.token])
+    await assert.rejects(verify(edge, credential), { code: 'unauthorized' })
+})
+
+testOnEachDatabase('keeps a name and a port for the workspace, the same each time it is asked', async (database) => {
+  await using world = await startAcme(database)
+  await using edge = await FakeEdge.register(world, 'edge')
+  const agent = await verify(edge, world.key)
+  const web = await claim(edge, agent, { kind: 'http', name: 'web' })
+  assert.deepEqual(web.target, {
+    kind: 'http',
+    hosts: ['web.acme.tunnels.example.org', 'web-acme.tunnels.example.org'],
+  })
+  assert.equal(web.url, 'http://web.acme.tunnels.example.org:4680')
+  assert.deepEqual(await claim(edge, agent, { kind: 'http', name: 'web' }), web)
+  const game = await claim(edge, agent, { kind: 'tcp', name: 'game' })
+  assert.deepEqual([game.target, game.url], [{ kind: 'tcp', port: 30_000 }, 'tcp://edge.example.org:30000'])
+  assert.deepEqual(await claim(edge, agent, { kind: 'tcp', name: 'game' }), game)
+  const moved = await claim(edge, agent, { kind: 'tcp', name: 'game', port: 30_003 })
+  assert.deepEqual([moved.tunnelId, moved.url], [game.tunnelId, 'tcp://edge.example.org:30003'])
+  await edge.panel.reportOpenTunnels({
+    body: [{ tunnelId: web.tunnelId, since: 1_780_000_000_000, agentAddress: '192.0.2.1', connections: 3 }],
+  })
+  const { tunnels } = await world.acme.tunnels()
+  assert.deepEqual(
+    tunnels
+      .map(({ name, kind, url, open, connections, serverId }) => ({ name, kind, url, open, connections, serverId }))
+      .sort((a, b) => a.name.localeCompare(b.name)),
+    [
+      { name: 'game', kind: 'tcp', url: 'tcp://edge.example.org:30003', open: false, connections: 0, serverId: null },
+      { name: 'web', kind: 'http', url: web.url, open: true, connections: 3, serverId: null },
+    ],
+  )
+})
+
+testOnEachDatabase('refuses what is taken, out of range, of another kind, or not for this agent', async (database) => {
+  await using world = await startAcme(database)
+  await using edge = await FakeEdge.register(world, 'edge')
+  const bob = await addMember(world, 'bob@example.com')
+  await world.client(bob.key).createWorkspace({ body: { name: 'Bob', slug: 'bobs' } })
+  const reply = await fetch(`${world.api}/tokens`, {
+    method: 'POST',
+    headers: { cookie: bob.cookie, origin: new URL(world.api).origin, 'x-pharos-workspace': 'bobs' },
+  })
+  const agent = await verify(edge, world.key)
+  const other = await verify(edge, ((await reply.json()) as { token: string }).token)
+  assert.ok(agent.kind === 'key' && other.kind === 'key')
+  await claim(edge, agent, { kind: 'tcp', name: 'game', port: 30_001 })
+  await claim(edge, agent, { kind: 'http', name: 'web' })
+  const elsewhere = await claim(edge, other, { kind: 'http', name: 'web' })
+  assert.equal(elsewhere.url, 'http://web.bobs.tunnels.example.org:4680')
+  const node = { kind: 'node', nodeId: 'node_1' } as const
+  for (const [who, request, code] of [
+    [other, { kind: 'tcp', name: 'mine', port: 30_001 }, 'conflict'],
+    [agent, { kind: 'tcp', name: 'low', port: 22 }, 'invalid_request'],
+    [agent, { kind: 'tcp', name: 'web' }, 'conflict'],
+    [agent, { kind: 'http', name: 'game' }, 'conflict'],
+    [agent, { kind: 'http', name: 'Web' }, 'invalid_request'],
+    [agent, { kind: 'allocation', allocation: 'alloc_1' }, 'forbidden'],
+    [node, { kind: 'http', name: 'web' }, 'forbidden'],
+    [node, { kind: 'allocation', allocation: 'alloc_1' }, 'not_found'],
+    [{ ...agent, workspaceId: other.workspaceId }, { kind: 'http', name: 'mine' }, 'unauthorized'],
+    [{ ...agent, keyId: 'tok_none' }, { kind: 'http', name: 'mine' }, 'unauthorized'],
+  ] as const)
+    await assert.rejects(claim(edge, who, request), { code }, JSON.stringify(request))
+  for (let port = 0; port < 4; port++) await claim(edge, agent, { kind: 'tcp', name: `more-${port}` })
+  await assert.rejects(claim(edge, agent, { kind: 'tcp', name: 'full' }), { code: 'conflict' })
+})
+
+testOnEachDatabase('gives a port to one of several that want it at the same moment', async (database) => {
+  await using world = await startAcme(database)
+  await using edge = await FakeEdge.register(world, 'edge')
+  const agent = await verify(edge, world.key)
+  const outcomes = await Promise.allSettled(
+    ['a', 'b', 'c'].map((name) => claim(edge, agent, { kind: 'tcp', name, port: 30_002 })),
+  )
+  assert.deepEqual(
+    outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason.code] : [])),
+    ['conflict', 'conflict'],
+  )
+  const same = await Promise.all([1, 2, 3].map(() => claim(edge, agent, { kind: 'http', name: 'web' })))
+  assert.equal(new Set(same.map(({ tunnelId }) => tunnelId)).size, 1)
+})
+
+testOnEachDatabase('opens a server’s port for the node that runs it, and for no other', async (database) => {
+  await using world = await startAcme(database)
+  await using edge = await FakeEdge.register(world, 'edge')
+  const box = await world.panel.registerLocalNode('box')
+  const other = await world.panel.registerLocalNode('other')
+  const { kysely } = world.database
+  const { id: workspaceId } = await kysely.selectFrom('workspaces').select('id').executeTakeFirstOrThrow()
+  await kysely
+    .insertInto('servers')
+    .values({
+      id: '1a7ce997',
+      workspace_id: workspaceId,
+      owner_id: world.account.id,
+      node_id: box.nodeId,
+      name: 'Lobby',
+      template: '{}',
+      memory: 1,
+      disk: 1,
+      cpu: 1,
+      variables: '{}',
+      restart_on_crash: 0,
+      start_when_installed: 0,
+      suspended_at: null,
+      deleted_at: null,
+      revision: 1,
+      state: null,
+      created_at: 1,
+    })
+    .execute()
+  await kysely
+    .insertInto('allocations')
+    .values({
+      id: 'alloc_1',
+      node_id: box.nodeId,
+      server_id: '1a7ce997',
+      port: 25_565,
+      primary_port: 1,
+      notes: null,
+      created_at: 1,
+    })
+    .execute()
+  await kysely
+    .insertInto('tunnels')
+    .values({
+      id: 'tun_1',
+      workspace_id: workspaceId,
+      name: 'lobby',
+      kind: 'tcp',
+      edge_port: 30_001,
+      allocation_id: 'alloc_1',
+      created_at: 1,
+      deleted_at: null,
+    })
+    .execute()
+  const request = { kind: 'allocation', allocation: 'alloc_1' } as const
+  const grant = await claim(edge, { kind: 'node', nodeId: box.nodeId }, request)
+  assert.deepEqual([grant.tunnelId, grant.url], ['tun_1', 'tcp://edge.example.org:30001'])
+  await assert.rejects(claim(edge, { kind: 'node', nodeId: other.nodeId }, request), { code: 'not_found' })
+  await assert.rejects(claim(edge, await verify(edge, world.key), { kind: 'tcp', name: 'lobby' }), { code: 'conflict' })
+  assert.equal((await world.acme.tunnels()).tunnels[0]?.serverId, 'servers/1a7ce997')
+  await assert.rejects(world.acme.deleteTunnel({ params: { tunnel: 'tun_1' } }), { code: 'conflict' })
+  await kysely.updateTable('workspaces').set({ suspended_at: 1 }).execute()
+  await assert.rejects(claim(edge, { kind: 'node', nodeId: box.nodeId }, request), { code: 'forbidden' })
+})
+
+testOnEachDatabase('closes a tunnel for good: its port is free, its name keeps its usage', async (database) => {
+  await using world = await startAcme(database)
+  await using edge = await FakeEdge.register(world, 'edge')
+  const agent = await verify(edge, world.key)
+  const game = await claim(edge, agent, { kind: 'tcp', name: 'game', port: 30_004 })
+  const bob = await addMember(world, 'bob@example.com')
+  await world.client(bob.key).createWorkspace({ body: { name: 'Bob', slug: 'bobs' } })
+  const foreign = await fetch(`${world.api}/tunnels/${game.tunnelId}`, {
+    method: 'DELETE',
+    headers: { cookie: bob.cookie, origin: new URL(world.api).origin, 'x-pharos-workspace': 'bobs' },
+  })
+  assert.equal(foreign.status, 404)
+  const remove = () => world.acme.deleteTunnel({ params: { tunnel: game.tunnelId } })
+  assert.deepEqual(await remove(), { id: game.tunnelId, closed: true })
+  await assert.rejects(remove(), { code: 'not_found' })
+  assert.deepEqual((await world.acme.tunnels()).tunnels, [])
+  await eventually(
+    () => edge.revoked.some((told) => told.of === 'tunnel' && told.tunnelId === game.tunnelId),
+    'the edge is told',
+  )
+  await claim(edge, agent, { kind: 'tcp', name: 'other', port: 30_004 })
+  const again = await claim(edge, agent, { kind: 'http', name: 'game' })
+  assert.equal(again.tunnelId, game.tunnelId)
+})
+
+testOnEachDatabase(
+  'tells every edge at once whose key was revoked, who was removed, which node is gone',
+  async (database) => {
+    await using world = await startAcme(database)
+    await using one = await FakeEdge.register(world, 'one')
+    await using two = await FakeEdge.register(world, 'two')
+    const told = (what: object, by = one) =>
+      eventually(
+        () => by.revoked.some((revocation) => JSON.stringify(revocation) === JSON.stringify(what)),
+        JSON.stringify(what),
+      )
+    const { id } = await world.acme.createToken()
+    await world.acme.revokeToken({ params: { id } })
+    await told({ of: 'key', keyId: id })
+    await told({ of: 'key', keyId: id }, two)
+    const bob = await addMember(world, 'bob@example.com')
+    const { tokens } = await world.acme.tokens()
+    const bobs = tokens.find(({ createdBy }) => createdBy === 'bob@example.com')?.id ?? ''
+    await world.acme.removeMember({ params: { member: bob.userId } })
+    await told({ of: 'key', keyId: bobs })
+    const { node } = await world.acme.createNode({ body: { name: 'box' } })
+    await world.acme.deleteNode({ params: { node: node.id } })
+    await told({ of: 'node', nodeId: node.id })
+  },
+)
+
+testOnEachDatabase('ends the link of an edge that is removed, or comes back over another link', async (database) => {
+  await using world = await startAcme(database)
+  const { id, credential } = await world.acme.createEdge({ body: { name: 'edge' } })
+  await using older = await FakeEdge.connect(world, id, credential)
+  await using newer = await FakeEdge.connect(world, id, credential)
+  await older.link.closed
+  assert.equal((await verify(newer, world.key)).kind, 'key')
+  assert.deepEqual(await world.acme.deleteEdge({ params: { edge: id } }), { id, removed: true })
+  await newer.link.closed
+  await assert.rejects(FakeEdge.connect(world, id, credential), { code: 'unauthorized' })
+  await assert.rejects(world.acme.deleteEdge({ params: { edge: id } }), { code: 'not_found' })
+})
+
+testOnEachDatabase(
+  'gives the edge of its own process a new credential each time; the one before stops working',
+  async (database) => {
+    await using world = await startAcme(database)
+    const first = await world.panel.registerLocalEdge('local')
+    await using edge = await FakeEdge.connect(world, first.edgeId, first.credential.reveal())
+    const second = await world.panel.registerLocalEdge('local')
+    assert.equal(second.edgeId, first.edgeId)
+    await edge.link.closed
+    await assert.rejects(FakeEdge.connect(world, first.edgeId, first.credential.reveal()), { code: 'unauthorized' })
+    await using again = await FakeEdge.connect(world, second.edgeId, second.credential.reveal())
+    assert.equal((await verify(again, world.key)).kind, 'key')
+  },
+)
+
+testOnEachDatabase('tells edges what another panel on the same database has revoked', async (database) => {
+  if (database.kind === 'sqlite') return
+  await using world = await startAcme(database)
+  await using second: PanelWorld = await startPanelWorld(database)
+  await using edge = await FakeEdge.register(second, 'edge')
+  const { id, token } = await world.acme.createToken()
+  assert.equal((await second.client(token).workspace()).slug, 'acme')
+  await world.acme.revokeToken({ params: { id } })
+  await eventually(() => edge.revoked.some((told) => told.of === 'key' && told.keyId === id), 'the edge is told')
+  await assert.rejects(second.client(token).workspace(), { code: 'unauthorized' })
+})
