@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Client, createClient } from '../../src/client/index.ts'
@@ -44,6 +44,17 @@ export interface PanelWorldOptions {
   folder?: string
 }
 
+/** The one kind of server that the worlds of these tests have. */
+const plainTemplate = {
+  id: 'plain',
+  name: 'Plain',
+  summary: 'A program',
+  protocols: ['tcp'],
+  resources: { memory: 256, disk: 256, cpu: 1 },
+  start: { command: ['true'] },
+  stop: { by: 'command', command: 'stop' },
+}
+
 /** A whole panel on a free port and a folder of its own. */
 export async function startPanelWorld(
   databaseConfig: DatabaseConfig,
@@ -53,7 +64,9 @@ export async function startPanelWorld(
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'pharos-panel-')))
   if (options.folder === undefined) closer.defer(() => rm(folder, { recursive: true, force: true }))
   const templatesDir = join(folder, 'templates')
-  await mkdir(templatesDir, { recursive: true })
+  await mkdir(join(templatesDir, plainTemplate.id), { recursive: true })
+  // YAML contains JSON.
+  await writeFile(join(templatesDir, plainTemplate.id, 'template.yaml'), JSON.stringify(plainTemplate))
   const config = PanelConfig.parse({
     port: 0,
     dataDir: folder,

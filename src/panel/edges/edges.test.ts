@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { testOnEachDatabase } from '../../../test/databases.ts'
 import { FakeEdge } from '../../../test/world/fake-edge.ts'
+import { FakeNode } from '../../../test/world/fake-node.ts'
 import { addMember, eventually, type PanelWorld, startAcme, startPanelWorld } from '../../../test/world/panel.ts'
 import type { AgentIdentity } from '../../contract/edge.ts'
 import type { TunnelRequest } from '../../contract/tunnel.ts'
@@ -19,10 +20,7 @@ testOnEachDatabase('accepts an edge by its credential alone, and knows it again'
   await assert.rejects(FakeEdge.connect(world, made.id, 'phe_wrong'), { name: 'LinkError', code: 'unauthorized' })
   assert.equal((await world.acme.workspace()).provisioned, false)
   await using edge = await FakeEdge.connect(world, made.id, made.credential)
-  const [listed] = await eventually(async () => {
-    const { edges } = await world.acme.edges()
-    return edges.length > 0 && edges
-  }, 'the edge is listed')
+  const listed = await eventually(async () => (await world.acme.edges()).edges[0], 'the edge is listed')
   assert.deepEqual(listed, {
     id: edge.id,
     host: 'edge.example.org',
@@ -153,63 +151,23 @@ testOnEachDatabase('opens a server’s port for the node that runs it, and for n
   await using edge = await FakeEdge.register(world, 'edge')
   const box = await world.panel.registerLocalNode('box')
   const other = await world.panel.registerLocalNode('other')
-  const { kysely } = world.database
-  const { id: workspaceId } = await kysely.selectFrom('workspaces').select('id').executeTakeFirstOrThrow()
-  await kysely
-    .insertInto('servers')
-    .values({
-      id: '1a7ce997',
-      workspace_id: workspaceId,
-      owner_id: world.account.id,
-      node_id: box.nodeId,
-      name: 'Lobby',
-      template: '{}',
-      memory: 1,
-      disk: 1,
-      cpu: 1,
-      variables: '{}',
-      restart_on_crash: 0,
-      start_when_installed: 0,
-      suspended_at: null,
-      deleted_at: null,
-      revision: 1,
-      state: null,
-      created_at: 1,
-    })
-    .execute()
-  await kysely
-    .insertInto('allocations')
-    .values({
-      id: 'alloc_1',
-      node_id: box.nodeId,
-      server_id: '1a7ce997',
-      port: 25_565,
-      primary_port: 1,
-      notes: null,
-      created_at: 1,
-    })
-    .execute()
-  await kysely
-    .insertInto('tunnels')
-    .values({
-      id: 'tun_1',
-      workspace_id: workspaceId,
-      name: 'lobby',
-      kind: 'tcp',
-      edge_port: 30_001,
-      allocation_id: 'alloc_1',
-      created_at: 1,
-      deleted_at: null,
-    })
-    .execute()
-  const request = { kind: 'allocation', allocation: 'alloc_1' } as const
+  const dialler = tlsDialler({ host: '127.0.0.1', port: world.panel.port, pin: world.panel.pin })
+  await using node = new FakeNode({ dialler, credential: box.credential.reveal() })
+  await node.connect()
+  const lobby = await world.acme.createServer({ body: { name: 'My Lobby!', template: 'plain', node: box.nodeId } })
+  assert.equal(lobby.address, 'edge.example.org:30000')
+  const [tunnel] = (await world.acme.tunnels()).tunnels
+  assert.deepEqual([tunnel?.serverId, tunnel?.open], [lobby.id, false])
+  const { id: tunnelId, name } = tunnel ?? { id: '', name: '' }
+  const request = { kind: 'allocation', allocation: lobby.allocations[0]?.id ?? '' } as const
   const grant = await claim(edge, { kind: 'node', nodeId: box.nodeId }, request)
-  assert.deepEqual([grant.tunnelId, grant.url], ['tun_1', 'tcp://edge.example.org:30001'])
+  assert.deepEqual([grant.tunnelId, grant.url], [tunnelId, 'tcp://edge.example.org:30000'])
   await assert.rejects(claim(edge, { kind: 'node', nodeId: other.nodeId }, request), { code: 'not_found' })
-  await assert.rejects(claim(edge, await verify(edge, world.key), { kind: 'tcp', name: 'lobby' }), { code: 'conflict' })
-  assert.equal((await world.acme.tunnels()).tunnels[0]?.serverId, 'servers/1a7ce997')
-  await assert.rejects(world.acme.deleteTunnel({ params: { tunnel: 'tun_1' } }), { code: 'conflict' })
-  await kysely.updateTable('workspaces').set({ suspended_at: 1 }).execute()
+  await assert.rejects(claim(edge, await verify(edge, world.key), { kind: 'tcp', name }), {
+    code: 'conflict',
+  })
+  await assert.rejects(world.acme.deleteTunnel({ params: { tunnel: tunnelId } }), { code: 'conflict' })
+  await world.database.kysely.updateTable('workspaces').set({ suspended_at: 1 }).execute()
   await assert.rejects(claim(edge, { kind: 'node', nodeId: box.nodeId }, request), { code: 'forbidden' })
 })
 
