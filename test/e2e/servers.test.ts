@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -15,7 +16,10 @@ import { dialLink, tlsDialler } from '../../src/link/index.ts'
 import { startNode } from '../../src/node/index.ts'
 import { PanelConfig } from '../../src/panel/config.ts'
 import { startPanel } from '../../src/panel/panel.ts'
-import { keyOf, until } from '../world/servers-world.ts'
+import { keyOf, until as poll } from '../world/servers-world.ts'
+
+/** Seldom enough for the rate limit of a key; long enough for a real server on a busy machine. */
+const until = <T>(what: string, look: () => T | Promise<T>) => poll(what, look, { everyMs: 200, mostMs: 30_000 })
 
 /** A panel and a node that has joined it, each with a folder of its own. */
 async function world(t: TestContext) {
@@ -46,7 +50,10 @@ async function world(t: TestContext) {
   })
   const baseUrl = `http://127.0.0.1:${port}${apiPrefix}`
   const api = createClient(publicOperations, { baseUrl, token: token.reveal(), checkReplies: true })
-  const { joinToken } = await api.createNode({ body: { name: 'machine', publicAddress: '127.0.0.1' } })
+  const first = await freePort()
+  const { joinToken } = await api.createNode({
+    body: { name: 'machine', publicAddress: '127.0.0.1', ports: { first, last: first + 1 } },
+  })
   const joining = decodeJoinToken(joinToken)
   const link = await dialLink({
     dialler: tlsDialler(joining.panel),
@@ -57,9 +64,14 @@ async function world(t: TestContext) {
   link.close('joined')
   const dataDir = join(folder, 'node')
   stack.use(await startNode({ dataDir, panels: [joining.panel], credential }, { log: silentLog }))
+  // A test that fails must not leave games running: the node would, on purpose.
+  stack.defer(async () => {
+    for (const { id } of await api.servers()) await api.deleteServer({ params: { serverId: keyOf(id) } })
+  })
   await until('the node is here', async () => (await api.nodes()).nodes.some(({ online }) => online))
   return {
     api,
+    baseUrl,
     dataDir,
     watch: (serverId: string) =>
       openSocket(publicSockets.serverEvents, { params: { serverId }, query: {} }, { baseUrl, token: token.reveal() }),
@@ -69,6 +81,16 @@ async function world(t: TestContext) {
       await until('the node is back', async () => (await api.nodes()).nodes.some(({ online }) => online))
     },
   }
+}
+
+/** One that nobody has now; games of other tests on this machine may hold the usual ones. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0)
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  assert.ok(address !== null && typeof address === 'object')
+  return address.port
 }
 
 /** Whether any process of this machine has the mark in its command line or environment. */
@@ -141,4 +163,37 @@ test('players reach the port of a server, until it is deleted', async (t) => {
   await until('answers', async () => (await visit()) === 'hello\n')
   await api.deleteServer({ params })
   assert.equal(await visit(), '')
+})
+
+test('somebody invited to one server by its link gets that server and nothing else, once', async (t) => {
+  const { api, baseUrl } = await world(t)
+  const made = await api.createServer({ body: { name: 'Shared', template: 'command', start: false } })
+  await api.createServer({ body: { name: 'Private', template: 'command', start: false } })
+  const params = { serverId: keyOf(made.id) }
+  const { invitationUrl } = await api.createSubuser({
+    params,
+    body: { userEmail: 'bob@example.com', permissions: ['console.read'] },
+  })
+  const secret = new URL(invitationUrl ?? '').hash.slice(1)
+  const accept = () =>
+    fetch(`${baseUrl}/invitations/accept`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ secret, password: 'another long password' }),
+    })
+  const accepted = await accept()
+  assert.equal(accepted.status, 200)
+  const cookie = accepted.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+  const seen = await fetch(`${baseUrl}/servers`, { headers: { cookie } })
+  const { data } = (await seen.json()) as { data: { id: string }[] }
+  assert.deepEqual(
+    data.map(({ id }) => id),
+    [made.id],
+  )
+  const [subuser] = await api.subusers({ params })
+  assert.deepEqual(
+    [subuser?.email, subuser?.pending, subuser?.permissions],
+    ['bob@example.com', false, ['console.read']],
+  )
+  assert.equal((await accept()).status, 401)
 })

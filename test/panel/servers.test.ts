@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { ApiError } from '../../src/client/index.ts'
+import { conflict } from '../../src/contract/errors.ts'
 import { serverPermissions } from '../../src/contract/permissions.ts'
 import {
   type JoinedFake,
@@ -61,6 +62,18 @@ describe('creating a server', () => {
     const server = await offline('Quiet')
     assert.equal(await status(server.id), 'offline')
     assert.ok(!node.asked.includes(`power start ${server.key}`))
+  })
+  test('says why where the node refuses to start it after its installation', async () => {
+    node.meddle = (operation) => {
+      if (operation === 'power') throw conflict('TCP port 25565 is used by another program.')
+    }
+    const server = await create('Blocked')
+    const blocked = await until('told', async () => {
+      const seen = await ada.api.server({ params: { serverId: server.key } })
+      return seen.message === null ? null : seen
+    })
+    node.meddle = () => undefined
+    assert.deepEqual([blocked.status, blocked.message], ['offline', 'TCP port 25565 is used by another program.'])
   })
   test('gives it a port of an edge where the node has no public address', async () => {
     const behind = await world.node(ada, { name: 'behind' })
@@ -200,7 +213,6 @@ describe('power', () => {
   })
   test('passes on the reason of a node that refuses', async () => {
     const server = await offline('Refused')
-    const { conflict } = await import('../../src/contract/errors.ts')
     node.meddle = (operation) => {
       if (operation === 'power') throw conflict('Java is not installed on this machine.')
     }

@@ -270,12 +270,16 @@ export type JoinedFake = Awaited<ReturnType<ServersWorld['node']>>
 export const keyOf = (id: string): string => id.slice('servers/'.length)
 
 /** Polls until `look` gives something true; for what announces itself nowhere. The limit is only for a test that hangs. */
-export async function until<T>(what: string, look: () => T | Promise<T>, mostMs = 15_000): Promise<NonNullable<T>> {
+export async function until<T>(
+  what: string,
+  look: () => T | Promise<T>,
+  { everyMs = 10, mostMs = 15_000 } = {},
+): Promise<NonNullable<T>> {
   const end = performance.now() + mostMs
   for (;;) {
     const seen = await look()
     if (seen) return seen
     if (performance.now() > end) throw new Error(`never happened: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
   }
 }

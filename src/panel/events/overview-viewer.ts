@@ -18,12 +18,12 @@ export interface OverviewViewerOptions {
 export class OverviewViewer extends Viewer {
   readonly #options: OverviewViewerOptions
   #visible: ReadonlySet<string> = new Set()
-  #refreshWaiting = false
+  #lookWaiting = false
 
   constructor(options: OverviewViewerOptions) {
     super(options.caller, options.channel, options.access, options.log)
     this.#options = options
-    this.#refresh(false)
+    this.#look(false)
   }
 
   tell(news: ServerNews): void {
@@ -35,9 +35,13 @@ export class OverviewViewer extends Viewer {
   }
 
   recheck(change: Change | null): void {
-    if (change) this.#refresh(true)
+    if (change) this.#look(true)
     // Whatever waits asks whether the session or key still counts.
     else this.queue(() => null)
+  }
+
+  refresh(): void {
+    this.#look(true)
   }
 
   /** A server that has just been made is not visible yet: every one concerns. */
@@ -46,11 +50,11 @@ export class OverviewViewer extends Viewer {
   }
 
   /** Reads anew which servers are visible, and tells what came, with its status, and what went. */
-  #refresh(tell: boolean): void {
-    if (this.#refreshWaiting) return
-    this.#refreshWaiting = true
+  #look(tell: boolean): void {
+    if (this.#lookWaiting) return
+    this.#lookWaiting = true
     this.queue(async () => {
-      this.#refreshWaiting = false
+      this.#lookWaiting = false
       const rows = await this.#everyServer()
       const before = this.#visible
       this.#visible = new Set(rows.map(({ id }) => id))

@@ -57,6 +57,11 @@ export class ServerViewer extends Viewer {
     if (change?.of === 'server') this.#showStatus()
   }
 
+  refresh(): void {
+    this.recheck(null)
+    this.#showStatus()
+  }
+
   protected sees(serverId: string): boolean {
     return serverId === this.#id
   }

@@ -78,6 +78,9 @@ export abstract class Viewer {
   /** Looks at the caller's right again, after what waits already; closes where there is none left. */
   abstract recheck(change: Change | null): void
 
+  /** The same where changes may have been missed. */
+  abstract refresh(): void
+
   protected abstract sees(serverId: string): boolean
 
   close(reason: string): void {

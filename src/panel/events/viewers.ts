@@ -32,7 +32,9 @@ export class Viewers implements AsyncDisposable {
     this.#stops = [
       () => clearInterval(timer),
       world.changes.on((change) => this.#onChange(change)),
-      world.changes.gap.on(() => this.#recheckAll()),
+      world.changes.gap.on(() => {
+        for (const viewer of this.#viewers) viewer.refresh()
+      }),
       world.servers.news.on((news) => {
         for (const viewer of this.#viewers) viewer.tell(news)
       }),

@@ -17,6 +17,10 @@ export async function answerOf<T>(node: string, call: Promise<T>): Promise<T> {
 export const nodeAway = (node: string): AppError =>
   conflict(`Node ${node} is away. Try again once it is back; its servers go on without the panel.`)
 
+/** Whether the node itself said no, rather than nothing. */
+export const isRefusal = (error: unknown): error is AppError =>
+  error instanceof AppError && error.cause instanceof ApiError && error.cause.code !== 'unreachable'
+
 function wordsFor(node: string, cause: unknown): AppError | Error {
   if (!(cause instanceof ApiError) || cause.code === 'unreachable')
     return new AppError('conflict', `Node ${node} does not answer. Try again in a moment.`, { cause })

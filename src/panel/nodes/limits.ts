@@ -9,3 +9,6 @@ export const factsEveryMs = 60_000
 
 /** How many characters of a node's own words reach a person: a sentence or two, whatever the node sends. */
 export const nodeWordsMax = 300
+
+/** How many characters a node's facts may have as JSON: a page of warnings, which is more than any machine deserves. */
+export const factsCharsMax = 65_536

@@ -7,7 +7,7 @@ import type { Log } from '../../lib/log.ts'
 import { Queue } from '../../lib/queue.ts'
 import type { Link } from '../../link/index.ts'
 import { answerOf } from './call.ts'
-import { factsEveryMs } from './limits.ts'
+import { factsCharsMax, factsEveryMs } from './limits.ts'
 
 export type NodeClient = Client<typeof nodeOperations>
 
@@ -78,6 +78,7 @@ export class LiveNode {
 
   async #learn(): Promise<boolean> {
     const facts = await answerOf(this.name, this.client.facts({}))
+    if (JSON.stringify(facts).length > factsCharsMax) throw new Error('The node says more about itself than fits')
     if (!(await this.#world.saveFacts(this.id, facts))) return false
     this.facts = facts
     return true

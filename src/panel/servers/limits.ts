@@ -18,3 +18,9 @@ export const strangersLoggedMax = 20
 
 /** How many servers' details are remembered: every server of the largest installation we design for. */
 export const detailsMax = 10_000
+
+/** How often a node that stays is compared with the database: what a push could not deliver is delayed by this at most. */
+export const reconcileEveryMs = 60_000
+
+/** How many characters of a node's message about a server are kept and shown: a long sentence, whatever the node sends. */
+export const messageCharsMax = 1_000

@@ -1,7 +1,6 @@
-import { AppError } from '../../contract/errors.ts'
 import type { NodeEvent, ServerState } from '../../contract/node.ts'
-import { answerOf, type LiveNode } from '../nodes/index.ts'
-import { strangersLoggedMax } from './limits.ts'
+import { answerOf, isRefusal, type LiveNode } from '../nodes/index.ts'
+import { messageCharsMax, strangersLoggedMax } from './limits.ts'
 import { clearStartWhenInstalled, type Reported, saveState, serverDetail } from './store.ts'
 import type { ServersWorld } from './world.ts'
 
@@ -26,7 +25,7 @@ export class NodeReports {
       case 'removed':
         return this.#removed(node, event.id)
       case 'state':
-        return this.#state(node, event.state)
+        return this.#state(node, { ...event.state, message: event.state.message?.slice(0, messageCharsMax) ?? null })
     }
   }
 
@@ -40,18 +39,18 @@ export class NodeReports {
 
   /** The flag goes once the start has been accepted, so a panel that dies in between starts it all the same. */
   async #startWhenInstalled(node: LiveNode, state: ServerState, row: Reported): Promise<void> {
-    const { db, log } = this.#world
+    const { db, states, log } = this.#world
     if (state.phase === 'installing' || state.phase === 'install_failed') return
     if (state.phase === 'offline') {
       try {
         await answerOf(node.name, node.client.power({ params: { server: state.id }, body: { action: 'start' } }))
       } catch (error) {
-        log.warn(
-          { node: node.name, server: state.id, err: error },
-          `${row.name} could not be started after its installation`,
-        )
+        log.warn({ node: node.name, server: state.id, err: error }, 'a new server could not be started')
         // A node that is lost comes back and reports again; a node that refuses would refuse again.
-        if (node.signal.aborted || !(error instanceof AppError)) return
+        if (!isRefusal(error)) return
+        const told = { ...state, message: error.message }
+        await saveState(db.kysely, node.id, state.id, JSON.stringify(told))
+        states.report(node, told, row.suspended_at !== null)
       }
     }
     await clearStartWhenInstalled(db.kysely, state.id)

@@ -1,20 +1,29 @@
 import { answerOf, type LiveNode } from '../nodes/index.ts'
-import { pushesAtOnce, strangersLoggedMax } from './limits.ts'
+import { pushesAtOnce, reconcileEveryMs, strangersLoggedMax } from './limits.ts'
 import type { Pusher } from './push.ts'
 import { serversOfNode } from './store.ts'
 import type { ServersWorld } from './world.ts'
 
 /**
- * Brings a node that has just come back to what the database says: specs it has not or has in an older revision, deletions it
- * has missed. What it has and the panel does not know is never touched: it may belong to a database that was restored from an
- * older copy. Never rejects.
+ * Brings a node to what the database says, when it comes back and every now and then while it stays: specs it has not or has
+ * in an older revision, deletions it has missed. What it has and the panel does not know is never touched: it may belong to a
+ * database that was restored from an older copy. Resolves when the node's link has ended; never rejects.
  */
-export async function reconcile({ db, log }: ServersWorld, pusher: Pusher, node: LiveNode): Promise<void> {
+export async function keepReconciled(world: ServersWorld, pusher: Pusher, node: LiveNode): Promise<void> {
+  const named = new Set<string>()
+  while (!node.signal.aborted) {
+    await reconcile(world, pusher, node, named)
+    await world.clock.sleep(reconcileEveryMs, node.signal).catch(() => undefined)
+  }
+}
+
+async function reconcile({ db, log }: ServersWorld, pusher: Pusher, node: LiveNode, named: Set<string>): Promise<void> {
   try {
     const has = new Map((await answerOf(node.name, node.client.servers({}))).map((state) => [state.id, state.revision]))
     const rows = await serversOfNode(db.kysely, node.id)
     const known = new Set(rows.map(({ id }) => id))
-    const strangers = [...has.keys()].filter((id) => !known.has(id))
+    const strangers = [...has.keys()].filter((id) => !known.has(id) && !named.has(id))
+    for (const id of strangers) named.add(id)
     if (strangers.length > 0)
       log.warn(
         { node: node.name, servers: strangers.slice(0, strangersLoggedMax), count: strangers.length },

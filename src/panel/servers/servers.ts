@@ -10,7 +10,7 @@ import { deleteServer } from './delete.ts'
 import { ServerDetails } from './details.ts'
 import { NodeReports } from './observe.ts'
 import { Pusher } from './push.ts'
-import { reconcile } from './reconcile.ts'
+import { keepReconciled } from './reconcile.ts'
 import { type ServerNews, ServerStates } from './states.ts'
 import { type Status, statusOf } from './status.ts'
 import { removeDeletedServersOf, type ServerDetail, serverDetail, updateServer } from './store.ts'
@@ -35,7 +35,7 @@ export class Servers implements AsyncDisposable {
     this.#pusher = new Pusher(world)
     this.details = new ServerDetails(world)
     this.#stopObserving = world.nodes.observe({
-      up: async (node) => this.#track(reconcile(world, this.#pusher, node)),
+      up: async (node) => this.#track(keepReconciled(world, this.#pusher, node)),
       event: (node, event) => reports.take(node, event),
       down: (node) => world.states.away(node),
       removed: (trx, nodeId) => removeDeletedServersOf(trx, nodeId),
@@ -78,14 +78,17 @@ export class Servers implements AsyncDisposable {
     )
   }
 
-  /** The panel owns what a server should be: a node that is away learns it when it comes back. */
+  /** The panel owns what a server should be: a node that is away, or does not listen now, learns it later. */
   async update(
     { row }: ServerAccess,
     change: { name?: string | undefined; restartOnCrash?: boolean | undefined },
   ): Promise<void> {
     if (!(await updateServer(this.#world.db.kysely, row.id, change))) throw notFound(`Server ${row.id}`)
     await this.#world.changes.publish({ of: 'server', id: row.id })
-    if (this.#world.nodes.online(row.node_id)) await this.#pusher.push(row.id)
+    if (!this.#world.nodes.online(row.node_id)) return
+    await this.#pusher.push(row.id).catch((error: unknown) => {
+      this.#world.log.warn({ server: row.id, err: error }, 'the node has not taken a change of a server yet')
+    })
   }
 
   /** The server's status now. What access remembers of the row may be older than what the node said, so that is not used. */
