@@ -20,7 +20,7 @@ const tool = (path: string, ...args: string[]): Step['command'] => [
 export const types: Step = { name: 'types', command: tool('typescript/bin/tsc', '-p', '.') }
 export const lint: Step = {
   name: 'lint and format',
-  command: tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings'),
+  command: tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '--diagnostic-level=warn'),
 }
 export const architecture: Step = {
   name: 'architecture',

@@ -16,7 +16,7 @@ import { createSandbox, probeSandbox } from './sandbox.ts'
 const run = promisify(execFile)
 
 /** Threads and processes of one server: a large Java server has some hundred, a fork bomb thousands. */
-export const processesMax = 1024
+const processesMax = 1024
 
 /** Installing bubblewrap may take this long, in ms: a slow mirror and another package manager at work. */
 const aptTimeoutMs = 10 * 60_000
@@ -107,7 +107,7 @@ function withCapabilities(
   if (!root) warnings.push('All servers run as the user of this node, not as users of their own: that needs root')
   warnings.push('The disk limit is checked when a server starts, not while it writes')
   warnings.push('Servers share the network of this machine')
-  for (const warning of warnings) log.warn({ runtime: kind.runtime }, warning)
+  for (const warning of warnings) log.info({ runtime: kind.runtime }, warning)
   const capabilities: NodeCapabilities = {
     ...kind,
     ownUser: root,

@@ -1,5 +1,5 @@
 import type { Role, ServerPermission, WorkspacePermission } from '../../contract/permissions.ts'
-import type { ServerRow } from '../db/tables.ts'
+import type { ServerRow } from '../db/index.ts'
 
 /** Somebody who has proved who they are. Passed explicitly to everything that checks a permission or records an act. */
 export interface Caller {
