@@ -51,7 +51,7 @@ export async function writeBeneath(
 }
 
 /** Splits a path and refuses what is not plainly beneath: it is never repaired. */
-export function partsOf(path: string): string[] {
+function partsOf(path: string): string[] {
   const parts = path.split('/')
   const bad = parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'))
   if (bad || Buffer.byteLength(path) > pathBytesMax)

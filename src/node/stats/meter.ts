@@ -5,7 +5,7 @@ import type { Run } from '../runtime.ts'
 import { measureDisk } from './disk.ts'
 
 /** What is measured: a server's processes, if it has any, and its files. */
-export interface Measured {
+interface Measured {
   id: string
   run: Run | null
   folder: string
