@@ -22,7 +22,7 @@ import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import { acceptLinks, type Greeted, LinkError, listenShared, loadIdentity } from '../link/index.ts'
-import { createAccess, type PanelContexts } from './access/index.ts'
+import { createAccess, openTickets, type PanelContexts } from './access/index.ts'
 import { accountRoutes, createAccounts, type SetupInput, touchSessions } from './accounts/index.ts'
 import type { PanelConfig, PanelSecrets } from './config.ts'
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from './console/index.ts'
@@ -85,6 +85,7 @@ export async function startPanel(
   const publicUrl = (): string => config.publicUrl ?? `http://${inUrl(reachableHost(config.host))}:${port}`
   const endpoint = () => ({ host: linkHost(config), port, pin: identity.pin })
 
+  const tickets = await openTickets({ database, clock })
   // Access comes first to hear of changes: whoever hears of one later and asks it gets the new answer.
   const access = closer.use(
     createAccess({
@@ -92,6 +93,7 @@ export async function startPanel(
       changes,
       clock,
       log,
+      tickets,
       publicOrigin: config.publicUrl ?? null,
       touchTokens: (uses) => touchTokens(database, uses),
       touchSessions: (uses) => touchSessions(database, uses),
@@ -199,7 +201,13 @@ export async function startPanel(
     async setup(input) {
       const { user, workspace } = await accounts.setup.run(input)
       const { secret } = await database.transact((trx) =>
-        tokens.create(trx, { workspaceId: workspace.id, userId: user.id, label: 'setup', expiresAt: null }),
+        tokens.create(trx, {
+          workspaceId: workspace.id,
+          userId: user.id,
+          label: 'setup',
+          expiresAt: null,
+          madeWith: null,
+        }),
       )
       return {
         account: await accounts.account(user.id),

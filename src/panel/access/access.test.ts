@@ -60,9 +60,7 @@ testOnEachDatabase(
   async (database) => {
     await using world = await startAcme(database)
     await world.acme.workspace()
-    await world.database.kysely.updateTable('workspaces').set({ plan: 'enterprise', rate_limit: 1000 }).execute()
-    // Renaming announces that the workspace has changed.
-    await world.acme.updateWorkspace({ body: { name: 'Acme' } })
+    await world.acme.putWorkspacePlan({ params: { slug: 'acme' }, body: { plan: 'enterprise', rateLimit: 1000 } })
     const reply = await fetch(`${world.api}/workspace`, { headers: bearer(world.key) })
     assert.equal(reply.headers.get('x-ratelimit-limit'), '1000')
   },
@@ -101,7 +99,11 @@ testOnEachDatabase(
   async (database) => {
     await using world = await startAcme(database)
     const cookie = await signIn(world.api, owner.email, owner.password)
-    await world.database.kysely.updateTable('workspaces').set({ suspended_at: 1 }).execute()
+    const admin = { cookie, origin: new URL(world.api).origin, 'content-type': 'application/json' }
+    const suspend = (suspended: boolean) =>
+      fetch(`${world.api}/workspaces/acme/plan`, { method: 'PUT', headers: admin, body: JSON.stringify({ suspended }) })
+    assert.equal((await world.acme.workspace()).slug, 'acme')
+    assert.equal((await suspend(true)).status, 200)
     for (const headers of [bearer(world.key), { cookie }]) {
       const reply = await fetch(`${world.api}/workspace`, { headers })
       const body = (await reply.json()) as { error: string; message: string }
@@ -110,6 +112,8 @@ testOnEachDatabase(
     }
     assert.equal((await fetch(`${world.api}/servers`, { headers: bearer(world.key) })).status, 403)
     assert.equal((await fetch(`${world.api}/account`, { headers: { cookie } })).status, 200)
+    assert.equal((await suspend(false)).status, 200)
+    assert.equal((await world.acme.workspace()).slug, 'acme')
   },
 )
 
@@ -188,7 +192,7 @@ testOnEachDatabase('keeps what only administrators may do from everybody else', 
 })
 
 test('forgets what was loaded while something changed', async () => {
-  const cache = new TaggedCache<number>(10)
+  const cache = new TaggedCache<number>({ sizeMax: 10, ageMaxMs: 1000, clock: new MovableClock() })
   const { promise, resolve } = Promise.withResolvers<{ value: number; tags: string[] }>()
   const loading = cache.load('a', () => promise)
   cache.drop('user 1')
@@ -198,7 +202,7 @@ test('forgets what was loaded while something changed', async () => {
 })
 
 test('forgets by tag, and the oldest when it is full', async () => {
-  const cache = new TaggedCache<number>(2)
+  const cache = new TaggedCache<number>({ sizeMax: 2, ageMaxMs: 1000, clock: new MovableClock() })
   for (const key of ['a', 'b', 'c']) await cache.load(key, async () => ({ value: 1, tags: [key, 'all'] }))
   assert.equal(cache.get('a'), undefined)
   cache.drop('b')
@@ -206,6 +210,16 @@ test('forgets by tag, and the oldest when it is full', async () => {
   assert.equal(cache.get('c'), 1)
   cache.drop('all')
   assert.equal(cache.get('c'), undefined)
+})
+
+test('forgets what it has remembered for too long', async () => {
+  const clock = new MovableClock()
+  const cache = new TaggedCache<number>({ sizeMax: 2, ageMaxMs: 1000, clock })
+  await cache.load('a', async () => ({ value: 1, tags: [] }))
+  clock.advance(999)
+  assert.equal(cache.get('a'), 1)
+  clock.advance(1)
+  assert.equal(cache.get('a'), undefined)
 })
 
 test('counts a whole IPv6 network as one caller', () => {

@@ -7,10 +7,11 @@ import type { Change, Changes, Database } from '../db/index.ts'
 import type { Caller, PanelContexts, ServerAccess } from './caller.ts'
 import { createGate } from './gate.ts'
 import { LastUsed, type Uses } from './last-used.ts'
-import { callersMax, serverAccessMax } from './limits.ts'
+import { callersMax, serverAccessMax, sharedAgeMaxMs } from './limits.ts'
 import { accessTo } from './server-access.ts'
 import { type Credential, findServerGrant, findSession, findToken, type ServerGrant } from './store.ts'
 import { TaggedCache } from './tagged-cache.ts'
+import type { Tickets } from './tickets.ts'
 
 export interface Revoked {
   kind: 'token' | 'session' | 'user'
@@ -52,6 +53,7 @@ export interface AccessOptions {
   changes: Changes
   clock: Clock
   log: Log
+  tickets: Tickets
   /** The origin of the panel's own pages, where it is configured. */
   publicOrigin: string | null
   /** Write the times of last use; the slices that own the rows do. */
@@ -61,8 +63,10 @@ export interface AccessOptions {
 
 export function createAccess(options: AccessOptions): Access {
   const { database, changes, clock, log } = options
-  const credentials = new TaggedCache<Credential>(callersMax)
-  const servers = new TaggedCache<ServerGrant>(serverAccessMax)
+  // News of another panel is lost with that panel when it dies between a commit and its announcement.
+  const ageMaxMs = database.dialect === 'sqlite' ? Number.POSITIVE_INFINITY : sharedAgeMaxMs
+  const credentials = new TaggedCache<Credential>({ sizeMax: callersMax, ageMaxMs, clock })
+  const servers = new TaggedCache<ServerGrant>({ sizeMax: serverAccessMax, ageMaxMs, clock })
   const revoked = new Signal<Revoked>()
   const usedTokens = new LastUsed(options.touchTokens, log)
   const usedSessions = new LastUsed(options.touchSessions, log)
@@ -136,6 +140,8 @@ export function createAccess(options: AccessOptions): Access {
       clock,
       publicOrigin: options.publicOrigin,
       credentialOfSecret: (kind, secret) => credentialBy(kind, 'secret_hash', hashSecret(secret)),
+      credentialOfId: (kind, id) => credentialBy(kind, 'id', id),
+      tickets: options.tickets,
       grantOf,
       touch,
     }),

@@ -1,5 +1,6 @@
 import type { Role, ServerPermission, WorkspacePermission } from '../../contract/permissions.ts'
 import type { ServerRow } from '../db/index.ts'
+import type { Ticket } from './tickets.ts'
 
 /** Somebody who has proved who they are. Passed explicitly to everything that checks a permission or records an act. */
 export interface Caller {
@@ -36,4 +37,5 @@ export interface PanelContexts {
   peer: { readonly caller: null }
   workspace: { readonly caller: Caller; readonly workspace: WorkspaceMembership }
   server: { readonly caller: Caller; readonly server: ServerAccess }
+  ticket: { readonly caller: Caller; readonly server: ServerAccess; readonly ticket: Ticket }
 }

@@ -1,6 +1,6 @@
 import { AppError, forbidden, notFound, unauthorized } from '../../contract/errors.ts'
-import type { Access as AccessRule, Operation, Socket } from '../../contract/operation.ts'
-import type { ServerPermission, WorkspacePermission } from '../../contract/permissions.ts'
+import type { Access as AccessRule, Declared } from '../../contract/operation.ts'
+import { type ServerPermission, type TicketPurpose, ticketPurposes, type WorkspacePermission } from '../../contract/permissions.ts'
 import type { Gate, GateRequest } from '../../http/index.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { limitedAs } from './address.ts'
@@ -12,11 +12,13 @@ import {
   failedAuthenticationsPerMinute,
   rateWindowMs,
   sessionRequestsPerMinute,
+  ticketRequestsPerMinute,
 } from './limits.ts'
 import { RateLimit, type Taken } from './rate-limit.ts'
 import { accessTo } from './server-access.ts'
 import { readSessionCookie, requestOrigin } from './session-cookie.ts'
 import type { Credential, Membership, ServerGrant } from './store.ts'
+import type { Tickets } from './tickets.ts'
 
 type MaybePromise<T> = T | Promise<T>
 
@@ -24,6 +26,8 @@ export interface GateOptions {
   clock: Clock
   publicOrigin: string | null
   credentialOfSecret(kind: Credential['kind'], secret: string): MaybePromise<Credential | null>
+  credentialOfId(kind: Credential['kind'], id: string): MaybePromise<Credential | null>
+  tickets: Tickets
   grantOf(caller: Caller, serverId: string): MaybePromise<ServerGrant | null>
   touch(credential: Credential): void
 }
@@ -51,7 +55,7 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
   }
 
   const admitCredential = (
-    operation: Operation | Socket,
+    operation: Declared,
     request: GateRequest,
     credential: Credential | null,
   ): MaybePromise<PanelContexts[keyof PanelContexts]> => {
@@ -59,9 +63,7 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
     const own = credential.memberships.find(({ id }) => id === credential.workspaceId)
     const limit = own ? own.keyRequestsPerMinute : sessionRequestsPerMinute
     const taken = callers.take(credential.id, limit)
-    request.setHeader('X-RateLimit-Limit', String(taken.limit))
-    request.setHeader('X-RateLimit-Remaining', String(taken.remaining))
-    request.setHeader('X-RateLimit-Reset', String(taken.resetSeconds))
+    setLimitHeaders(request, taken)
     if (!taken.allowed) throw tooMany(taken, own ? 'requests of this key' : 'requests of this session')
     options.touch(credential)
     if (own?.suspended) throw suspendedError(own.slug)
@@ -72,7 +74,7 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
       if (!credential.instanceAdmin) throw forbidden('Only an administrator of this installation may do this')
       return { caller }
     }
-    if (typeof access === 'string') throw notFound('Route')
+    if (typeof access === 'string' || 'ticket' in access) throw notFound('Route')
     if ('workspace' in access) return { caller, workspace: chooseWorkspace(credential, request, own, access.workspace) }
 
     const serverId = shortServerId(request.params.serverId ?? '')
@@ -84,8 +86,29 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
     return grant instanceof Promise ? grant.then(decide) : decide(grant)
   }
 
+  /** A ticket is as good as the key or session it came from: it is looked up again each time. */
+  const admitTicket = async (purpose: TicketPurpose, request: GateRequest): Promise<PanelContexts['ticket']> => {
+    const presented = presentedTicket(request)
+    if (presented === null) return refuseUnknown(request, false)
+    const ticket = await options.tickets.read(presented, purpose)
+    const credential = ticket && (await options.credentialOfId(ticket.via.kind, ticket.via.id))
+    const own = credential?.memberships.find(({ id }) => id === credential.workspaceId)
+    if (!ticket || credential?.userId !== ticket.userId) return refuseUnknown(request, true)
+    const taken = callers.take(ticket.id, ticketRequestsPerMinute)
+    setLimitHeaders(request, taken)
+    if (!taken.allowed) throw tooMany(taken, 'requests with this ticket')
+    if (own?.suspended) throw suspendedError(own.slug)
+    if (shortServerId(request.params.serverId ?? '') !== ticket.serverId)
+      throw forbidden('This ticket is for another server. Ask for one for this server.')
+    const caller = callerOf(credential)
+    const grant = await options.grantOf(caller, ticket.serverId)
+    return { caller, ticket, server: permitServer(caller, grant, ticket.serverId, ticketPurposes[purpose]) }
+  }
+
   return {
     admit(operation, request) {
+      if (typeof operation.access === 'object' && 'ticket' in operation.access)
+        return admitTicket(operation.access.ticket, request)
       if (operation.access === 'public') {
         const taken = anonymous.take(limitedAs(request.address), anonymousRequestsPerMinute)
         if (!taken.allowed) throw tooMany(taken, 'requests without a key')
@@ -105,11 +128,28 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
 const unauthorizedWords =
   'The API key is missing or not valid. Send one that is as "Authorization: Bearer <key>", or sign in.'
 
+function setLimitHeaders(request: GateRequest, taken: Taken): void {
+  request.setHeader('X-RateLimit-Limit', String(taken.limit))
+  request.setHeader('X-RateLimit-Remaining', String(taken.remaining))
+  request.setHeader('X-RateLimit-Reset', String(taken.resetSeconds))
+}
+
+/** Longer than any ticket of ours, which carries a path of at most 4096 bytes in base64. */
+const ticketLengthMax = 16 * 1024
+
+/** In a header, or in the query where only a link is followed. A ticket is no key and a key no ticket: each is looked for in its own place. */
+function presentedTicket({ headers, query }: GateRequest): string | null {
+  const [, bearer] = /^bearer +([^\s]+) *$/i.exec(headers.authorization ?? '') ?? []
+  const linked: unknown = typeof query === 'object' && query !== null ? Reflect.get(query, 'ticket') : undefined
+  const text = bearer ?? linked
+  return typeof text === 'string' && text !== '' && text.length <= ticketLengthMax ? text : null
+}
+
 /** Longer than any key of ours: nothing of this size needs to be hashed. */
 const secretLengthMax = 512
 
 function presentedSecret(
-  operation: Operation | Socket,
+  operation: Declared,
   { headers, method }: GateRequest,
   publicOrigin: string | null,
 ): { kind: Credential['kind']; secret: string } | null {

@@ -15,6 +15,9 @@ export const anonymousRequestsPerMinute = 120
 /** Refused credentials a minute from one address: a misconfigured client is slowed down, a guesser gains nothing. Right ones always pass. */
 export const failedAuthenticationsPerMinute = 20
 
+/** Requests a minute with one ticket: the chunks of an upload, the parts that a download manager fetches at once. */
+export const ticketRequestsPerMinute = 600
+
 /** Addresses remembered for limiting; the one unseen for longest is forgotten first. 20,000 are about 4 MB. */
 export const addressesMax = 20_000
 
@@ -23,6 +26,9 @@ export const callersMax = 10_000
 
 /** Remembered (caller, server) pairs. */
 export const serverAccessMax = 50_000
+
+/** With several panels on one database, how long something may be remembered without having been read again, in milliseconds. */
+export const sharedAgeMaxMs = 30_000
 
 /** How late `lastUsedAt` may be in the database, in milliseconds: one write for many requests. */
 export const lastUsedDelayMs = 5_000

@@ -1,19 +1,30 @@
+import type { Clock } from '../../lib/clock.ts'
+
+export interface CacheOptions {
+  /** The value remembered for longest is forgotten first. */
+  sizeMax: number
+  /** In milliseconds; Infinity where no news can be lost. */
+  ageMaxMs: number
+  clock: Clock
+}
+
 /**
  * Remembers loaded values until one of their tags is dropped. A value that was being loaded while anything was dropped is not kept: it may
  * have been read before the change.
  */
 export class TaggedCache<V> {
-  readonly #values = new Map<string, { value: V; tags: readonly string[] }>()
+  readonly #values = new Map<string, { value: V; tags: readonly string[]; until: number }>()
   readonly #keysOfTag = new Map<string, Set<string>>()
-  readonly #sizeMax: number
+  readonly #options: CacheOptions
   #drops = 0
 
-  constructor(sizeMax: number) {
-    this.#sizeMax = sizeMax
+  constructor(options: CacheOptions) {
+    this.#options = options
   }
 
   get(key: string): V | undefined {
-    return this.#values.get(key)?.value
+    const entry = this.#values.get(key)
+    return entry && entry.until > this.#options.clock.now() ? entry.value : undefined
   }
 
   /** Loads and remembers; null is never remembered, so what begins to exist is found without any news of it. */
@@ -38,11 +49,11 @@ export class TaggedCache<V> {
 
   #keep(key: string, entry: { value: V; tags: readonly string[] }): void {
     this.#forget(key)
-    if (this.#values.size >= this.#sizeMax) {
+    if (this.#values.size >= this.#options.sizeMax) {
       const [oldest] = this.#values.keys()
       if (oldest !== undefined) this.#forget(oldest)
     }
-    this.#values.set(key, entry)
+    this.#values.set(key, { ...entry, until: this.#options.clock.now() + this.#options.ageMaxMs })
     for (const tag of entry.tags) {
       const keys = this.#keysOfTag.get(tag)
       if (keys) keys.add(key)

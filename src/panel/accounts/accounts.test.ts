@@ -269,3 +269,19 @@ testOnEachDatabase('serves its few pages with nothing from elsewhere in them', a
     assert.ok(!/<script>|\son\w+=|style=|https?:\/\//.test(text), path)
   }
 })
+
+testOnEachDatabase('marks the session for https alone where the panel is reached by https', async (database) => {
+  await using world = await startPanelWorld(database, { config: { publicUrl: 'https://panel.example.org/' } })
+  const link = await world.panel.setupLink()
+  assert.match(link ?? '', /^https:\/\/panel\.example\.org\/setup#phs_/)
+  const reply = await post(world.api, '/setup', { ...owner, secret: secretIn(link) })
+  const cookie = reply.headers.get('set-cookie') ?? ''
+  assert.match(cookie, /; Secure$/)
+  const made = await post(
+    world.api,
+    '/tokens',
+    {},
+    { cookie: cookie.split(';')[0] ?? '', origin: 'https://panel.example.org' },
+  )
+  assert.equal(made.status, 200)
+})

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { testOnEachDatabase } from '../../../test/databases.ts'
 import { FakeEdge } from '../../../test/world/fake-edge.ts'
 import { FakeNode } from '../../../test/world/fake-node.ts'
-import { addMember, eventually, type PanelWorld, startAcme, startPanelWorld } from '../../../test/world/panel.ts'
+import {
+  addMember,
+  eventually,
+  MovableClock,
+  type PanelWorld,
+  startAcme,
+  startPanelWorld,
+} from '../../../test/world/panel.ts'
 import type { AgentIdentity } from '../../contract/edge.ts'
 import type { TunnelRequest } from '../../contract/tunnel.ts'
 import { dialLink, LinkError, tlsDialler } from '../../link/index.ts'
@@ -199,7 +206,8 @@ testOnEachDatabase('closes a tunnel for good: its port is free, its name keeps i
 testOnEachDatabase(
   'tells every edge at once whose key was revoked, who was removed, which node is gone',
   async (database) => {
-    await using world = await startAcme(database)
+    const clock = new MovableClock()
+    await using world = await startAcme(database, { clock })
     await using one = await FakeEdge.register(world, 'one')
     await using two = await FakeEdge.register(world, 'two')
     const told = (what: object, by = one) =>
@@ -219,6 +227,15 @@ testOnEachDatabase(
     const { node } = await world.acme.createNode({ body: { name: 'box' } })
     await world.acme.deleteNode({ params: { node: node.id } })
     await told({ of: 'node', nodeId: node.id })
+    const short = await world.acme.createToken({ body: { expiresAt: new Date(clock.now() + 60_000).toISOString() } })
+    clock.advance(60_000)
+    await told({ of: 'key', keyId: short.id })
+    const { id: workspaceId } = await world.database.kysely
+      .selectFrom('workspaces')
+      .select('id')
+      .executeTakeFirstOrThrow()
+    await world.acme.putWorkspacePlan({ params: { slug: 'acme' }, body: { suspended: true } })
+    await told({ of: 'workspace', workspaceId })
   },
 )
 

@@ -34,6 +34,7 @@ export const tokenRoutes = (
         userId: caller.userId,
         label: body?.label ?? null,
         expiresAt: body?.expiresAt ? Date.parse(body.expiresAt) : null,
+        madeWith: caller.via.kind === 'token' ? caller.via.tokenId : null,
       }),
     )
     return {

@@ -173,3 +173,14 @@ testOnEachDatabase(
     for (const secret of secrets) assert.ok(secret.length > 9 && !rows.includes(secret), 'a secret is stored')
   },
 )
+
+testOnEachDatabase('lets no key make one that outlives it', async (database) => {
+  const clock = new MovableClock()
+  await using world = await startAcme(database, { clock })
+  const at = (ms: number) => new Date(clock.now() + ms).toISOString()
+  const parent = await world.acme.createToken({ body: { expiresAt: at(60_000) } })
+  const client = world.client(parent.token)
+  assert.equal((await client.createToken()).expiresAt, parent.expiresAt)
+  assert.equal((await client.createToken({ body: { expiresAt: at(1000) } })).expiresAt, at(1000))
+  await assert.rejects(client.createToken({ body: { expiresAt: at(60_001) } }), { code: 'forbidden' })
+})

@@ -1,5 +1,5 @@
 import { conflict, forbidden, invalidRequest, notFound } from '../../contract/errors.ts'
-import type { Clock } from '../../lib/clock.ts'
+import { type Clock, isoTime } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
 import { hashSecret, newSecret, Secret } from '../../lib/secret.ts'
@@ -15,17 +15,26 @@ import {
 } from './store.ts'
 
 /** Keys of one workspace that work at the same time: more than any team needs, few enough to look through. */
-export const liveTokensMax = 200
+const liveTokensMax = 200
 
 /** How late the end of an expired key reaches its open sockets and tunnels, in milliseconds; requests are refused at once. */
 const expirySweepMs = 5_000
 
 /** API keys. */
 export interface Tokens extends AsyncDisposable {
-  /** Makes a key for a user in a workspace; its secret exists only in what this returns. */
+  /**
+   * Makes a key for a user in a workspace; its secret exists only in what this returns. A key that was made with another one
+   * (`madeWith`, an id) ends no later than that one: otherwise an expiring key could make itself last.
+   */
   create(
     store: Store,
-    input: { workspaceId: string; userId: string; label: string | null; expiresAt: number | null },
+    input: {
+      workspaceId: string
+      userId: string
+      label: string | null
+      expiresAt: number | null
+      madeWith: string | null
+    },
   ): Promise<{ row: TokenRow; secret: Secret }>
   /** Throws `not_found` when the workspace has no such key that still stands. */
   revoke(caller: Caller, workspace: WorkspaceMembership, id: string): Promise<void>
@@ -53,8 +62,13 @@ export function createTokens(options: { database: Database; changes: Changes; cl
   }, expirySweepMs).unref()
 
   return {
-    async create(store, { workspaceId, userId, label, expiresAt }) {
+    async create(store, { workspaceId, userId, label, madeWith, ...input }) {
       const now = clock.now()
+      const parent = madeWith === null ? undefined : await findLiveToken(store, workspaceId, madeWith)
+      const latest = parent?.expires_at ?? null
+      const expiresAt = input.expiresAt ?? latest
+      if (latest !== null && expiresAt !== null && expiresAt > latest)
+        throw forbidden(`A key cannot make one that outlives it: this one ends at ${isoTime(latest)}`)
       if (expiresAt !== null && expiresAt <= now)
         throw invalidRequest('body.expiresAt', 'lies in the past', 'a time in the future')
       if ((await countLiveTokens(store, workspaceId, now)) >= liveTokensMax)

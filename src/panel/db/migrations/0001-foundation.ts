@@ -48,6 +48,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('expires_at', 'bigint')
     .addColumn('revoked_at', 'bigint')
     .execute()
+  await schema.createIndex('tokens_expiry').on('tokens').column('expires_at').execute()
   await schema.createIndex('tokens_of_workspace').on('tokens').columns(['workspace_id', 'created_at']).execute()
   await withTimes(schema.createTable('nodes'))
     .addColumn('name', 'text', (column) => column.notNull().unique())
