@@ -5,6 +5,7 @@ export const testPackages: Readonly<Record<string, string>> = {
   bubblewrap: 'the sandbox that game servers run in',
   openttd: 'a real game server from Debian',
   'openttd-opengfx': 'a real game server from Debian',
+  'mariadb-server': 'databases of servers',
   'openssh-client': 'comparing tunnels with ssh -R',
   'openssh-server': 'comparing tunnels with ssh -R',
   curl: 'the API from outside, as its document shows it',
