@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { bringDebianPackages, testPackages } from './debian.ts'
 import { install } from './install.js'
+import { finishPostgres } from './postgres.ts'
 import { lint, root, runSteps, types } from './steps.ts'
 
 /** A test that hangs fails by name instead of stopping the run: none needs a tenth of this on an idle machine. */
@@ -24,6 +25,7 @@ await install(join(root, 'test', 'games'), {
   set: 'production',
   what: 'game clients for the tests',
 })
+finishPostgres()
 problems.push(...(await runSteps([types, lint])))
 
 const files = process.argv.slice(2)
