@@ -261,7 +261,7 @@ testOnEachDatabase('logs no secret', async (database) => {
 testOnEachDatabase('serves its few pages with nothing from elsewhere in them', async (database) => {
   await using world = await startPanelWorld(database)
   const origin = new URL(world.api).origin
-  for (const path of ['/', '/setup', '/setup.js', '/pages.css']) {
+  for (const path of ['/', '/setup', '/setup.js', '/invitation', '/invitation.js', '/pages.css']) {
     const reply = await fetch(origin + path)
     assert.equal(reply.status, 200, path)
     assert.match(reply.headers.get('content-security-policy') ?? '', /default-src 'none'; script-src 'self'/)

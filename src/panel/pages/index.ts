@@ -1,14 +1,17 @@
 import type { FastifyInstance } from '../../http/index.ts'
+import { invitationPage, invitationScript } from './invitation.ts'
 import { page, stylesheet } from './layout.ts'
 import { setupPage, setupScript } from './setup.ts'
 
-/** The few pages that a panel has before its web UI: what this is, and the first-run set-up. */
+/** The few pages that a panel has before its web UI: what this is, the first-run set-up, and accepting an invitation. */
 export function pages(app: FastifyInstance): void {
   const html = 'text/html; charset=utf-8'
   const files: [path: string, type: string, content: string][] = [
     ['/', html, frontPage],
     ['/setup', html, setupPage],
     ['/setup.js', 'text/javascript; charset=utf-8', setupScript],
+    ['/invitation', html, invitationPage],
+    ['/invitation.js', 'text/javascript; charset=utf-8', invitationScript],
     ['/pages.css', 'text/css; charset=utf-8', stylesheet],
   ]
   for (const [path, type, content] of files)

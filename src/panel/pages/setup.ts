@@ -62,7 +62,7 @@ form.addEventListener('submit', async (event) => {
     history.replaceState(null, '', '/setup')
     const { token } = await call('/tokens', { label: 'first key' })
     document.querySelector('#key').textContent = token
-    document.querySelector('#commands').textContent = 'pharos login ' + location.origin + '\\npharos servers list'
+    document.querySelector('#commands').textContent = 'pharos use ' + location.origin + '\\npharos servers list'
     document.querySelector('#form').hidden = true
     document.querySelector('#done').hidden = false
   } catch (error) {
