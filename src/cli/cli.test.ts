@@ -101,6 +101,17 @@ describe('the command line', () => {
     })
   })
 
+  test('joins with the flags that follow the token, and those of the noun', async () => {
+    for (const line of [
+      ['node', 'join', 'phj_x', '--data-dir', 'here'],
+      ['node', '--data-dir', 'here', 'join', 'phj_x'],
+    ]) {
+      const { started } = await run(line)
+      assert.equal(started[0]?.role, 'join')
+      assert.partialDeepStrictEqual(started[0]?.settings, { dataDir: join(home, 'here') })
+    }
+  })
+
   test('keeps the data of an installed program in the user’s folder', async () => {
     const root = join(home, 'node_modules', 'pharos')
     await mkdir(root, { recursive: true })

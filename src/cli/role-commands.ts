@@ -62,7 +62,11 @@ function roleCommand<S extends Settings>(
   settings: S,
   { examples, argument, surroundings, start }: RoleCommand<S>,
 ): Commander {
-  const commander = new Commander(name).summary(summary).description(summary)
+  const commander = new Commander(name)
+    .summary(summary)
+    .description(summary)
+    // `node join` has the flags of `node`: each belongs to the word that it follows.
+    .enablePositionalOptions()
   if (argument) commander.argument(...argument)
   for (const [setting, { help, expected, default: preset, secret }] of Object.entries(settings)) {
     const flag = secret ? `${keyOf(setting)}-file` : keyOf(setting)
@@ -86,7 +90,7 @@ function roleCommand<S extends Settings>(
     }\n\nExamples:\n${examples.map((example) => `  ${example}`).join('\n')}`,
   )
   commander.action(async (...given: unknown[]) => {
-    const flags: Record<string, string | undefined> = commander.opts()
+    const flags: Record<string, string | undefined> = commander.optsWithGlobals()
     const { env, cwd, root, signal, streams } = surroundings
     const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(cwd, path))
     const dataDirOf = (named: string | undefined): string => absolute(named ?? defaultDataDir(surroundings))
