@@ -1,4 +1,4 @@
-import { open, rename, rm } from 'node:fs/promises'
+import { link, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { newShortId } from './ids.ts'
 
@@ -26,5 +26,30 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
     await folder.sync()
   } finally {
     await folder.close()
+  }
+}
+
+/**
+ * What is in the file `path`. Where it is missing it is made with `content`, as a whole and once: of several that do so at the
+ * same moment one makes it, and all of them get what it made. The file is private (0600).
+ */
+export async function createFileOnce(path: string, content: () => string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  const temporary = `${path}.${newShortId()}.tmp`
+  try {
+    const made = content()
+    await writeFileAtomic(temporary, made)
+    // A hard link, unlike a rename, never replaces.
+    await link(temporary, path)
+    return made
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return await readFile(path, 'utf8')
+    throw error
+  } finally {
+    await rm(temporary, { force: true })
   }
 }

@@ -7,10 +7,9 @@ import {
   webcrypto,
   X509Certificate,
 } from 'node:crypto'
-import { chmod, link, mkdir, open, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeFileAtomic } from '../lib/fs.ts'
-import { newShortId } from '../lib/ids.ts'
+import { createFileOnce, writeFileAtomic } from '../lib/fs.ts'
 import { Secret } from '../lib/secret.ts'
 
 /** The key by which the accepting end of links is recognised. */
@@ -32,7 +31,7 @@ export async function loadIdentity(folder: string): Promise<LinkIdentity> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const keyPath = join(folder, 'key.pem')
   const certificatePath = join(folder, 'certificate.pem')
-  const pem = (await readIfThere(keyPath)) ?? (await createOnce(keyPath, newKey()))
+  const pem = await createFileOnce(keyPath, newKey)
   const key = createPrivateKey(pem)
   const publicKey = createPublicKey(key)
   const stored = await readIfThere(certificatePath)
@@ -63,27 +62,6 @@ async function readIfThere(path: string): Promise<string | null> {
 
 const newKey = (): string =>
   generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-
-/** Writes `content` as a whole unless `path` exists; answers what is there afterwards. A hard link, unlike a rename, never replaces. */
-async function createOnce(path: string, content: string): Promise<string> {
-  const temporary = `${path}.${newShortId()}.tmp`
-  try {
-    const file = await open(temporary, 'wx', 0o600)
-    try {
-      await file.writeFile(content)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await link(temporary, path)
-    return content
-  } catch (error) {
-    if (isSystemError(error) && error.code === 'EEXIST') return await readFile(path, 'utf8')
-    throw error
-  } finally {
-    await rm(temporary, { force: true })
-  }
-}
 
 function isFor(certificate: string, publicKey: KeyObject): boolean {
   try {
