@@ -110,7 +110,7 @@ const info: DocumentInfo = {
   sessionCookie: 'session',
 }
 
-const document = toOpenApi([things], [live], info)
+const document = toOpenApi([things], [live], [], info)
 /** The part of the document at a path of keys. */
 const at = (...keys: (string | number)[]): unknown => keys.reduce<unknown>((node, key) => (node as Json)[key], document)
 
@@ -233,9 +233,9 @@ describe('the document', () => {
 
 test('refuses what must not be in it', () => {
   const internal: Operation = { ...things.open, family: 'internal' }
-  assert.throws(() => toOpenApi([{ internal }], [], info), /internal is internal/)
+  assert.throws(() => toOpenApi([{ internal }], [], [], info), /internal is internal/)
   assert.throws(
-    () => toOpenApi([{ open: { ...things.open, tag: 'Other' } }], [], info),
+    () => toOpenApi([{ open: { ...things.open, tag: 'Other' } }], [], [], info),
     /The tag Other has no description/,
   )
 })

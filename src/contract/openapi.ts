@@ -6,12 +6,16 @@ import {
   type Access,
   accessErrors,
   commonErrors,
+  type Declared,
   type Family,
   type Operation,
   type Operations,
   type Socket,
   type Sockets,
+  type Transfer,
+  type Transfers,
 } from './operation.ts'
+import { ticketPurposes } from './permissions.ts'
 
 /** What the document says about the whole. */
 export interface DocumentInfo {
@@ -31,13 +35,21 @@ export interface DocumentInfo {
  * The OpenAPI 3.1 document of these operations: everything that a declaration says, and nothing else. Operations of the
  * `internal` family are in no public document and are refused here, as is a tag without its sentence.
  */
-export function toOpenApi(groups: readonly Operations[], sockets: readonly Sockets[], info: DocumentInfo): Json {
+export function toOpenApi(
+  groups: readonly Operations[],
+  sockets: readonly Sockets[],
+  transfers: readonly Transfers[],
+  info: DocumentInfo,
+): Json {
   const schemas = new JsonSchemas()
   const described: Described[] = [
     ...groups.flatMap((group) =>
       Object.entries(group).map(([name, operation]) => describeOperation(name, operation, schemas)),
     ),
     ...sockets.flatMap((group) => Object.entries(group).map(([name, socket]) => describeSocket(name, socket, schemas))),
+    ...transfers.flatMap((group) =>
+      Object.entries(group).map(([name, transfer]) => describeTransfer(name, transfer, schemas)),
+    ),
   ]
   const responses = new Map<string, Json>()
   const paths: Record<string, Json> = {}
@@ -45,6 +57,7 @@ export function toOpenApi(groups: readonly Operations[], sockets: readonly Socke
     if (!info.tags[tag]) throw new Error(`The tag ${tag} has no description`)
     paths[path] = { ...paths[path], [method]: build(responses) }
   }
+  const tickets = transfers.some((group) => Object.values(group).some(({ access }) => isTicket(access)))
   const used = new Set(described.map(({ tag }) => tag))
   return {
     openapi: '3.1.0',
@@ -54,6 +67,7 @@ export function toOpenApi(groups: readonly Operations[], sockets: readonly Socke
     paths,
     components: {
       securitySchemes: {
+        ...(tickets ? { ticket: ticketScheme } : {}),
         key: { type: 'http', scheme: 'bearer', description: 'An API key of a workspace' },
         session: {
           type: 'apiKey',
@@ -144,8 +158,64 @@ function describeSocket(name: string, socket: Socket, schemas: JsonSchemas): Des
   }
 }
 
-/** What operations and WebSockets have in common. */
-function describeInput(name: string, operation: Operation | Socket, schemas: JsonSchemas): () => Json {
+function describeTransfer(name: string, transfer: Transfer, schemas: JsonSchemas): Described {
+  const parts = describeInput(name, transfer, schemas)
+  const success =
+    'takes' in transfer ? schemas.output(`${name}.reply`, replySchema(transfer.family, transfer.reply)) : null
+  return {
+    path: transfer.path,
+    method: transfer.method.toLowerCase(),
+    tag: transfer.tag,
+    build: (responses) => ({
+      ...parts(),
+      ...('takes' in transfer
+        ? {
+            requestBody: {
+              required: true,
+              content: Object.fromEntries(transfer.takes.map((type) => [type, rawBytes(type)])),
+            },
+          }
+        : {}),
+      responses: {
+        ...('takes' in transfer
+          ? {
+              200: {
+                description: 'Done',
+                headers: headersFor(transfer.access),
+                content: jsonContent(schemas.of(success ?? '')),
+              },
+            }
+          : {
+              200: {
+                description: 'The bytes',
+                headers: headersFor(transfer.access),
+                content: { [transfer.gives]: rawBytes(transfer.gives) },
+              },
+              206: {
+                description: 'The range that was asked for',
+                headers: headersFor(transfer.access),
+                content: { [transfer.gives]: rawBytes(transfer.gives) },
+              },
+              416: { description: 'There is nothing in that range', headers: headersFor(transfer.access) },
+            }),
+        ...errorResponses(transfer, responses, schemas),
+      },
+    }),
+  }
+}
+
+const rawBytes = (type: string): Json =>
+  type === 'multipart/form-data'
+    ? {
+        schema: {
+          type: 'object',
+          additionalProperties: { type: 'string', contentMediaType: 'application/octet-stream' },
+        },
+      }
+    : { schema: { type: 'string', contentMediaType: 'application/octet-stream' } }
+
+/** What operations, WebSockets and transfers have in common. */
+function describeInput(name: string, operation: Declared, schemas: JsonSchemas): () => Json {
   if (operation.family === 'internal') throw new Error(`${name} is internal: it belongs in no public document`)
   const inputs = (['params', 'query'] as const).flatMap((part) => {
     const schema = operation[part]
@@ -159,7 +229,7 @@ function describeInput(name: string, operation: Operation | Socket, schemas: Jso
       tags: [operation.tag],
       summary: operation.summary,
       ...(description ? { description } : {}),
-      security: operation.access === 'public' ? [] : [{ key: [] }, { session: [] }],
+      security: securityOf(operation.access),
       ...(parameters.length > 0 ? { parameters } : {}),
     }
   }
@@ -180,10 +250,26 @@ function parametersOf(place: string, schema: Json): Json[] {
   })
 }
 
+const ticketScheme: Json = {
+  type: 'http',
+  scheme: 'bearer',
+  bearerFormat: 'JWT',
+  description: 'A ticket for this one thing; a link carries it as `?ticket=`',
+}
+
+const isTicket = (access: Access): boolean => typeof access === 'object' && 'ticket' in access
+
+const securityOf = (access: Access): Json[] => {
+  if (access === 'public') return []
+  return isTicket(access) ? [{ ticket: [] }] : [{ key: [] }, { session: [] }]
+}
+
 function accessSentence(access: Access): string | undefined {
   if (typeof access === 'string')
     return access === 'instance' ? 'For people who administer this installation.' : undefined
   if ('workspace' in access) return `Needs \`${access.workspace}\` in the workspace.`
+  if ('ticket' in access)
+    return `Needs a ticket for \`${access.ticket}\`, and that whoever asked for it still has \`${ticketPurposes[access.ticket]}\` on the server.`
   if (access.server === 'visible') return 'Needs access to the server.'
   if (typeof access.server === 'string') return `Needs \`${access.server}\` on the server.`
   const { field, of } = access.server
@@ -192,7 +278,7 @@ function accessSentence(access: Access): string | undefined {
     .join(', ')}.`
 }
 
-function errorResponses(operation: Operation | Socket, responses: Map<string, Json>, schemas: JsonSchemas): Json {
+function errorResponses(operation: Declared, responses: Map<string, Json>, schemas: JsonSchemas): Json {
   const takesBody = operation.method !== 'GET'
   const codes = new Set<ErrorCode>([
     ...commonErrors.filter((code) => takesBody || code !== 'too_large'),

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { ErrorCode } from './errors.ts'
-import type { ServerPermission, WorkspacePermission } from './permissions.ts'
+import type { ServerPermission, TicketPurpose, WorkspacePermission } from './permissions.ts'
 
 /**
  * Which of the two API documents an operation belongs to. It decides the shape of replies and errors: `panel` wraps them in
@@ -15,6 +15,8 @@ export type Family = 'panel' | 'control' | 'internal'
  * - `{workspace}`: a member whose role holds the permission, or a key of the workspace.
  * - `{server}`: somebody who holds the permission on the server that `params.serverId` names. `visible` needs no more than
  *   access to it. A record chooses the permission by the value of one body field.
+ * - `{ticket}`: whoever holds a signed, short-lived ticket of exactly this purpose for the server that `params.serverId` names,
+ *   for as long as the person it was made for keeps the permission.
  * - `peer`: the process at the other end of the link, known by its credential.
  */
 export type Access =
@@ -24,6 +26,7 @@ export type Access =
   | 'peer'
   | { readonly workspace: WorkspacePermission }
   | { readonly server: ServerPermission | 'visible' }
+  | { readonly ticket: TicketPurpose }
   | { readonly server: { readonly field: string; readonly of: Readonly<Record<string, ServerPermission>> } }
 
 type Schema = z.ZodType
@@ -57,14 +60,40 @@ export interface Socket extends OperationBase {
   readonly accepts: Schema
 }
 
+/**
+ * Raw bytes to the server, streamed as the handler takes them, whatever their size; the reply is JSON as that of an
+ * operation. `takes` lists the media types, the first being the plain one; the handler reads others by itself.
+ */
+export interface Upload extends OperationBase {
+  readonly method: 'POST' | 'PUT'
+  readonly takes: readonly [string, ...string[]]
+  readonly body?: never
+  readonly reply: Schema
+}
+
+/** Raw bytes from the server, streamed as the caller takes them. `gives` is the media type, or what it usually is. A refusal is JSON. */
+export interface Download extends OperationBase {
+  readonly method: 'GET'
+  readonly gives: string
+  readonly body?: never
+}
+
+export type Transfer = Upload | Download
+/** Anything that is declared. */
+export type Declared = Operation | Socket | Transfer
+
 export type Operations = Readonly<Record<string, Operation>>
 export type Sockets = Readonly<Record<string, Socket>>
+export type Transfers = Readonly<Record<string, Transfer>>
 
 /** Declares one operation. It changes nothing; it is where the compiler checks the declaration and keeps its exact types. */
 export const operation = <const O extends Operation>(declaration: O): O => declaration
 
 /** Declares one WebSocket. */
 export const socket = <const S extends Socket>(declaration: S): S => declaration
+
+/** Declares one transfer of raw bytes. */
+export const transfer = <const T extends Transfer>(declaration: T): T => declaration
 
 type OutputOf<S> = S extends z.ZodType ? z.output<S> : undefined
 type InputOf<S> = S extends z.ZodType ? z.input<S> : undefined
@@ -105,13 +134,16 @@ export interface Contexts {
   peer: object
   workspace: object
   server: object
+  ticket: object
 }
 
 export type AccessKind<A extends Access> = A extends string
   ? A
   : A extends { readonly workspace: WorkspacePermission }
     ? 'workspace'
-    : 'server'
+    : A extends { readonly ticket: TicketPurpose }
+      ? 'ticket'
+      : 'server'
 
 export type ContextOf<A extends Access, C extends Contexts> = C[AccessKind<A> & keyof C]
 
@@ -155,6 +187,32 @@ export type SocketHandlers<S extends Sockets, C extends Contexts> = {
   ) => void | Promise<void>
 }
 
+/** Facts of a transfer's request: it also has headers that an operation has no use for. */
+export interface TransferFacts extends RequestFacts {
+  /** The header as sent, names in lower case; undefined where there is none. */
+  header(name: string): string | undefined
+}
+
+/** What a download's handler returns, before the first byte is sent; what it throws until then is answered as JSON. */
+export interface Outgoing {
+  /** 200 unless given. */
+  status?: 200 | 206 | 304 | 416
+  /** `content-type`, `content-length`, `etag` and the like; the common headers of the API are set anyway. */
+  headers: Readonly<Record<string, string>>
+  /** Read as fast as the caller takes it, and closed (`return`, or `destroy` of a stream) when the caller leaves. Null: no body. */
+  content: AsyncIterable<Uint8Array> | null
+}
+
+/** One function per transfer. `content` of an upload is to be read to its end; it throws when the caller breaks off. */
+export type TransferHandlers<T extends Transfers, C extends Contexts> = {
+  [K in keyof T]: T[K] extends Upload
+    ? (
+        input: ContextOf<T[K]['access'], C> &
+          Parsed<T[K]> & { request: TransferFacts; content: AsyncIterable<Uint8Array> },
+      ) => z.input<T[K]['reply']> | Promise<z.input<T[K]['reply']>>
+    : (input: ContextOf<T[K]['access'], C> & Parsed<T[K]> & { request: TransferFacts }) => Outgoing | Promise<Outgoing>
+}
+
 /** Every operation may answer these without declaring them: broken input, too many requests, and our own faults. */
 export const commonErrors = [
   'invalid_request',
@@ -167,6 +225,7 @@ export const commonErrors = [
 export function accessErrors(access: Access): readonly ErrorCode[] {
   if (access === 'public' || access === 'peer') return []
   if (access === 'account') return ['unauthorized']
+  if (typeof access === 'object' && 'ticket' in access) return ['unauthorized', 'forbidden']
   if (typeof access === 'object' && 'server' in access)
     return access.server === 'visible' ? ['unauthorized', 'not_found'] : ['unauthorized', 'forbidden', 'not_found']
   return ['unauthorized', 'forbidden']

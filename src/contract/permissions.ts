@@ -46,6 +46,17 @@ export const serverPermissions = [
 ] as const
 export type ServerPermission = (typeof serverPermissions)[number]
 
+/**
+ * What a ticket allows: one thing on one server, for minutes, carried by a link or a program that holds no key. Each is
+ * good only while the person it was made for has the permission beside it.
+ */
+export const ticketPurposes = {
+  'files.upload': 'files.write',
+  'files.download': 'files.read',
+  'backups.download': 'backups.download',
+} as const satisfies Readonly<Record<string, ServerPermission>>
+export type TicketPurpose = keyof typeof ticketPurposes
+
 /** What a member may do in a workspace; which role holds which is `rolePermissions`. */
 export const workspacePermissions = [
   'workspace.read',

@@ -16,7 +16,7 @@ import { eventually, forwardTo, freePort, handAgent, httpService, rawVisitor, te
 interface Peers extends Contexts {
   peer: object
 }
-const peers: Peers = { public: {}, account: {}, instance: {}, peer: {}, workspace: {}, server: {} }
+const peers: Peers = { public: {}, account: {}, instance: {}, peer: {}, workspace: {}, server: {}, ticket: {} }
 
 /** The panel's side of the edge's link, with the real link and the real HTTP binding; its memory is a few maps. */
 async function panel(closer: AsyncDisposableStack, former?: { endpoint: { port: number }; folder: string }) {

@@ -96,7 +96,15 @@ interface PeerContexts extends Contexts {
   peer: object
 }
 
-const noContexts: PeerContexts = { public: {}, account: {}, instance: {}, peer: {}, workspace: {}, server: {} }
+const noContexts: PeerContexts = {
+  public: {},
+  account: {},
+  instance: {},
+  peer: {},
+  workspace: {},
+  server: {},
+  ticket: {},
+}
 
 async function anyUp(links: KeptLink[]): Promise<void> {
   const signal = AbortSignal.timeout(linkWaitMs)

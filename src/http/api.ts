@@ -20,6 +20,7 @@ import {
 } from './limits.ts'
 import type { ApiPart, Gate } from './part.ts'
 import { bindOperation, bindSocket } from './route.ts'
+import { bindTransfer } from './transfer.ts'
 import { Upgrader } from './upgrade.ts'
 
 /** Another spelling of paths: where the path below the prefix, as sent, matches `from`, the match means `to`. */
@@ -40,7 +41,7 @@ export interface ApiOptions<C extends Contexts> {
   aliases?: readonly PathAlias[]
   /** Addresses or CIDR ranges of proxies whose `X-Forwarded-For` is believed. */
   trustedProxies?: readonly string[]
-  /** Adds routes that are no operations: pages, uploads, downloads. It may set the not-found handler for paths outside the prefix. */
+  /** Adds routes that are no operations: pages. It may set the not-found handler for paths outside the prefix. */
   pages?: (app: FastifyInstance) => void
 }
 
@@ -123,9 +124,10 @@ export async function createApi<C extends Contexts>(options: ApiOptions<C>): Pro
         upgrader,
         bodyBytesMax,
       }
-      for (const { operations, sockets } of options.parts) {
+      for (const { operations, sockets, transfers } of options.parts) {
         for (const { operation, handle } of operations) bindOperation(binding, operation, handle)
         for (const { socket, handle } of sockets) bindSocket(binding, socket, handle)
+        for (const { transfer, handle } of transfers) bindTransfer(binding, transfer, handle)
       }
     },
     { prefix },

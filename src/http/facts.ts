@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { RequestFacts } from '../contract/operation.ts'
+import type { TransferFacts } from '../contract/operation.ts'
 
 /** The address of a caller whose connection has none: a stream of a link. */
 const addressOfStream = 'link'
 
 /** The facts of one request. The signal is made when somebody asks for it: most handlers are done before a caller can leave. */
-export class Facts implements RequestFacts {
+export class Facts implements TransferFacts {
   readonly #request: FastifyRequest
   readonly #reply: FastifyReply
   #gone: AbortController | undefined
@@ -39,6 +39,11 @@ export class Facts implements RequestFacts {
       this.#gone = gone
     }
     return this.#gone.signal
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#request.headers[name]
+    return Array.isArray(value) ? value.join(', ') : value
   }
 
   setHeader(name: string, value: string): void {

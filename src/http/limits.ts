@@ -59,3 +59,9 @@ export const linkPendingMessagesMax = 100
 
 /** One WebSocket message over a link, in bytes. */
 export const linkMessageBytesMax = 16 * 1024 * 1024
+
+/** A transfer over which nothing has moved for so long is cut off: a stalled phone comes back sooner, and both directions resume. */
+export const transferIdleMs = 60_000
+
+/** A reply to an upload over a link must begin this long after its last byte: the receiver writes as it reads. */
+export const linkUploadReplyMs = 120_000

@@ -178,11 +178,11 @@ class LinkInbox<T> implements AsyncIterable<T> {
   }
 }
 
-const headersOf = (response: IncomingMessage) => ({
+export const headersOf = (response: IncomingMessage) => ({
   get: (name: string) => [response.headers[name.toLowerCase()]].flat().join(', ') || null,
 })
 
-async function readText(response: IncomingMessage): Promise<string> {
+export async function readText(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of response as AsyncIterable<Buffer>) {

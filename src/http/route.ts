@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { AppError, type FieldProblem } from '../contract/errors.ts'
 import { replyBody, replySchema } from '../contract/exchange.ts'
-import type { Contexts, Operation, Socket } from '../contract/operation.ts'
+import type { Contexts, Declared, Operation, Socket } from '../contract/operation.ts'
 import type { Log } from '../lib/log.ts'
 import { readJson } from './body.ts'
 import { Channel, closeCodes } from './channel.ts'
@@ -82,15 +82,16 @@ export function bindSocket<C extends Contexts>(
   })
 }
 
-type Received = object
+/** What a handler gets, its types checked where it was paired with its declaration. */
+export type Received = object & { request: Facts }
 
 /** Returns the function that turns a request into its handler's input, or throws what shall be answered instead. */
-function receiver<C extends Contexts>(
+export function receiver<C extends Contexts>(
   { gate, bodyBytesMax }: Binding<C>,
-  operation: Operation | Socket,
+  operation: Declared,
 ): (request: FastifyRequest, reply: FastifyReply) => Promise<Received> {
   const { params: paramsSchema, query: querySchema } = operation
-  const takesBody = operation.method !== 'GET'
+  const takesBody = operation.method !== 'GET' && !('takes' in operation)
   const bodySchema = operation.body ?? noBody
   refuseLooseBody(operation)
   // An invalid body cannot say which permission it needs, yet the caller must be known before learning what is wrong with it.
@@ -100,10 +101,11 @@ function receiver<C extends Contexts>(
     const params = paramsSchema ? check('params', paramsSchema, request.params, problems) : undefined
     const query = querySchema ? check('query', querySchema, request.query, problems) : undefined
     const facts = new Facts(request, reply)
-    const admit = async (asked: Operation | Socket, body: unknown): Promise<object> =>
+    const admit = async (asked: Declared, body: unknown): Promise<object> =>
       gate.admit(asked, {
         headers: request.headers,
         params: texts(params ?? request.params),
+        query: request.query,
         body,
         address: addressOf(request),
         method: request.method,
@@ -122,7 +124,7 @@ function receiver<C extends Contexts>(
         const read = await readChecked(request, reply, bodySchema, bodyBytesMax, problems)
         if (read.refusal) throw read.refusal
         body = read.body
-      } else if (!request.raw.complete) {
+      } else if (!request.raw.complete && !('takes' in operation)) {
         // A body where none belongs: it is not read, so the connection cannot be used again.
         reply.header('connection', 'close')
       }
@@ -138,13 +140,13 @@ const noBody = z
   .transform(() => undefined)
 
 /** Unknown fields are refused, not ignored: a misspelt option must not look as if it had worked. */
-function refuseLooseBody(operation: Operation | Socket): void {
+function refuseLooseBody(operation: Declared): void {
   if (operation.body instanceof z.ZodObject && operation.body.def.catchall === undefined) {
     throw new Error(`${operation.method} ${operation.path}: its body must be a z.strictObject`)
   }
 }
 
-const needsBody = ({ access }: Operation | Socket): boolean =>
+const needsBody = ({ access }: Declared): boolean =>
   typeof access === 'object' && 'server' in access && typeof access.server === 'object'
 
 async function readChecked(
@@ -176,4 +178,4 @@ function texts(params: unknown): Record<string, string> {
 }
 
 /** `/servers/{serverId}` as the router writes it. */
-const pathPattern = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1')
+export const pathPattern = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1')

@@ -17,7 +17,7 @@ import { newId } from '../../src/lib/ids.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { hashSecret, newSecret } from '../../src/lib/secret.ts'
 import { acceptLinks, dialLink, listenShared, loadIdentity, tlsDialler } from '../../src/link/index.ts'
-import { createAccess, type PanelContexts } from '../../src/panel/access/index.ts'
+import { createAccess, openTickets, type PanelContexts } from '../../src/panel/access/index.ts'
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from '../../src/panel/console/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from '../../src/panel/db/index.ts'
 import { eventHandlers, Viewers } from '../../src/panel/events/index.ts'
@@ -78,6 +78,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
       changes,
       clock,
       log,
+      tickets: await openTickets({ database: db, clock }),
       publicOrigin: null,
       touchTokens: async () => undefined,
       touchSessions: async () => undefined,

@@ -1,3 +1,4 @@
+import type { Transfers } from '../operation.ts'
 import { accountOperations } from './accounts.ts'
 import { documentOperations } from './document.ts'
 import { instanceOperations } from './instance.ts'
@@ -26,6 +27,9 @@ export const publicOperations = {
 }
 
 export const publicSockets = { ...serverSockets }
+
+/** Every public transfer of raw bytes. */
+export const publicTransfers: Transfers = {}
 
 /** All public routes are under it. */
 export const apiPrefix = '/api/v1'

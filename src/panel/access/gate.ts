@@ -1,6 +1,11 @@
 import { AppError, forbidden, notFound, unauthorized } from '../../contract/errors.ts'
 import type { Access as AccessRule, Declared } from '../../contract/operation.ts'
-import { type ServerPermission, type TicketPurpose, ticketPurposes, type WorkspacePermission } from '../../contract/permissions.ts'
+import {
+  type ServerPermission,
+  type TicketPurpose,
+  ticketPurposes,
+  type WorkspacePermission,
+} from '../../contract/permissions.ts'
 import type { Gate, GateRequest } from '../../http/index.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { limitedAs } from './address.ts'

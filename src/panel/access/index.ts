@@ -1,5 +1,5 @@
 // Who may do what. Slices get `Access` from the composition root and the contexts from the gate.
-export { openTickets, type Ticket, type Tickets } from './tickets.ts'
+
 export { type Access, createAccess, type KeyIdentity, type Revoked } from './access.ts'
 export { limitedAs } from './address.ts'
 export type { Caller, PanelContexts, ServerAccess, WorkspaceMembership } from './caller.ts'
@@ -7,3 +7,4 @@ export type { Uses } from './last-used.ts'
 export { addressesMax } from './limits.ts'
 export { RateLimit } from './rate-limit.ts'
 export { endedSessionCookie, sessionCookie, sessionCookieName } from './session-cookie.ts'
+export { openTickets, type Ticket, type Tickets } from './tickets.ts'

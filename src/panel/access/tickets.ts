@@ -98,6 +98,10 @@ async function readKey({ kysely }: Database): Promise<Uint8Array> {
     .values({ key: keySetting, value })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
-  const row = await kysely.selectFrom('settings').select('value').where('key', '=', keySetting).executeTakeFirstOrThrow()
+  const row = await kysely
+    .selectFrom('settings')
+    .select('value')
+    .where('key', '=', keySetting)
+    .executeTakeFirstOrThrow()
   return Buffer.from(row.value, 'base64url')
 }

@@ -1,10 +1,10 @@
-import { apiPrefix, publicOperations, publicSockets } from '../../contract/api/index.ts'
+import { apiPrefix, publicOperations, publicSockets, publicTransfers } from '../../contract/api/index.ts'
 import { toOpenApi } from '../../contract/openapi.ts'
 import { sessionCookieName } from '../access/index.ts'
 
 /** The OpenAPI document of the public API: what the panel serves and what is committed to the repository. */
 export const openApiDocument = (): ReturnType<typeof toOpenApi> =>
-  toOpenApi([publicOperations], [publicSockets], {
+  toOpenApi([publicOperations], [publicSockets], [publicTransfers], {
     title: 'Pharos',
     version: '1',
     description: [
