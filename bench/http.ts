@@ -1,14 +1,9 @@
 /**
  * What our HTTP binding costs: a small JSON GET with a permission check against a bare `node:http` server that answers the same
- * body. Each server and the load generator have a process of their own; rounds are interleaved and medians compared.
+ * body.
  *
  *   node bench/http.ts [rounds] [seconds per round]
- *
- * `capacity` is the ratio of CPU time per request, which other work on the machine disturbs least; `throughput` that of
- * requests per second.
  */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import net from 'node:net'
 import { z } from 'zod'
@@ -16,10 +11,11 @@ import { unauthorized } from '../src/contract/errors.ts'
 import { type Contexts, operation } from '../src/contract/operation.ts'
 import { createApi, part } from '../src/http/index.ts'
 import { silentLog } from '../src/lib/log.ts'
+import { compareServers, makeLoad, reportTarget, type Target } from './http-load.ts'
 
 const path = '/api/v1/servers/1a7ce997'
 const key = 'phk_0123456789abcdef0123456789abcdef0123456789a'
-const connections = 32
+const request = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${key}\r\n\r\n`
 
 const Server = z.strictObject({
   id: z.string(),
@@ -44,19 +40,21 @@ const server: z.output<typeof Server> = {
   createdAt: '2026-06-01T12:00:00.000Z',
 }
 
-const roles: Record<string, () => Promise<void>> = { bare, api, load }
-const role = process.argv[2] ?? ''
-await (roles[role] ?? compare)()
+const [role, ...rest] = process.argv.slice(2)
+if (role === 'bare') bare()
+else if (role === 'api') await api()
+else if (role === 'load') await makeLoad(JSON.parse(rest[0] ?? '') as Target, Number(rest[1]))
+else await compareServers(import.meta.filename, ['bare', 'api'], Number(role ?? 7), Number(rest[0] ?? 3))
 
 /** The bare server: parses nothing, checks nothing. */
-async function bare(): Promise<void> {
+function bare(): void {
   const bytes = Buffer.byteLength(JSON.stringify({ success: true, data: server }))
   const listening = createServer((_, response) => {
     const body = JSON.stringify({ success: true, data: server })
     response.writeHead(200, { 'content-type': 'application/json; charset=utf-8', 'content-length': bytes })
     response.end(body)
   })
-  report(listening.listen(0, '127.0.0.1'))
+  listen(listening)
 }
 
 async function api(): Promise<void> {
@@ -93,96 +91,9 @@ async function api(): Promise<void> {
       },
     },
   })
-  report(net.createServer((connection) => served.serve(connection)).listen(0, '127.0.0.1'))
+  listen(net.createServer((connection) => served.serve(connection)))
 }
 
-/** Tells the parent the port, and its CPU time whenever it is asked. */
-function report(listening: net.Server): void {
-  listening.once('listening', () => process.send?.({ port: (listening.address() as net.AddressInfo).port }))
-  process.on('message', () => {
-    const { user, system } = process.cpuUsage()
-    process.send?.({ cpuMicros: user + system })
-  })
-}
-
-/** Keeps `connections` connections busy for the given time; counts replies by their bytes, which all have the same length. */
-async function load(): Promise<void> {
-  const [port, seconds] = process.argv.slice(3).map(Number) as [number, number]
-  const request = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${key}\r\n\r\n`
-  let replies = 0
-  const until = performance.now() + seconds * 1000
-  await Promise.all(
-    Array.from({ length: connections }, async () => {
-      const connection = net.connect(port, '127.0.0.1')
-      await once(connection, 'connect')
-      connection.setNoDelay(true)
-      connection.write(request)
-      let length = 0
-      let waiting = 0
-      connection.on('data', (chunk: Buffer) => {
-        length ||= lengthOfReply(chunk)
-        waiting += chunk.length
-        if (waiting < length) return
-        waiting -= length
-        replies++
-        if (performance.now() < until) connection.write(request)
-        else connection.destroy()
-      })
-      await once(connection, 'close')
-    }),
-  )
-  process.send?.({ replies })
-}
-
-function lengthOfReply(first: Buffer): number {
-  const text = first.toString('latin1')
-  const head = text.indexOf('\r\n\r\n')
-  const body = /content-length: (\d+)/i.exec(text)?.[1]
-  if (!text.startsWith('HTTP/1.1 200 ') || head < 0 || !body) throw new Error(`Unexpected reply: ${text}`)
-  return head + 4 + Number(body)
-}
-
-async function compare(): Promise<void> {
-  const [rounds = 7, seconds = 3] = process.argv.slice(2).map(Number)
-  const servers = await Promise.all(
-    ['bare', 'api'].map(async (name) => {
-      const child = fork(import.meta.filename, [name])
-      const [{ port }] = (await once(child, 'message')) as [{ port: number }]
-      return { name, child, port, perSecond: [] as number[], micros: [] as number[] }
-    }),
-  )
-  for (let round = -1; round < rounds; round++) {
-    for (const { child, port, perSecond, micros } of servers) {
-      const cpu = async (): Promise<number> => {
-        child.send('cpu')
-        return ((await once(child, 'message')) as [{ cpuMicros: number }])[0].cpuMicros
-      }
-      const before = await cpu()
-      const began = performance.now()
-      const generator = fork(import.meta.filename, ['load', String(port), String(seconds)])
-      const [{ replies }] = (await once(generator, 'message')) as [{ replies: number }]
-      const took = (performance.now() - began) / 1000
-      // The first round only warms up.
-      if (round < 0) continue
-      perSecond.push(replies / took)
-      micros.push(((await cpu()) - before) / replies)
-    }
-  }
-  for (const { child } of servers) child.kill()
-  const [plain, ours] = servers.map(({ name, perSecond, micros }) => {
-    const result = { name, perSecond: median(perSecond), micros: median(micros) }
-    console.log(
-      `${name.padEnd(5)} ${result.perSecond.toFixed(0).padStart(7)} requests/s  ${result.micros.toFixed(1).padStart(6)} µs CPU per request`,
-    )
-    return result
-  })
-  if (plain && ours)
-    console.log(
-      `ratio: throughput ${(ours.perSecond / plain.perSecond).toFixed(2)}, capacity ${(plain.micros / ours.micros).toFixed(2)}`,
-    )
-}
-
-function median(numbers: number[]): number {
-  const sorted = numbers.toSorted((left, right) => left - right)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+function listen(server: net.Server): void {
+  server.listen(0, '127.0.0.1', () => reportTarget({ port: (server.address() as net.AddressInfo).port, request }))
 }
