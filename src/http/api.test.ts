@@ -238,6 +238,11 @@ describe('refusals', () => {
       { ...item, labels: ['a', 'b', 'c', 'd'] },
       /body\.labels is too long \(expected at most 3 entries\)/,
     ],
+    [
+      'what says by itself how it must be',
+      { ...item, slug: 'Ä' },
+      /^Invalid request: body\.slug must be lower-case letters$/,
+    ],
     ['an entry of a list', { ...item, labels: ['a', 1] }, /body\.labels\.1 is a number/],
     ['an unknown kind', { ...item, target: { by: 'magic' } }, /body\.target\.by is not one of the allowed values/],
     [

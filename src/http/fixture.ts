@@ -44,6 +44,10 @@ const items = {
       name: z.string().min(1).max(80),
       limits: z.strictObject({ memory: z.int().min(32), kind: z.enum(['small', 'large']) }),
       labels: z.array(z.string()).max(3).optional(),
+      slug: z
+        .string()
+        .regex(/^[a-z]+$/, 'must be lower-case letters')
+        .optional(),
       target: z
         .discriminatedUnion('by', [
           z.strictObject({ by: z.literal('port'), port: z.int() }),

@@ -36,7 +36,7 @@ function problemsOf(root: string, issue: Issue, value: unknown): FieldProblem[] 
       const found = at(value, issue.path)
       const expected = typeNames[issue.expected] ?? issue.expected
       if (found === undefined) return [{ where, problem: 'is missing', expected }]
-      return [{ where, problem: customMessage(issue) ?? wrongType(root, found), expected }]
+      return [worded(where, issue, wrongType(root, found), expected)]
     }
     case 'invalid_value': {
       const expected = issue.values.map((allowed) => JSON.stringify(allowed)).join(' or ')
@@ -50,28 +50,24 @@ function problemsOf(root: string, issue: Issue, value: unknown): FieldProblem[] 
     }
     case 'too_small':
       return [
-        {
+        worded(
           where,
-          problem: customMessage(issue) ?? `is too ${measure(issue.origin)[0]}`,
-          expected: `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${measure(issue.origin)[2]}`,
-        },
+          issue,
+          `is too ${measure(issue.origin)[0]}`,
+          `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${measure(issue.origin)[2]}`,
+        ),
       ]
     case 'too_big':
       return [
-        {
+        worded(
           where,
-          problem: customMessage(issue) ?? `is too ${measure(issue.origin)[1]}`,
-          expected: `${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${measure(issue.origin)[2]}`,
-        },
+          issue,
+          `is too ${measure(issue.origin)[1]}`,
+          `${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${measure(issue.origin)[2]}`,
+        ),
       ]
     case 'invalid_format':
-      return [
-        {
-          where,
-          problem: customMessage(issue) ?? 'has the wrong form',
-          expected: formatNames[issue.format] ?? issue.format,
-        },
-      ]
+      return [worded(where, issue, 'has the wrong form', formatNames[issue.format] ?? issue.format)]
     case 'invalid_union':
       return unionProblems(root, issue, value, where)
     case 'not_multiple_of':
@@ -80,6 +76,12 @@ function problemsOf(root: string, issue: Issue, value: unknown): FieldProblem[] 
     case 'custom':
       return [{ where, problem: issue.message }]
   }
+}
+
+/** A message that the schema's author wrote says by itself what is expected. */
+function worded(where: string, issue: Issue, problem: string, expected: string): FieldProblem {
+  const own = customMessage(issue)
+  return own === undefined ? { where, problem, expected } : { where, problem: own }
 }
 
 /** A union fails in as many ways as it has members: the nearest member tells most. */
