@@ -67,6 +67,7 @@ export const workspacePermissions = [
   'tokens.create',
   'tokens.revoke',
   'usage.read',
+  'activity.read',
   'tunnels.read',
   'tunnels.open',
   'tunnels.close',

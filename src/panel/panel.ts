@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { Account } from '../contract/api/accounts.ts'
 import { accountOperations } from '../contract/api/accounts.ts'
+import { activityOperations } from '../contract/api/activity.ts'
 import { documentOperations } from '../contract/api/document.ts'
-import { apiPrefix } from '../contract/api/index.ts'
+import { apiPrefix, publicOperations, publicTransfers } from '../contract/api/index.ts'
 import { instanceOperations } from '../contract/api/instance.ts'
 import { nodeAdminOperations } from '../contract/api/nodes.ts'
 import { serverSockets } from '../contract/api/servers.ts'
@@ -24,6 +25,7 @@ import type { Secret } from '../lib/secret.ts'
 import { acceptLinks, type Greeted, LinkError, listenShared, loadIdentity } from '../link/index.ts'
 import { createAccess, openTickets, type PanelContexts } from './access/index.ts'
 import { accountRoutes, createAccounts, type SetupInput, touchSessions } from './accounts/index.ts'
+import { Activity, activityHandlers, recordDenials, recorded } from './activity/index.ts'
 import type { PanelConfig, PanelSecrets } from './config.ts'
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from './console/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from './db/index.ts'
@@ -99,6 +101,9 @@ export async function startPanel(
       touchSessions: (uses) => touchSessions(database, uses),
     }),
   )
+  const activity = closer.use(new Activity({ db: database, clock, log }))
+  const declared = { ...publicOperations, ...publicTransfers }
+  closer.defer(recordDenials(activity, declared, access.denied))
   const tokens = closer.use(createTokens({ database, changes, clock, log }))
   const usage = createUsage({ database, clock })
   const directory = closer.use(await openEdgeDirectory({ database, changes, log }))
@@ -151,6 +156,7 @@ export async function startPanel(
     panelPart(consoleOperations, consoleHandlers(consoles)),
     panelPart(networkOperations, networkHandlers({ db: database, nodes, tunnels })),
     panelPart(subuserOperations, subuserHandlers(subusers)),
+    panelPart(activityOperations, activityHandlers(activity)),
     socketPart<typeof serverSockets, PanelContexts>(serverSockets, eventHandlers(viewers)),
   ]
   const acceptor = closer.use(
@@ -166,7 +172,7 @@ export async function startPanel(
   const api = closer.use(
     await createApi<PanelContexts>({
       prefix: apiPrefix,
-      parts,
+      parts: recorded(activity, declared, parts),
       gate: access.gate,
       log,
       cors: true,

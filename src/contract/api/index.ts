@@ -1,5 +1,6 @@
 import type { Transfers } from '../operation.ts'
 import { accountOperations } from './accounts.ts'
+import { activityOperations } from './activity.ts'
 import { documentOperations } from './document.ts'
 import { instanceOperations } from './instance.ts'
 import { nodeAdminOperations } from './nodes.ts'
@@ -19,6 +20,7 @@ export const publicOperations = {
   ...accountOperations,
   ...serverOperations,
   ...subuserOperations,
+  ...activityOperations,
   ...templateOperations,
   ...tunnelOperations,
   ...nodeAdminOperations,

@@ -5,7 +5,7 @@ import { hashSecret } from '../../lib/secret.ts'
 import { Signal } from '../../lib/signals.ts'
 import type { Change, Changes, Database } from '../db/index.ts'
 import type { Caller, PanelContexts, ServerAccess } from './caller.ts'
-import { createGate } from './gate.ts'
+import { createGate, type Denial } from './gate.ts'
 import { LastUsed, type Uses } from './last-used.ts'
 import { callersMax, serverAccessMax, sharedAgeMaxMs } from './limits.ts'
 import { accessTo } from './server-access.ts'
@@ -44,6 +44,8 @@ export interface Access extends AsyncDisposable {
   identifyKeyId(tokenId: string): Promise<KeyIdentity | null>
   /** A key or session has ended. Sockets that came by it close. */
   readonly revoked: Signal<Revoked>
+  /** A known caller was refused by the gate for lack of a permission. */
+  readonly denied: Signal<Denial>
   /** Writes the times at which keys and sessions were last used, which otherwise happens every few seconds. */
   flushLastUsed(): Promise<void>
 }
@@ -68,6 +70,7 @@ export function createAccess(options: AccessOptions): Access {
   const credentials = new TaggedCache<Credential>({ sizeMax: callersMax, ageMaxMs, clock })
   const servers = new TaggedCache<ServerGrant>({ sizeMax: serverAccessMax, ageMaxMs, clock })
   const revoked = new Signal<Revoked>()
+  const denied = new Signal<Denial>()
   const usedTokens = new LastUsed(options.touchTokens, log)
   const usedSessions = new LastUsed(options.touchSessions, log)
 
@@ -144,8 +147,10 @@ export function createAccess(options: AccessOptions): Access {
       tickets: options.tickets,
       grantOf,
       touch,
+      denied: (denial) => denied.emit(denial),
     }),
     revoked,
+    denied,
     serverAccess(caller, serverId) {
       const decide = (grant: ServerGrant | null): ServerAccess | null =>
         grant === null || grant.suspended ? null : accessTo(caller, grant)

@@ -35,6 +35,21 @@ export interface GateOptions {
   tickets: Tickets
   grantOf(caller: Caller, serverId: string): MaybePromise<ServerGrant | null>
   touch(credential: Credential): void
+  /** Hears of every known caller who was refused with `forbidden`. */
+  denied(denial: Denial): void
+}
+
+/** Somebody known tried what they may not do. */
+export interface Denial {
+  readonly caller: Caller
+  readonly operation: Declared
+  readonly params: Readonly<Record<string, string>>
+  readonly permission: ServerPermission | WorkspacePermission | null
+  /** The server it was about, by the short part of its id. */
+  readonly serverId: string | null
+  readonly workspaceId: string | null
+  readonly address: string
+  readonly userAgent: string | undefined
 }
 
 /** Which workspace a session means, by slug. Keys need none: they belong to one. */
@@ -59,6 +74,24 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
     throw unauthorized(unauthorizedWords)
   }
 
+  /** Throws what was thrown, once a refusal has been told. */
+  const refuse = (
+    error: unknown,
+    operation: Declared,
+    request: GateRequest,
+    about: Pick<Denial, 'caller' | 'permission' | 'serverId' | 'workspaceId'>,
+  ): never => {
+    if (error instanceof AppError && error.code === 'forbidden')
+      options.denied({
+        ...about,
+        operation,
+        params: request.params,
+        address: request.address,
+        userAgent: request.headers['user-agent'],
+      })
+    throw error
+  }
+
   const admitCredential = (
     operation: Declared,
     request: GateRequest,
@@ -71,28 +104,53 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
     setLimitHeaders(request, taken)
     if (!taken.allowed) throw tooMany(taken, own ? 'requests of this key' : 'requests of this session')
     options.touch(credential)
-    if (own?.suspended) throw suspendedError(own.slug)
     const caller = callerOf(credential)
+    const workspaceId = own?.id ?? null
     const { access } = operation
+    if (own?.suspended)
+      return refuse(suspendedError(own.slug), operation, request, {
+        caller,
+        permission: null,
+        serverId: null,
+        workspaceId,
+      })
     if (access === 'account') return { caller }
     if (access === 'instance') {
-      if (!credential.instanceAdmin) throw forbidden('Only an administrator of this installation may do this')
-      return { caller }
+      if (credential.instanceAdmin) return { caller }
+      const error = forbidden('Only an administrator of this installation may do this')
+      return refuse(error, operation, request, { caller, permission: null, serverId: null, workspaceId })
     }
     if (typeof access === 'string' || 'ticket' in access) throw notFound('Route')
-    if ('workspace' in access) return { caller, workspace: chooseWorkspace(credential, request, own, access.workspace) }
+    if ('workspace' in access) {
+      const workspace = meantWorkspace(credential, request, own)
+      try {
+        return { caller, workspace: permitWorkspace(workspace, request, access.workspace) }
+      } catch (error) {
+        const about = { permission: access.workspace, workspaceId: workspace?.id ?? null }
+        return refuse(error, operation, request, { caller, serverId: null, ...about })
+      }
+    }
 
     const serverId = shortServerId(request.params.serverId ?? '')
-    const decide = (grant: ServerGrant | null): PanelContexts['server'] => ({
-      caller,
-      server: permitServer(caller, grant, serverId, permissionFor(access.server, request.body)),
-    })
+    const decide = (grant: ServerGrant | null): PanelContexts['server'] => {
+      const permission = permissionFor(access.server, request.body)
+      try {
+        return { caller, server: permitServer(caller, grant, serverId, permission) }
+      } catch (error) {
+        const about = { permission, serverId, workspaceId: grant?.row.workspace_id ?? null }
+        return refuse(error, operation, request, { caller, ...about })
+      }
+    }
     const grant = serverId === null ? null : options.grantOf(caller, serverId)
     return grant instanceof Promise ? grant.then(decide) : decide(grant)
   }
 
   /** A ticket is as good as the key or session it came from: it is looked up again each time. */
-  const admitTicket = async (purpose: TicketPurpose, request: GateRequest): Promise<PanelContexts['ticket']> => {
+  const admitTicket = async (
+    operation: Declared,
+    purpose: TicketPurpose,
+    request: GateRequest,
+  ): Promise<PanelContexts['ticket']> => {
     const presented = presentedTicket(request)
     if (presented === null) return refuseUnknown(request, false)
     const ticket = await options.tickets.read(presented, purpose)
@@ -107,13 +165,19 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
       throw forbidden('This ticket is for another server. Ask for one for this server.')
     const caller = callerOf(credential)
     const grant = await options.grantOf(caller, ticket.serverId)
-    return { caller, ticket, server: permitServer(caller, grant, ticket.serverId, ticketPurposes[purpose]) }
+    const permission = ticketPurposes[purpose]
+    try {
+      return { caller, ticket, server: permitServer(caller, grant, ticket.serverId, permission) }
+    } catch (error) {
+      const about = { permission, serverId: ticket.serverId, workspaceId: grant?.row.workspace_id ?? null }
+      return refuse(error, operation, request, { caller, ...about })
+    }
   }
 
   return {
     admit(operation, request) {
       if (typeof operation.access === 'object' && 'ticket' in operation.access)
-        return admitTicket(operation.access.ticket, request)
+        return admitTicket(operation, operation.access.ticket, request)
       if (operation.access === 'public') {
         const taken = anonymous.take(limitedAs(request.address), anonymousRequestsPerMinute)
         if (!taken.allowed) throw tooMany(taken, 'requests without a key')
@@ -183,14 +247,22 @@ function callerOf(credential: Credential): Caller {
   }
 }
 
-function chooseWorkspace(
+/** A key's own workspace; a session's the one it names, or the first. */
+function meantWorkspace(
   { memberships }: Credential,
   { headers }: GateRequest,
   own: Membership | undefined,
+): Membership | undefined {
+  const slug = headers[workspaceHeader]
+  return own ?? (slug === undefined ? memberships[0] : memberships.find((one) => one.slug === slug))
+}
+
+function permitWorkspace(
+  workspace: Membership | undefined,
+  { headers }: GateRequest,
   permission: WorkspacePermission,
 ): Membership {
   const slug = headers[workspaceHeader]
-  const workspace = own ?? (slug === undefined ? memberships[0] : memberships.find((one) => one.slug === slug))
   if (!workspace)
     throw forbidden(
       slug === undefined

@@ -3,6 +3,7 @@
 export { type Access, createAccess, type KeyIdentity, type Revoked } from './access.ts'
 export { limitedAs } from './address.ts'
 export type { Caller, PanelContexts, ServerAccess, WorkspaceMembership } from './caller.ts'
+export type { Denial } from './gate.ts'
 export type { Uses } from './last-used.ts'
 export { addressesMax } from './limits.ts'
 export { RateLimit } from './rate-limit.ts'

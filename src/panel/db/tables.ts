@@ -32,6 +32,11 @@ export interface Tables {
   // usage
   usage_counters: UsageCounterRow
   usage_peaks: { edge_id: string; epoch: string; workspace_id: string; day: number; peak: number }
+  // activity
+  activity: ActivityRow
+  // schedules
+  schedules: ScheduleRow
+  schedule_runs: ScheduleRunRow
 }
 
 export interface UserRow {
@@ -179,4 +184,65 @@ export interface UsageCounterRow {
   connections: number
   requests: number
   last_seen: number
+}
+
+export interface ScheduleRow {
+  id: string
+  server_id: string
+  name: string
+  cron: string
+  time_zone: string
+  enabled: number
+  only_when_running: number
+  missed: 'skip' | 'run_once'
+  /** JSON array of `ScheduleTask`. */
+  tasks: string
+  /** Who saved it last: it acts with what that person may do. */
+  editor_id: string
+  created_at: number
+  updated_at: number
+  /** Due from then on; null while it is not enabled. */
+  next_run_at: number | null
+}
+
+/** One run of a schedule, or why there was none. At most one for each moment of a schedule. */
+export interface ScheduleRunRow {
+  id: string
+  schedule_id: string
+  cause: 'cron' | 'manual'
+  due_at: number
+  started_at: number | null
+  ended_at: number | null
+  state: 'running' | 'done' | 'failed' | 'skipped' | 'missed' | 'interrupted'
+  message: string | null
+  /** How many missed runs it stands for. */
+  missed: number
+  editor_id: string
+  /** JSON array of `TaskResult`. */
+  tasks: string
+  /** Which panel works on it, and when that panel last said so. */
+  panel: string | null
+  seen_at: number | null
+}
+
+/** One entry of the activity log. It refers to nothing: what was done stays true when the server, the person or the key is gone. */
+export interface ActivityRow {
+  /** Sorts as the entries happened. */
+  id: string
+  at: number
+  /** The operation's name in the contract. */
+  operation: string
+  permission: string | null
+  subject: string | null
+  server_id: string | null
+  workspace_id: string | null
+  user_id: string | null
+  email: string | null
+  via: 'session' | 'token' | 'schedule' | null
+  /** Of the session, key or schedule. */
+  via_id: string | null
+  address: string | null
+  user_agent: string | null
+  outcome: 'done' | 'denied' | 'failed'
+  code: string | null
 }

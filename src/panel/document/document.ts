@@ -25,6 +25,7 @@ export const openApiDocument = (): ReturnType<typeof toOpenApi> =>
       Console: 'What a server prints, and commands to it.',
       Network: 'The ports of a server.',
       Subusers: 'Who else may use a server.',
+      Activity: 'Who did what, from where and when; denied attempts too.',
       'Live events': 'What happens, as it happens, over WebSocket.',
       Templates: 'The kinds of server that can be created.',
       Tunnels: 'Local ports on the internet, and the edges that carry them.',
