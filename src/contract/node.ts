@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Port } from './fields.ts'
+import { BackupReport } from './node-backups.ts'
 import { operation, socket } from './operation.ts'
 import { Resources, Template } from './template.ts'
 
@@ -49,7 +50,15 @@ export const ServerSpec = z.strictObject({
 })
 export type ServerSpec = z.output<typeof ServerSpec>
 
-export const nodePhases = ['installing', 'install_failed', 'offline', 'starting', 'running', 'stopping'] as const
+export const nodePhases = [
+  'installing',
+  'install_failed',
+  'restoring',
+  'offline',
+  'starting',
+  'running',
+  'stopping',
+] as const
 
 /** How the last run ended: by exit code, by signal, or `unknown` when nothing of ours saw it. */
 export const Exit = z.strictObject({
@@ -122,6 +131,7 @@ export const NodeEvent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('state'), state: ServerState }),
   z.strictObject({ type: z.literal('usage'), id: ServerKey, usage: ServerUsage }),
   z.strictObject({ type: z.literal('removed'), id: ServerKey }),
+  z.strictObject({ type: z.literal('backup'), report: BackupReport }),
 ])
 export type NodeEvent = z.output<typeof NodeEvent>
 

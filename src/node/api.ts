@@ -1,12 +1,15 @@
 import { notFound } from '../contract/errors.ts'
 import { type EdgeEndpoint, type NodeEvent, type NodeFacts, nodeOperations, nodeSockets } from '../contract/node.ts'
+import type { BackupReport } from '../contract/node-backups.ts'
 import type { Contexts, SocketChannel } from '../contract/operation.ts'
 import { type Api, createApi, type Gate, part, socketPart } from '../http/index.ts'
 import type { Log } from '../lib/log.ts'
+import { type Backups, backupContentPart, backupPart } from './backups/index.ts'
 import type { Servers } from './supervisor/servers.ts'
 
 export interface NodeApiOptions {
   servers: Servers
+  backups: Backups
   facts(): Promise<NodeFacts>
   putEdges(edges: EdgeEndpoint[]): Promise<void>
   log: Log
@@ -22,7 +25,7 @@ const waitingBytesMax = 8 * 1024 * 1024
 const gate: Gate<Contexts> = { admit: () => ({}) }
 
 /** The API that a node serves to its panels. */
-export function createNodeApi({ servers, facts, putEdges, log }: NodeApiOptions): Promise<Api> {
+export function createNodeApi({ servers, backups, facts, putEdges, log }: NodeApiOptions): Promise<Api> {
   const operations = part<typeof nodeOperations, Contexts>(nodeOperations, {
     facts: () => facts(),
     servers: () => servers.list(),
@@ -51,8 +54,12 @@ export function createNodeApi({ servers, facts, putEdges, log }: NodeApiOptions)
     events({ channel }) {
       const send = boundedSender<NodeEvent>(channel)
       for (const state of servers.list()) send({ type: 'state', state })
-      const stop = servers.events.on(send)
-      channel.signal.addEventListener('abort', stop)
+      const sendBackup = (report: BackupReport): void => send({ type: 'backup', report })
+      for (const report of backups.running()) sendBackup(report)
+      const stops = [servers.events.on(send), backups.events.on(sendBackup)]
+      channel.signal.addEventListener('abort', () => {
+        for (const stop of stops) stop()
+      })
     },
     async consoleLines({ params, query, channel }) {
       const stop = await servers.get(params.server).console.subscribe(query.backlog, boundedSender(channel))
@@ -60,7 +67,14 @@ export function createNodeApi({ servers, facts, putEdges, log }: NodeApiOptions)
       channel.signal.addEventListener('abort', stop)
     },
   })
-  return createApi({ prefix: '', parts: [operations, sockets], gate, log, cors: false, bodyBytesMax })
+  return createApi({
+    prefix: '',
+    parts: [operations, sockets, backupPart(backups), backupContentPart(backups)],
+    gate,
+    log,
+    cors: false,
+    bodyBytesMax,
+  })
 }
 
 function boundedSender<T>(channel: SocketChannel<T, never>): (message: T) => void {

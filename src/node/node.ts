@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { type Dialler, keepLink, LinkError, tlsDialler } from '../link/index.ts'
 import { createNodeApi } from './api.ts'
+import { Backups } from './backups/index.ts'
 import { NodeConfig, type NodeConfigInput } from './config.ts'
 import { openEdges } from './edges.ts'
 import { readFacts } from './facts.ts'
@@ -43,12 +44,14 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const servers = closer.use(
     await openServers({ dataDir, runtime, packages, debian: createDebianPackages(), clock, log }),
   )
+  const backups = closer.use(await Backups.open({ dataDir, servers, clock, log }))
   const edges = closer.use(await openEdges({ dataDir, credential, log }))
   closer.defer(servers.specsChanged.on(() => edges.serve(servers.specs())))
   edges.serve(servers.specs())
   const api = closer.use(
     await createNodeApi({
       servers,
+      backups,
       facts: () => readFacts(dataDir, version, runtime.capabilities),
       putEdges: (list) => edges.put(list),
       log,

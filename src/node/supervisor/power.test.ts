@@ -4,11 +4,13 @@ import { command, observe, type Power, type PowerAction, type PowerEffect, type 
 
 /** Plays commands and events one after the other; returns the phases, the effects, and the last refusal. */
 function story(from: Power, ...steps: (PowerAction | PowerEvent)[]) {
+  const isAction = (step: PowerAction | PowerEvent): step is PowerAction =>
+    typeof step === 'string' || 'restore' in step
   let state = from
   const effects: PowerEffect[] = []
   let refused: string | null = null
   steps.forEach((step, index) => {
-    const result = typeof step === 'string' ? command(state, step, index + 1) : observe(state, step, index + 1)
+    const result = isAction(step) ? command(state, step, index + 1) : observe(state, step, index + 1)
     if ('refused' in result) {
       refused = result.refused
       return
@@ -133,4 +135,32 @@ test('late news changes nothing', () => {
     story(running, { type: 'start-timeout' }, { type: 'stop-timeout' }, { type: 'ready' }).state,
     running,
   )
+})
+
+test('refuses everything while a backup is restored, and is offline when that has ended', () => {
+  for (const action of ['start', 'stop', 'restart', 'kill', 'reinstall'] as const)
+    assert.match(story(off, { restore: 'Daily' }, action).refused ?? '', /backup Daily is being restored/)
+  assert.match(story(off, { restore: 'Daily' }, { restore: 'Other' }).refused ?? '', /backup Daily is being restored/)
+  const { state, effects } = story(off, { restore: 'Daily' }, { type: 'restored' }, 'start')
+  assert.deepEqual([state.phase, effects], ['starting', ['restore', 'start']])
+})
+
+test('refuses to start on half-restored files until a restore has succeeded or somebody reinstalls', () => {
+  const half: Power = { phase: 'restore_failed', since: 0, why: 'the archive is broken' }
+  assert.deepEqual(story(off, { restore: 'Daily' }, { type: 'restore-failed', why: 'the archive is broken' }).state, {
+    ...half,
+    since: 2,
+  })
+  assert.match(story(half, 'start').refused ?? '', /only partly restored \(the archive is broken\)/)
+  assert.match(story(half, 'restart').refused ?? '', /restore a backup, or reinstall/)
+  assert.equal(story(half, 'kill').state, half)
+  assert.equal(story(half, { restore: 'Daily' }, { type: 'restored' }, 'start').state.phase, 'starting')
+  assert.equal(story(half, 'reinstall', { type: 'installed' }, 'start').state.phase, 'starting')
+})
+
+test('refuses to restore a backup into a server that is not stopped', () => {
+  for (const state of [starting, running, story(running, 'stop').state])
+    assert.match(story(state, { restore: 'Daily' }).refused ?? '', /not stopped/)
+  assert.match(story(installing, { restore: 'Daily' }).refused ?? '', /being installed/)
+  assert.equal(story(off, { type: 'restored' }).state, off)
 })

@@ -33,6 +33,9 @@
  * | offline, install_failed | reinstall | installing | install |
  * | installing | kill | the same, until the installation has ended | cancel-install |
  * | installing | installed / install-failed | offline / install_failed | |
+ * | offline, restore_failed | restore | restoring | restore |
+ * | restoring | restored / restore-failed | offline / restore_failed | |
+ * | restore_failed | reinstall | installing: its files are accepted as they are | install |
  *
  * Everything else is refused with the reason (commands) or old news that changes nothing (observations).
  */
@@ -44,15 +47,23 @@ export type Power =
       since: number /** When a crashed server comes back, ms since 1970. */
       restartAt: number | null
     }
+  | {
+      phase: 'restoring'
+      since: number /** The name of the backup. */
+      what: string
+    }
+  | { phase: 'restore_failed'; since: number; why: string }
   | { phase: 'starting'; since: number }
   | { phase: 'running'; since: number }
   | { phase: 'stopping'; since: number; afterwards: 'stay' | 'start' }
 
-export type PowerAction = 'start' | 'stop' | 'restart' | 'kill' | 'reinstall'
+export type PowerAction = 'start' | 'stop' | 'restart' | 'kill' | 'reinstall' | { restore: string }
 
 export type PowerEvent =
   | { type: 'installed' }
   | { type: 'install-failed'; why: string }
+  | { type: 'restored' }
+  | { type: 'restore-failed'; why: string }
   | { type: 'ready' }
   | { type: 'start-failed' }
   | { type: 'start-timeout' }
@@ -61,7 +72,14 @@ export type PowerEvent =
   | { type: 'restart-planned'; at: number }
   | { type: 'restart-due' }
 
-export type PowerEffect = 'start' | 'ask-to-stop' | 'kill' | 'install' | 'cancel-install' | 'consider-restart'
+export type PowerEffect =
+  | 'start'
+  | 'ask-to-stop'
+  | 'kill'
+  | 'install'
+  | 'cancel-install'
+  | 'restore'
+  | 'consider-restart'
 
 export interface Transition {
   next: Power
@@ -70,6 +88,7 @@ export interface Transition {
 
 /** What `action` leads to. A refusal says why in words for the person who asked. */
 export function command(state: Power, action: PowerAction, now: number): Transition | { refused: string } {
+  if (typeof action === 'object') return restore(state, action.restore, now)
   switch (state.phase) {
     case 'installing':
       if (action === 'kill') return stay(state, 'cancel-install')
@@ -86,6 +105,14 @@ export function command(state: Power, action: PowerAction, now: number): Transit
       if (action === 'stop' || action === 'kill')
         return stay(state.restartAt === null ? state : { ...state, restartAt: null })
       return start(now)
+    case 'restoring':
+      return { refused: `backup ${state.what} is being restored; wait until that has ended` }
+    case 'restore_failed':
+      if (action === 'reinstall') return { next: { phase: 'installing', since: now }, effects: ['install'] }
+      if (action === 'stop' || action === 'kill') return stay(state)
+      return {
+        refused: `its files are only partly restored (${state.why}); restore a backup, or reinstall it to accept them as they are`,
+      }
     case 'starting':
     case 'running':
       if (action === 'reinstall') return { refused: 'it is running; stop it before reinstalling it' }
@@ -110,6 +137,12 @@ export function observe(state: Power, event: PowerEvent, now: number): Transitio
       return state.phase === 'installing'
         ? { next: { phase: 'install_failed', since: now, why: event.why }, effects: [] }
         : stay(state)
+    case 'restored':
+      return state.phase === 'restoring' ? { next: offline(now), effects: [] } : stay(state)
+    case 'restore-failed':
+      return state.phase === 'restoring'
+        ? { next: { phase: 'restore_failed', since: now, why: event.why }, effects: [] }
+        : stay(state)
     case 'ready':
       return state.phase === 'starting' ? { next: { phase: 'running', since: now }, effects: [] } : stay(state)
     case 'start-timeout':
@@ -126,6 +159,24 @@ export function observe(state: Power, event: PowerEvent, now: number): Transitio
       return state.phase === 'offline' ? stay({ ...state, restartAt: event.at }) : stay(state)
     case 'restart-due':
       return state.phase === 'offline' && state.restartAt !== null ? start(now) : stay(state)
+  }
+}
+
+function restore(state: Power, what: string, now: number): Transition | { refused: string } {
+  switch (state.phase) {
+    case 'offline':
+    case 'restore_failed':
+      return { next: { phase: 'restoring', since: now, what }, effects: ['restore'] }
+    case 'restoring':
+      return { refused: `backup ${state.what} is being restored; wait until that has ended` }
+    case 'installing':
+      return { refused: 'it is being installed; wait until that has ended' }
+    case 'install_failed':
+      return { refused: `its installation failed (${state.why}); reinstall it first` }
+    case 'starting':
+    case 'running':
+    case 'stopping':
+      return { refused: 'it is not stopped; stop it first' }
   }
 }
 

@@ -9,6 +9,8 @@ const Power = z.discriminatedUnion('phase', [
   z.strictObject({ phase: z.literal('installing'), since: z.number() }),
   z.strictObject({ phase: z.literal('install_failed'), since: z.number(), why: z.string() }),
   z.strictObject({ phase: z.literal('offline'), since: z.number(), restartAt: z.number().nullable() }),
+  z.strictObject({ phase: z.literal('restoring'), since: z.number(), what: z.string() }),
+  z.strictObject({ phase: z.literal('restore_failed'), since: z.number(), why: z.string() }),
   z.strictObject({ phase: z.literal('starting'), since: z.number() }),
   z.strictObject({ phase: z.literal('running'), since: z.number() }),
   z.strictObject({ phase: z.literal('stopping'), since: z.number(), afterwards: z.enum(['stay', 'start']) }),

@@ -8,7 +8,7 @@ import { Queue } from '../../lib/queue.ts'
 import type { DebianPackages } from '../install/debian.ts'
 import { install } from '../install/installation.ts'
 import type { SharedPackages } from '../install/packages.ts'
-import { type Run, type RunEnd, type Runtime, serverFiles } from '../runtime.ts'
+import { type Owner, type Run, type RunEnd, type Runtime, serverFiles } from '../runtime.ts'
 import { writeCommand } from './command-pipe.ts'
 import { type Console, openConsole } from './console.ts'
 import { afterCrash } from './crash-policy.ts'
@@ -24,6 +24,15 @@ import {
   type Transition,
 } from './power.ts'
 import { readRecord, readSpec, type ServerRecord, writeRecord, writeSpec } from './record.ts'
+
+/** Changes the files of a stopped server. Rejects when `signal` aborts, and with an `AppError` that says what went wrong. */
+export type RestoreWork = (request: {
+  /** The server's own files, and whom they belong to. */
+  data: string
+  owner: Owner | null
+  progress(words: string): void
+  signal: AbortSignal
+}) => Promise<void>
 
 /** What a server needs of the node around it. */
 export interface ServerOutside {
@@ -61,6 +70,7 @@ export class Server implements AsyncDisposable {
   #run: Run | null = null
   #installing: AbortController | null = null
   #installWork: Promise<void> = Promise.resolve()
+  #restore: { work: RestoreWork; stopping: AbortController; done: Promise<void> } | null = null
   #starting: AbortController | null = null
   #timer: AbortController | null = null
   #stopListening: (() => void) | null = null
@@ -102,6 +112,11 @@ export class Server implements AsyncDisposable {
     return phase === 'starting' || phase === 'running' || phase === 'stopping'
   }
 
+  /** Where everything of it is on this machine. */
+  get folder(): string {
+    return this.#folder
+  }
+
   get run(): Run | null {
     return this.#run
   }
@@ -111,7 +126,8 @@ export class Server implements AsyncDisposable {
     return {
       id: this.id,
       revision: this.#spec.revision,
-      phase: power.phase,
+      // What is known of an unfinished restore is in its message; to everybody else it is a server that does not run.
+      phase: power.phase === 'restore_failed' ? 'offline' : power.phase,
       since: power.since,
       message,
       lastExit,
@@ -129,7 +145,12 @@ export class Server implements AsyncDisposable {
       const { power, run } = this.#record
       const { runtime } = this.#outside
       this.#publish()
-      if (power.phase === 'offline' || power.phase === 'install_failed') return this.#armTimer()
+      if (power.phase === 'offline' || power.phase === 'install_failed' || power.phase === 'restore_failed')
+        return this.#armTimer()
+      if (power.phase === 'restoring') {
+        const why = `restoring backup ${power.what} was cut off because the node stopped`
+        return this.#restoreEnded(why)
+      }
       if (power.phase === 'installing') {
         await runtime.sweep(this.#folder)
         this.#record.run = null
@@ -168,13 +189,29 @@ export class Server implements AsyncDisposable {
   }
 
   /** Accepts or refuses at once; what follows is told by states. */
-  power(action: PowerAction): Promise<ServerState> {
+  power(action: Exclude<PowerAction, object>): Promise<ServerState> {
     if (action === 'kill') this.#killNow()
     return this.#queue.run(async () => {
       if (action === 'start' || action === 'restart' || action === 'reinstall') this.#refuseSuspended()
       if (this.#record.power.phase === 'offline' && (action === 'start' || action === 'restart'))
         await this.#refuseUnstartable()
       await this.#decide(action)
+      return this.state()
+    })
+  }
+
+  /**
+   * Lets `work` change the files of the stopped server, which cannot start before that has ended. Resolves once it has begun;
+   * throws `conflict` where it may not. A restore that fails or is cut off leaves the server unable to start until another one has succeeded.
+   */
+  restore(backup: string, work: RestoreWork): Promise<ServerState> {
+    return this.#queue.run(async () => {
+      this.#refuseSuspended()
+      const result = command(this.#record.power, { restore: backup }, this.#now())
+      if ('refused' in result) throw conflict(`Server ${this.#spec.name} cannot be restored now: ${result.refused}`)
+      await this.#outside.runtime.sweep(this.#folder)
+      this.#restore = { work, stopping: new AbortController(), done: Promise.resolve() }
+      await this.#apply(result)
       return this.state()
     })
   }
@@ -191,7 +228,9 @@ export class Server implements AsyncDisposable {
     this.#killNow()
     this.#timer?.abort()
     this.#installing?.abort()
+    this.#restore?.stopping.abort()
     await this.#installWork
+    await this.#restore?.done
     await this.#queue.run(async () => {
       await this.#run?.kill()
       await this.#run?.ended
@@ -206,8 +245,10 @@ export class Server implements AsyncDisposable {
     this.#timer?.abort()
     this.#starting?.abort()
     this.#installing?.abort()
+    this.#restore?.stopping.abort()
     this.#stopListening?.()
     await this.#installWork
+    await this.#restore?.done
     await this.#queue.idle()
     this.#run?.forget()
     this.#timer?.abort()
@@ -219,7 +260,7 @@ export class Server implements AsyncDisposable {
     this.#run?.kill().catch((error: unknown) => this.#outside.log.error({ err: error, server: this.id }, 'kill failed'))
   }
 
-  async #decide(action: PowerAction): Promise<void> {
+  async #decide(action: Exclude<PowerAction, object>): Promise<void> {
     const result = command(this.#record.power, action, this.#now())
     if ('refused' in result) throw conflict(`Server ${this.#spec.name} cannot ${action} now: ${result.refused}`)
     await this.#apply(result)
@@ -229,7 +270,8 @@ export class Server implements AsyncDisposable {
   async #apply({ next, effects }: Transition): Promise<void> {
     const began = next.phase !== this.#record.power.phase
     this.#record.power = next
-    if (began && (next.phase === 'starting' || next.phase === 'installing')) this.#record.message = null
+    if (began && (next.phase === 'starting' || next.phase === 'installing' || next.phase === 'restoring'))
+      this.#record.message = null
     if (began) this.#killedAt = null
     // What has happened has happened, also when it cannot be written down; the files of the run tell it again.
     await this.#save().catch((error: unknown) =>
@@ -265,6 +307,8 @@ export class Server implements AsyncDisposable {
       case 'cancel-install':
         this.#installing?.abort()
         return
+      case 'restore':
+        return this.#performRestore()
       case 'start':
         return power.phase === 'starting' ? this.#start() : undefined
       case 'ask-to-stop':
@@ -381,6 +425,57 @@ export class Server implements AsyncDisposable {
     )
   }
 
+  /** Runs beside the queue, as an installation does. */
+  #performRestore(): void {
+    const restore = this.#restore
+    const { power } = this.#record
+    if (!restore || power.phase !== 'restoring') return
+    const { what } = power
+    let published = 0
+    const progress = (words: string): void => {
+      this.#record.message = words
+      if (this.#now() - published < progressMs) return
+      published = this.#now()
+      this.#publish()
+    }
+    const work = async (): Promise<void> => {
+      let why: string | null = null
+      try {
+        await this.console.note(`Restoring backup ${what}`)
+        const owner = await this.#outside.runtime.prepare(this.#folder)
+        await restore.work({
+          data: join(this.#folder, serverFiles.data),
+          owner,
+          progress,
+          signal: restore.stopping.signal,
+        })
+      } catch (error) {
+        if (!(error instanceof AppError) && !restore.stopping.signal.aborted)
+          this.#outside.log.error({ err: error, server: this.id }, 'restore failed')
+        why = `restoring backup ${what} failed: ${wordsOf(error)}`
+      }
+      if (this.#closed) return
+      await this.#queue.run(async () => {
+        if (this.#closed) return
+        this.#restore = null
+        await this.#restoreEnded(why)
+      })
+    }
+    restore.done = work().catch((error: unknown) =>
+      this.#outside.log.error({ err: error, server: this.id }, 'restore not recorded'),
+    )
+  }
+
+  /** @param why what went wrong, or null when nothing did. */
+  async #restoreEnded(why: string | null): Promise<void> {
+    const { power } = this.#record
+    if (power.phase !== 'restoring') return
+    this.#record.message = why === null ? null : `Its files may be a mix of old and new: ${why}. Restore again.`
+    await this.console.note(this.#record.message ?? `Restored backup ${power.what}`)
+    const event: PowerEvent = why === null ? { type: 'restored' } : { type: 'restore-failed', why }
+    await this.#apply(observe(power, event, this.#now()))
+  }
+
   async #recovered(run: Run, logPosition: number): Promise<void> {
     const { ready } = this.#spec.template.start
     this.#listenForReady()
@@ -494,6 +589,8 @@ export class Server implements AsyncDisposable {
         return power.restartAt === null ? null : { at: power.restartAt, event: { type: 'restart-due' } }
       case 'installing':
       case 'install_failed':
+      case 'restoring':
+      case 'restore_failed':
       case 'running':
         return null
     }

@@ -24,6 +24,8 @@ export class NodeReports {
         return this.#world.states.use(node, event.id, event.usage)
       case 'removed':
         return this.#removed(node, event.id)
+      case 'backup':
+        return
       case 'state':
         return this.#state(node, { ...event.state, message: event.state.message?.slice(0, messageCharsMax) ?? null })
     }

@@ -1,0 +1,167 @@
+import { z } from 'zod'
+import { operation, transfer } from './operation.ts'
+
+/**
+ * Panel → node: backups of a server's files. The panel decides that there is a backup and where it is kept; the node makes,
+ * keeps, removes and restores the archive. What a node says about a backup is a `BackupReport`, always whole.
+ */
+
+/** Names of backups, made by the panel. They become file names on the node. */
+export const BackupKey = z.string().regex(/^bak_[0-9a-z]{16}$/)
+
+export const backupFormats = ['zstd', 'gzip'] as const
+export type BackupFormat = (typeof backupFormats)[number]
+
+/**
+ * Where an archive is: in the node's own data folder, or an object of an S3-compatible store. The keys of a store travel with
+ * each job and are never written down by the node.
+ */
+export const BackupStore = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('local') }),
+  z.strictObject({
+    kind: z.literal('s3'),
+    endpoint: z.url({ protocol: /^https?$/ }),
+    bucket: z.string().min(1).max(255),
+    region: z.string().min(1).max(100),
+    /** The object's name. */
+    key: z.string().min(1).max(1000),
+    accessKeyId: z.string().min(1).max(500),
+    secretAccessKey: z.string().min(1).max(500),
+  }),
+])
+export type BackupStore = z.output<typeof BackupStore>
+
+export const backupJobStates = ['pending', 'running', 'ready', 'failed'] as const
+
+export const BackupReport = z.strictObject({
+  id: BackupKey,
+  server: z.string().regex(/^[0-9a-f]{8}$/),
+  state: z.enum(backupJobStates),
+  /** Bytes of files that have gone into the archive, and that there are in all (an estimate while it runs). */
+  bytesDone: z.int().min(0),
+  bytesTotal: z.int().min(0),
+  files: z.int().min(0),
+  /** Of the archive. Null until it is ready. */
+  size: z.int().min(0).nullable(),
+  /** SHA-256 of the archive in hex. Null until it is ready. */
+  checksum: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable(),
+  /** Why it failed, or what a person should know of a ready one: files that changed while they were read. */
+  message: z.string().max(2000).nullable(),
+})
+export type BackupReport = z.output<typeof BackupReport>
+
+/** Lines of patterns: far more than any server has needed. */
+const ignoreLinesMax = 100
+/** `**` and `*` in one line: matching takes time that grows with the power of their number, and anybody may write them. */
+const doubleStarsMax = 2
+const starsMax = 6
+
+/** Patterns of what is left out, in the syntax of `.gitignore`, one a line. */
+export const IgnorePatterns = z
+  .string()
+  .max(10_000)
+  .refine((text) => !text.includes('\0'), 'must not contain NUL')
+  .refine((text) => text.split('\n').length <= ignoreLinesMax, `must have at most ${ignoreLinesMax} lines`)
+  .refine(
+    (text) =>
+      text.split('\n').every((line) => {
+        const doubles = line.match(/\*{2,}/g)?.length ?? 0
+        const all = line.match(/\*+/g)?.length ?? 0
+        return doubles <= doubleStarsMax && all - doubles <= starsMax
+      }),
+    `may have at most ${doubleStarsMax} \`**\` and ${starsMax} other \`*\` in a line`,
+  )
+
+/** Paths inside the server's folder, for a restore of some files: no leading slash, no `..`. A folder means everything in it. */
+const RestoredPath = z
+  .string()
+  .min(1)
+  .max(4096)
+  .refine(
+    (path) => !path.includes('\0') && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
+    'must be a path inside the server, such as world/level.dat',
+  )
+
+/** The paths of one restore together, in characters: they are arguments of a program, which may have two million bytes. */
+const restoredCharsMax = 200_000
+
+export const RestoredPaths = z
+  .array(RestoredPath)
+  .min(1)
+  .max(1000)
+  .refine(
+    (paths) => paths.reduce((sum, path) => sum + path.length, 0) <= restoredCharsMax,
+    'are too many: restore their folder',
+  )
+
+const OfServer = z.object({ server: z.string().regex(/^[0-9a-f]{8}$/) })
+const OfBackup = OfServer.extend({ backup: BackupKey })
+const base = { family: 'internal', access: 'peer', tag: 'Node' } as const
+
+export const nodeBackupOperations = {
+  startBackup: operation({
+    ...base,
+    method: 'POST',
+    path: '/servers/{server}/backups/{backup}',
+    summary: 'Begin a backup; what follows is told by events. Repeating it changes nothing',
+    params: OfBackup,
+    body: z.strictObject({ store: BackupStore, format: z.enum(backupFormats), ignored: IgnorePatterns }),
+    reply: BackupReport,
+    errors: ['not_found', 'conflict'],
+  }),
+  backup: operation({
+    ...base,
+    method: 'GET',
+    path: '/servers/{server}/backups/{backup}',
+    summary: 'What the node knows of a backup',
+    params: OfBackup,
+    reply: BackupReport,
+    errors: ['not_found'],
+  }),
+  removeBackup: operation({
+    ...base,
+    method: 'DELETE',
+    path: '/servers/{server}/backups/{backup}',
+    summary:
+      'Cancel it where it is being made, remove its archive from this machine and forget it; a missing one is success',
+    params: OfBackup,
+    reply: z.strictObject({}),
+    errors: ['conflict'],
+  }),
+  restoreBackup: operation({
+    ...base,
+    method: 'POST',
+    path: '/servers/{server}/backups/{backup}/restore',
+    summary: 'Begin to put files back into a stopped server; what follows is told by the server’s states',
+    params: OfBackup,
+    body: z.strictObject({
+      store: BackupStore,
+      format: z.enum(backupFormats),
+      checksum: z.string().regex(/^[0-9a-f]{64}$/),
+      /** For messages. */
+      name: z.string().max(200),
+      /** Null for everything. */
+      files: RestoredPaths.nullable(),
+      /** First delete what is not in the backup, except what it left out by its patterns. */
+      deleteOthers: z.boolean(),
+      ignored: IgnorePatterns,
+    }),
+    reply: z.strictObject({}),
+    errors: ['not_found', 'conflict'],
+  }),
+}
+
+export const nodeBackupTransfers = {
+  backupContent: transfer({
+    ...base,
+    method: 'GET',
+    path: '/servers/{server}/backups/{backup}/content',
+    summary: 'The archive, where it is kept on this machine; takes Range',
+    params: OfBackup,
+    gives: 'application/octet-stream',
+    errors: ['not_found'],
+  }),
+}

@@ -1,0 +1,233 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError, conflict, notFound } from '../../contract/errors.ts'
+import type { BackupFormat, BackupReport, BackupStore } from '../../contract/node-backups.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import { Signal } from '../../lib/signals.ts'
+import { serverFiles } from '../runtime.ts'
+import type { Servers } from '../supervisor/servers.ts'
+import { backupsAtOnce, claimedDiskFactor, progressMs } from './limits.ts'
+import { makeBackup } from './make.ts'
+import { BackupPlace } from './place.ts'
+import { restoreWork } from './restore.ts'
+
+export interface BackupsOptions {
+  dataDir: string
+  servers: Servers
+  clock: Clock
+  log: Log
+}
+
+export interface BackupOrder {
+  store: BackupStore
+  format: BackupFormat
+  ignored: string
+}
+
+export interface RestoreOrder extends BackupOrder {
+  checksum: string
+  name: string
+  files: readonly string[] | null
+  deleteOthers: boolean
+}
+
+interface Job {
+  report: BackupReport
+  readonly stopping: AbortController
+  done: Promise<void>
+}
+
+/** The backups of this node's servers: makes, keeps, removes and restores them. Nothing of it waits for a panel. */
+export class Backups implements AsyncDisposable {
+  /** Each change of a backup that is being made: when it begins, how far it is, how it ended. */
+  readonly events = new Signal<BackupReport>()
+  readonly #options: BackupsOptions
+  readonly #place: BackupPlace
+  readonly #jobs = new Map<string, Job>()
+  /** By backup, the server that it is being restored into. */
+  readonly #restoring = new Map<string, string>()
+  readonly #waiting: (() => void)[] = []
+  #working = 0
+
+  private constructor(options: BackupsOptions, place: BackupPlace) {
+    this.#options = options
+    this.#place = place
+  }
+
+  /** Opens the folder of backups and tells what became of those that a killed node was making. */
+  static async open(options: BackupsOptions): Promise<Backups> {
+    const root = join(options.dataDir, 'backups')
+    await mkdir(root, { recursive: true, mode: 0o700 })
+    const place = new BackupPlace(root)
+    const now = options.clock.now()
+    for (const { server, id } of await place.tidy(now)) {
+      const report = { ...newReport(server, id), state: 'failed' as const, message: cutOffWords }
+      await place.write({ version: 1, report, format: 'zstd', store: 'local', endedAt: now })
+    }
+    return new Backups(options, place)
+  }
+
+  /** What is being made now. */
+  running(): BackupReport[] {
+    return [...this.#jobs.values()].map(({ report }) => report)
+  }
+
+  /** Begins a backup, after those before it. One that is known already is left as it is. */
+  async start(server: string, id: string, order: BackupOrder): Promise<BackupReport> {
+    const { servers } = this.#options
+    const target = servers.get(server)
+    const known = await this.#known(server, id)
+    if (known) return known
+    if (target.state().phase === 'restoring')
+      throw conflict(`Server ${target.spec.name} is being restored; back it up when that has ended`)
+    const job: Job = { report: newReport(server, id), stopping: new AbortController(), done: Promise.resolve() }
+    this.#jobs.set(id, job)
+    job.done = this.#run(job, order)
+    return job.report
+  }
+
+  /** Throws `not_found` where this node knows nothing of it. */
+  async report(server: string, id: string): Promise<BackupReport> {
+    const known = await this.#known(server, id)
+    if (!known) throw notFound(`Backup ${id}`)
+    return known
+  }
+
+  /** Cancels it, removes its archive from this machine, forgets it. A missing one is success. */
+  async remove(server: string, id: string): Promise<void> {
+    if (this.#restoring.get(id) === server)
+      throw conflict('This backup is being restored; delete it when that has ended')
+    const job = this.#jobs.get(id)
+    if (job && job.report.server !== server) return
+    job?.stopping.abort()
+    await job?.done
+    await this.#place.remove(server, id)
+  }
+
+  /** Begins to put files back into the stopped server; what follows is told by the server's states. */
+  async restore(server: string, id: string, order: RestoreOrder): Promise<void> {
+    const target = this.#options.servers.get(server)
+    if (this.#restoring.has(id)) throw conflict(`Backup ${order.name} is being restored already`)
+    const record = await this.#place.record(server, id)
+    if (order.store.kind === 'local' && record?.report.state !== 'ready') throw notFound(`Backup ${id}`)
+    if ([...this.#jobs.values()].some(({ report }) => report.server === server))
+      throw conflict(`A backup of server ${target.spec.name} is being made; restore when that has ended`)
+    const diskBytesMax = target.spec.resources.disk * 1024 * 1024
+    const work = restoreWork({
+      ...order,
+      archive: this.#place.archive(server, id),
+      diskBytesMax,
+      unpackedBytesMax: diskBytesMax * claimedDiskFactor * 2,
+    })
+    const over = (): boolean => this.#restoring.delete(id)
+    this.#restoring.set(id, server)
+    try {
+      await target.restore(order.name, (request) => work(request).finally(over))
+    } catch (error) {
+      over()
+      throw error
+    }
+  }
+
+  /** The archive on this machine, for a download. Throws `not_found`. */
+  async archive(server: string, id: string): Promise<{ path: string; size: number; checksum: string }> {
+    const record = await this.#place.record(server, id)
+    const { state, size, checksum } = record?.report ?? {}
+    if (record?.store !== 'local' || state !== 'ready' || size == null || checksum == null)
+      throw notFound(`Backup ${id}`)
+    return { path: this.#place.archive(server, id), size, checksum }
+  }
+
+  /** What is being made is given up; the panel learns that it failed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const jobs = [...this.#jobs.values()]
+    for (const { stopping } of jobs) stopping.abort(new AppError('conflict', cutOffWords))
+    await Promise.all(jobs.map(({ done }) => done))
+  }
+
+  async #known(server: string, id: string): Promise<BackupReport | null> {
+    const job = this.#jobs.get(id)
+    if (job) return job.report.server === server ? job.report : null
+    return (await this.#place.record(server, id))?.report ?? null
+  }
+
+  /** Never rejects. */
+  async #run(job: Job, order: BackupOrder): Promise<void> {
+    const { server, id } = job.report
+    const { clock, log } = this.#options
+    try {
+      await this.#slot(job.stopping.signal)
+      try {
+        await this.#make(job, order)
+      } finally {
+        this.#working -= 1
+        this.#waiting.shift()?.()
+      }
+    } catch (error) {
+      const stopped = job.stopping.signal.aborted
+      const reason: unknown = stopped ? job.stopping.signal.reason : error
+      const message = reason instanceof AppError ? reason.message : stopped ? 'It was cancelled' : failedWords
+      if (!stopped && !(error instanceof AppError)) log.error({ err: error, server, backup: id }, 'backup failed')
+      job.report = { ...job.report, state: 'failed', size: null, checksum: null, message }
+      await this.#place.remove(server, id).catch((err: unknown) => log.error({ err, backup: id }, 'not cleared away'))
+    }
+    try {
+      await mkdir(this.#place.folder(server), { recursive: true, mode: 0o700 })
+      await this.#place.write({
+        ...{ version: 1, report: job.report, format: order.format, store: order.store.kind },
+        endedAt: clock.now(),
+      })
+    } catch (error) {
+      log.error({ err: error, server, backup: id }, 'how a backup ended could not be written down')
+      job.report = { ...job.report, state: 'failed', size: null, checksum: null, message: failedWords }
+    }
+    this.events.emit(job.report)
+    this.#jobs.delete(id)
+  }
+
+  async #make(job: Job, order: BackupOrder): Promise<void> {
+    const { servers, clock } = this.#options
+    const { server, id } = job.report
+    const target = servers.get(server)
+    let told = 0
+    const progress = (done: Pick<BackupReport, 'bytesDone' | 'bytesTotal' | 'files'>): void => {
+      job.report = { ...job.report, ...done, state: 'running' }
+      if (clock.now() - told < progressMs) return
+      told = clock.now()
+      this.events.emit(job.report)
+    }
+    const made = await makeBackup({
+      ...{ server, id, place: this.#place, progress, ...order },
+      data: join(target.folder, serverFiles.data),
+      claimedBytesMax: target.spec.resources.disk * 1024 * 1024 * claimedDiskFactor,
+      signal: job.stopping.signal,
+    })
+    const { bytes, files, size, checksum, message } = made
+    job.report = { ...job.report, state: 'ready', bytesDone: bytes, bytesTotal: bytes, files, size, checksum, message }
+  }
+
+  async #slot(signal: AbortSignal): Promise<void> {
+    while (this.#working >= backupsAtOnce) {
+      const turn = Promise.withResolvers<void>()
+      this.#waiting.push(turn.resolve)
+      signal.addEventListener('abort', () => turn.resolve(), { once: true })
+      await turn.promise
+      if (signal.aborted) {
+        // Whoever made room for this one made it for the next.
+        this.#waiting.shift()?.()
+        signal.throwIfAborted()
+      }
+    }
+    signal.throwIfAborted()
+    this.#working += 1
+  }
+}
+
+const cutOffWords = 'The node was stopped before the backup was complete. Begin it again'
+const failedWords = 'Something went wrong on the node; its log says what'
+
+const newReport = (server: string, id: string): BackupReport => ({
+  ...{ id, server, state: 'pending', bytesDone: 0, bytesTotal: 0, files: 0 },
+  ...{ size: null, checksum: null, message: null },
+})

@@ -1,0 +1,3 @@
+// What the rest of the node uses of backups.
+export { Backups, type RestoreOrder } from './backups.ts'
+export { backupContentPart, backupPart } from './routes.ts'
