@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** Bytes of randomness in every key, token and password we make: out of reach of guessing, so a plain hash stores it safely. */
 const secretBytes = 32
@@ -10,12 +10,12 @@ export function newSecret(prefix: string): string {
 
 /** The only form in which a secret of ours is stored: its SHA-256, in hex. Not for passwords, which people choose. */
 export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex')
+  return hash('sha256', secret)
 }
 
 /** Compares in a time that does not depend on where the two differ. */
 export function sameSecret(left: string, right: string): boolean {
-  return timingSafeEqual(createHash('sha256').update(left).digest(), createHash('sha256').update(right).digest())
+  return timingSafeEqual(hash('sha256', left, 'buffer'), hash('sha256', right, 'buffer'))
 }
 
 /** A secret that does not print: `String`, `JSON.stringify` and `console.log` show `[secret]`. */
