@@ -222,6 +222,21 @@ export const nodeOperations = {
     reply: z.strictObject({}),
     errors: [],
   }),
+  freePorts: operation({
+    ...base,
+    method: 'POST',
+    path: '/ports/free',
+    summary: 'Which of these ports a server could listen on now, on every one of the transports',
+    body: z.strictObject({
+      ports: z.array(Port).max(100),
+      protocols: z
+        .array(z.enum(['tcp', 'udp']))
+        .min(1)
+        .max(2),
+    }),
+    reply: z.strictObject({ free: z.array(Port) }),
+    errors: [],
+  }),
   putEdges: operation({
     ...base,
     method: 'PUT',

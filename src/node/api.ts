@@ -5,6 +5,7 @@ import type { Contexts, SocketChannel } from '../contract/operation.ts'
 import { type Api, createApi, type Gate, part, socketPart } from '../http/index.ts'
 import type { Log } from '../lib/log.ts'
 import { type Backups, backupContentPart, backupPart } from './backups/index.ts'
+import { freePorts } from './supervisor/ports.ts'
 import type { Servers } from './supervisor/servers.ts'
 
 export interface NodeApiOptions {
@@ -44,6 +45,9 @@ export function createNodeApi({ servers, backups, facts, putEdges, log }: NodeAp
     async removeServer({ params }) {
       await servers.remove(params.server)
       return {}
+    },
+    async freePorts({ body }) {
+      return { free: await freePorts(body.ports, body.protocols) }
     },
     async putEdges({ body }) {
       await putEdges(body)

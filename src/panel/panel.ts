@@ -7,6 +7,7 @@ import { activityOperations } from '../contract/api/activity.ts'
 import { documentOperations } from '../contract/api/document.ts'
 import { apiPrefix, publicOperations, publicTransfers } from '../contract/api/index.ts'
 import { instanceOperations } from '../contract/api/instance.ts'
+import { networkOperations } from '../contract/api/network.ts'
 import { nodeAdminOperations } from '../contract/api/nodes.ts'
 import { serverSockets } from '../contract/api/servers.ts'
 import { subuserOperations } from '../contract/api/subusers.ts'
@@ -32,7 +33,7 @@ import { type DatabaseConfig, openChanges, openDatabase } from './db/index.ts'
 import { documentRoutes } from './document/index.ts'
 import { createEdges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
 import { eventHandlers, Viewers } from './events/index.ts'
-import { networkHandlers, networkOperations } from './network/index.ts'
+import { Allocations, networkHandlers } from './network/index.ts'
 import { Nodes, nodeHandlers } from './nodes/index.ts'
 import { pages } from './pages/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from './servers/index.ts'
@@ -138,6 +139,7 @@ export async function startPanel(
     }),
   )
   const servers = closer.use(new Servers({ db: database, changes, clock, log, access, nodes, templates, tunnels }))
+  const allocations = new Allocations({ db: database, changes, clock, nodes, tunnels, servers })
   const consoles = new Consoles({ db: database, nodes, servers })
   const feeds = closer.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = closer.use(new Viewers({ db: database, changes, access, servers, consoles, feeds, log }))
@@ -154,7 +156,7 @@ export async function startPanel(
     panelPart(templateOperations, templateHandlers(templates)),
     panelPart(ownServerOperations, serverHandlers(servers)),
     panelPart(consoleOperations, consoleHandlers(consoles)),
-    panelPart(networkOperations, networkHandlers({ db: database, nodes, tunnels })),
+    panelPart(networkOperations, networkHandlers(allocations)),
     panelPart(subuserOperations, subuserHandlers(subusers)),
     panelPart(activityOperations, activityHandlers(activity)),
     socketPart<typeof serverSockets, PanelContexts>(serverSockets, eventHandlers(viewers)),

@@ -45,6 +45,8 @@ export class FakeNode implements AsyncDisposable {
   readonly #lines = new Signal<{ server: string; lines: ConsoleLine[] }>()
   readonly #asks = new Signal<string>()
   edges: unknown = null
+  /** Ports that some other program of the machine uses. */
+  readonly foreignPorts = new Set<number>()
   installs: 'at once' | 'held' = 'at once'
   starts: 'at once' | 'held' = 'at once'
   /** Throws from the operation whose name it is given, or waits. */
@@ -182,6 +184,10 @@ export class FakeNode implements AsyncDisposable {
         this.servers.delete(params.server)
         this.#events.emit({ type: 'removed', id: params.server })
         return {}
+      },
+      freePorts: async ({ body }) => {
+        await this.#note('freePorts', null)
+        return { free: body.ports.filter((port) => !this.foreignPorts.has(port)) }
       },
       putEdges: async ({ body }) => {
         this.edges = body

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Client, createClient, type LiveSocket, openSocket } from '../../src/client/index.ts'
 import { apiPrefix, publicSockets } from '../../src/contract/api/index.ts'
+import { networkOperations } from '../../src/contract/api/network.ts'
 import { nodeAdminOperations } from '../../src/contract/api/nodes.ts'
 import { serverOperations, serverSockets } from '../../src/contract/api/servers.ts'
 import { subuserOperations } from '../../src/contract/api/subusers.ts'
@@ -21,7 +22,7 @@ import { createAccess, openTickets, type PanelContexts } from '../../src/panel/a
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from '../../src/panel/console/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from '../../src/panel/db/index.ts'
 import { eventHandlers, Viewers } from '../../src/panel/events/index.ts'
-import { networkHandlers, networkOperations } from '../../src/panel/network/index.ts'
+import { Allocations, networkHandlers } from '../../src/panel/network/index.ts'
 import { Nodes, nodeHandlers } from '../../src/panel/nodes/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from '../../src/panel/servers/index.ts'
 import { Subusers, subuserHandlers } from '../../src/panel/subusers/index.ts'
@@ -29,7 +30,13 @@ import { templateHandlers } from '../../src/panel/templates/index.ts'
 import { createTunnels } from '../../src/panel/tunnels/index.ts'
 import { FakeNode } from './fake-node.ts'
 
-const operations = { ...serverOperations, ...subuserOperations, ...nodeAdminOperations, ...templateOperations }
+const operations = {
+  ...serverOperations,
+  ...networkOperations,
+  ...subuserOperations,
+  ...nodeAdminOperations,
+  ...templateOperations,
+}
 type PanelClient = Client<typeof operations>
 type ServerSocket = LiveSocket<(typeof serverSockets)['serverEvents']>
 type OverviewSocket = LiveSocket<(typeof serverSockets)['events']>
@@ -120,7 +127,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
         part(templateOperations, templateHandlers(templates)),
         part(ownServerOperations, serverHandlers(servers)),
         part(consoleOperations, consoleHandlers(consoles)),
-        part(networkOperations, networkHandlers({ db, nodes, tunnels })),
+        part(networkOperations, networkHandlers(new Allocations({ db, changes, clock, nodes, tunnels, servers }))),
         part(subuserOperations, subuserHandlers(subusers)),
         socketPart(serverSockets, eventHandlers(viewers)),
       ],

@@ -3,6 +3,7 @@ import { accountOperations } from './accounts.ts'
 import { activityOperations } from './activity.ts'
 import { documentOperations } from './document.ts'
 import { instanceOperations } from './instance.ts'
+import { networkOperations } from './network.ts'
 import { nodeAdminOperations } from './nodes.ts'
 import { serverOperations, serverSockets } from './servers.ts'
 import { subuserOperations } from './subusers.ts'
@@ -19,6 +20,7 @@ export const publicOperations = {
   ...usageOperations,
   ...accountOperations,
   ...serverOperations,
+  ...networkOperations,
   ...subuserOperations,
   ...activityOperations,
   ...templateOperations,

@@ -325,17 +325,6 @@ export const serverOperations = {
     reply: Message,
     errors: ['conflict'],
   }),
-  allocations: operation({
-    ...base,
-    tag: 'Network',
-    method: 'GET',
-    path: '/servers/{serverId}/network/allocations',
-    summary: 'The ports of the server, with the addresses that players use',
-    access: { server: 'network.read' },
-    params: OfServer,
-    reply: z.strictObject({ allocations: z.array(Allocation) }),
-    errors: [],
-  }),
 }
 
 /** What a live socket sends. Each part needs its permission at the moment it is sent: console lines need `console.read`. */

@@ -21,3 +21,13 @@ export function whyPortTaken(port: number, protocol: 'tcp' | 'udp'): Promise<str
     socket.bind({ port, address: '0.0.0.0', exclusive: true }, () => socket.close(() => resolve(null)))
   })
 }
+
+/** Those of `ports` on which a server could listen now, on each of the transports. */
+export async function freePorts(ports: readonly number[], protocols: readonly ('tcp' | 'udp')[]): Promise<number[]> {
+  const free: number[] = []
+  for (const port of ports) {
+    const reasons = await Promise.all(protocols.map((protocol) => whyPortTaken(port, protocol)))
+    if (reasons.every((reason) => reason === null)) free.push(port)
+  }
+  return free
+}

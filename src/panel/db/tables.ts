@@ -141,6 +141,8 @@ export interface ServerRow {
   restart_on_crash: number
   /** 1 until the server has been started once after its installation, where its creator asked for that. */
   start_when_installed: number
+  /** The most ports it may have. */
+  allocation_limit: number
   suspended_at: number | null
   /** Being deleted: finished as soon as the node answers. */
   deleted_at: number | null

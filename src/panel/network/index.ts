@@ -1,5 +1,7 @@
 // What the other slices use of the network.
 export { type Address, addressText, publicAddressOf } from './address.ts'
-export { networkHandlers, networkOperations } from './routes.ts'
-export { type AllocationWithTunnel, allocationsOf, insertAllocation, portsTaken } from './store.ts'
+export { Allocations, type ServersOfNetwork } from './allocations.ts'
+export { allocationLimitDefault, allocationLimitMax } from './limits.ts'
+export { networkHandlers } from './routes.ts'
+export { type AllocationWithTunnel, allocationsOf, countAllocations, insertAllocation, portsTaken } from './store.ts'
 export { allocationView } from './view.ts'

@@ -1,33 +1,32 @@
-import { serverOperations } from '../../contract/api/servers.ts'
+import type { networkOperations } from '../../contract/api/network.ts'
 import type { Handlers } from '../../contract/operation.ts'
 import type { PanelContexts } from '../access/index.ts'
-import type { Database } from '../db/index.ts'
-import { type Nodes, nodeById } from '../nodes/index.ts'
-import type { Tunnels } from '../tunnels/index.ts'
-import { allocationsOf } from './store.ts'
-import { allocationView } from './view.ts'
+import type { Allocations } from './allocations.ts'
 
-const { allocations } = serverOperations
-export const networkOperations = { allocations }
-
-export function networkHandlers({
-  db,
-  nodes,
-  tunnels,
-}: {
-  db: Database
-  nodes: Nodes
-  tunnels: Tunnels
-}): Handlers<typeof networkOperations, PanelContexts> {
+export function networkHandlers(allocations: Allocations): Handlers<typeof networkOperations, PanelContexts> {
   return {
-    allocations: async ({ server: { row } }) => {
-      const node = await nodeById(db.kysely, row.node_id)
-      const place = {
-        public_address: node?.public_address ?? null,
-        hostname: nodes.online(row.node_id)?.facts?.hostname ?? null,
-      }
-      const rows = await allocationsOf(db.kysely, [row.id])
-      return { allocations: rows.map((allocation) => allocationView(allocation, place, tunnels)) }
+    allocations: async ({ server }) => ({ allocations: await allocations.list(server) }),
+    createAllocation: async ({ server, body }) => {
+      const allocationId = await allocations.add(server, body.notes ?? '')
+      return { message: 'Allocation added', allocationId, allocation: await allocations.one(server, allocationId) }
+    },
+    updateAllocation: async ({ server, params, body }) => {
+      await allocations.note(server, params.allocation, body.notes)
+      const { port, notes } = await allocations.one(server, params.allocation)
+      return { port, notes }
+    },
+    deleteAllocation: async ({ server, params }) => {
+      await allocations.remove(server, params.allocation)
+      return { message: 'Allocation removed successfully' }
+    },
+    makePrimary: async ({ server, params }) => {
+      await allocations.makePrimary(server, params.allocation)
+      return { message: 'Primary allocation updated' }
+    },
+    changePort: async ({ server, params }) => {
+      await allocations.changePort(server, params.allocation)
+      const allocation = await allocations.one(server, params.allocation)
+      return { message: `Allocation moved to port ${allocation.local}`, allocation }
     },
   }
 }

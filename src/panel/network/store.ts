@@ -50,3 +50,47 @@ export async function portsTaken(db: Store, nodeId: string): Promise<Set<number>
 export async function insertAllocation(db: Store, row: AllocationRow): Promise<void> {
   await db.insertInto('allocations').values(row).execute()
 }
+
+export async function allocationOf(db: Store, serverId: string, id: string): Promise<AllocationRow | undefined> {
+  return db
+    .selectFrom('allocations')
+    .selectAll()
+    .where('id', '=', id)
+    .where('server_id', '=', serverId)
+    .executeTakeFirst()
+}
+
+export async function countAllocations(db: Store, serverId: string): Promise<number> {
+  const { count } = await db
+    .selectFrom('allocations')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('server_id', '=', serverId)
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
+/** False where the server has no such port. */
+export async function saveNotes(db: Store, serverId: string, id: string, notes: string | null): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('allocations')
+    .set({ notes })
+    .where('id', '=', id)
+    .where('server_id', '=', serverId)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+/** In this order: an index of the database refuses a second primary port. */
+export async function movePrimary(trx: Store, serverId: string, id: string): Promise<void> {
+  const ofServer = trx.updateTable('allocations').where('server_id', '=', serverId)
+  await ofServer.set({ primary_port: 0 }).where('primary_port', '=', 1).execute()
+  await ofServer.set({ primary_port: 1 }).where('id', '=', id).execute()
+}
+
+export async function movePort(db: Store, serverId: string, id: string, port: number): Promise<void> {
+  await db.updateTable('allocations').set({ port }).where('id', '=', id).where('server_id', '=', serverId).execute()
+}
+
+export async function removeAllocation(db: Store, serverId: string, id: string): Promise<void> {
+  await db.deleteFrom('allocations').where('id', '=', id).where('server_id', '=', serverId).execute()
+}

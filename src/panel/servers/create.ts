@@ -5,7 +5,7 @@ import type { Resources, Template } from '../../contract/template.ts'
 import { newId, newShortId } from '../../lib/ids.ts'
 import type { Caller, WorkspaceMembership } from '../access/index.ts'
 import { isUniqueViolation, type Store } from '../db/index.ts'
-import { insertAllocation, portsTaken } from '../network/index.ts'
+import { allocationLimitDefault, insertAllocation, portsTaken } from '../network/index.ts'
 import { type LiveNode, nodeAway, nodeById } from '../nodes/index.ts'
 import { checkVariables, keepTemplate } from '../templates/index.ts'
 import { deleteServer } from './delete.ts'
@@ -110,6 +110,7 @@ async function place(
     variables: JSON.stringify(variables),
     restart_on_crash: input.restartOnCrash ? 1 : 0,
     start_when_installed: input.start ? 1 : 0,
+    allocation_limit: allocationLimitDefault,
     suspended_at: null,
     deleted_at: null,
     revision: 1,

@@ -8,9 +8,9 @@ import { visibleServers } from './list.ts'
 import type { Servers } from './servers.ts'
 import { serverView, summaryView } from './view.ts'
 
-const { consoleLog, consoleCommand, allocations, ...own } = serverOperations
+const { consoleLog, consoleCommand, ...own } = serverOperations
 
-/** The operations on servers themselves; console and network have the others of the document's group. */
+/** The operations on servers themselves; the console has the others of the document's group. */
 export const ownServerOperations = own
 
 export function serverHandlers(servers: Servers): Handlers<typeof ownServerOperations, PanelContexts> {

@@ -3,8 +3,10 @@ import { conflict, forbidden, notFound } from '../../contract/errors.ts'
 import type { ServerState } from '../../contract/node.ts'
 import type { Signal } from '../../lib/signals.ts'
 import type { Caller, ServerAccess, WorkspaceMembership } from '../access/index.ts'
+import type { ServerRow, Store } from '../db/index.ts'
 import { answerOf, type NodeClient } from '../nodes/index.ts'
 import { mustAllowPower, mustAllowReinstall } from './can.ts'
+import { type Changed, changeServer, type Decision } from './change.ts'
 import { createServer } from './create.ts'
 import { deleteServer } from './delete.ts'
 import { ServerDetails } from './details.ts'
@@ -13,7 +15,7 @@ import { Pusher } from './push.ts'
 import { keepReconciled } from './reconcile.ts'
 import { type ServerNews, ServerStates } from './states.ts'
 import { type Status, statusOf } from './status.ts'
-import { removeDeletedServersOf, type ServerDetail, serverDetail, updateServer } from './store.ts'
+import { removeDeletedServersOf, type ServerDetail, serverDetail } from './store.ts'
 import { statusNow } from './view.ts'
 import type { ServersWorld } from './world.ts'
 
@@ -78,17 +80,33 @@ export class Servers implements AsyncDisposable {
     )
   }
 
-  /** The panel owns what a server should be: a node that is away, or does not listen now, learns it later. */
+  /** See `changeServer`. */
+  change<T>(serverId: string, decide: (trx: Store, row: ServerRow) => Promise<Decision<T>>): Promise<Changed<T>> {
+    return changeServer(this.#world, this.#pusher, serverId, decide)
+  }
+
   async update(
     { row }: ServerAccess,
     change: { name?: string | undefined; restartOnCrash?: boolean | undefined },
   ): Promise<void> {
-    if (!(await updateServer(this.#world.db.kysely, row.id, change))) throw notFound(`Server ${row.id}`)
-    await this.#world.changes.publish({ of: 'server', id: row.id })
-    if (!this.#world.nodes.online(row.node_id)) return
-    await this.#pusher.push(row.id).catch((error: unknown) => {
-      this.#world.log.warn({ server: row.id, err: error }, 'the node has not taken a change of a server yet')
+    await this.change(row.id, async () => ({
+      set: {
+        ...(change.name === undefined ? {} : { name: change.name }),
+        ...(change.restartOnCrash === undefined ? {} : { restart_on_crash: change.restartOnCrash ? 1 : 0 }),
+      },
+      result: null,
+    }))
+  }
+
+  /** A suspended server is stopped and stays so. Felt at once everywhere; a node that is away stops it when it comes back. */
+  async suspend(serverId: string, suspended: boolean): Promise<Changed<ServerRow>> {
+    const { clock, states } = this.#world
+    const changed = await this.change(serverId, async (_trx, row) => {
+      const suspendedAt = suspended ? (row.suspended_at ?? clock.now()) : null
+      return { set: { suspended_at: suspendedAt }, result: { ...row, suspended_at: suspendedAt } }
     })
+    states.suspend(changed.result.node_id, serverId, suspended)
+    return changed
   }
 
   /** The server's status now. What access remembers of the row may be older than what the node said, so that is not used. */

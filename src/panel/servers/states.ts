@@ -57,6 +57,13 @@ export class ServerStates {
       this.report(node, state, suspended)
   }
 
+  /** The panel has decided so; what the node says stays as it is. */
+  suspend(nodeId: string, serverId: string, suspended: boolean): void {
+    const of = this.#nodes.get(nodeId)
+    const entry = of?.entries.get(serverId)
+    if (of && entry && entry.suspended !== suspended) this.report(of.node, entry.state, suspended)
+  }
+
   /** Usage alone. Of a server that the node has not reported it means nothing. */
   use(node: Reporter, serverId: string, usage: ServerUsage): void {
     const known = this.#nodes.get(node.id)

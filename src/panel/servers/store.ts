@@ -84,24 +84,26 @@ export async function insertServer(db: Store, row: Insertable<ServerRow>): Promi
   await db.insertInto('servers').values(row).execute()
 }
 
-/** False where there is no such server or it is being deleted. */
-export async function updateServer(
-  db: Store,
-  id: string,
-  change: { name?: string | undefined; restartOnCrash?: boolean | undefined },
-): Promise<boolean> {
-  return changed(
-    await db
-      .updateTable('servers')
-      .set((eb) => ({
-        revision: eb('revision', '+', 1),
-        ...(change.name === undefined ? {} : { name: change.name }),
-        ...(change.restartOnCrash === undefined ? {} : { restart_on_crash: change.restartOnCrash ? 1 : 0 }),
-      }))
-      .where('id', '=', id)
-      .where('deleted_at', 'is', null)
-      .executeTakeFirst(),
-  )
+/** Undefined where there is no such server or it is being deleted. */
+export async function standingServer(db: Store, id: string): Promise<ServerRow | undefined> {
+  return db.selectFrom('servers').selectAll().where('id', '=', id).where('deleted_at', 'is', null).executeTakeFirst()
+}
+
+/** What of a server may change once it exists. */
+export type ServerChange = Partial<
+  Pick<
+    ServerRow,
+    'name' | 'restart_on_crash' | 'variables' | 'memory' | 'disk' | 'cpu' | 'suspended_at' | 'allocation_limit'
+  >
+>
+
+/** Makes it a newer revision of the server, which its node will want to have. */
+export async function applyChange(db: Store, id: string, change: ServerChange): Promise<void> {
+  await db
+    .updateTable('servers')
+    .set((eb) => ({ ...change, revision: eb('revision', '+', 1) }))
+    .where('id', '=', id)
+    .execute()
 }
 
 /** False where it is gone or somebody else has marked it before. */
