@@ -11,8 +11,9 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   http: ['lib', 'contract'],
   link: ['lib', 'contract'],
   settings: ['lib', 'contract'],
-  panel: ['lib', 'contract', 'http', 'client', 'link'],
-  node: ['lib', 'contract', 'http', 'client', 'link', 'agent'],
+  mysql: ['lib', 'contract'],
+  panel: ['lib', 'contract', 'http', 'client', 'link', 'mysql'],
+  node: ['lib', 'contract', 'http', 'client', 'link', 'mysql', 'agent'],
   edge: ['lib', 'contract', 'http', 'client', 'link'],
   agent: ['lib', 'contract', 'client', 'link'],
   cli: ['lib', 'contract', 'client', 'agent', 'settings'],
@@ -21,12 +22,13 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Folders that are used by others only through their `index.ts`. */
-const closedFolders = ['link', 'http']
+const closedFolders = ['link', 'http', 'mysql']
 
 /** Packages that belong to one place: a second user would tie another part of the product to them. */
 const packageHomes: Readonly<Record<string, string>> = {
   'better-sqlite3': 'src/panel/db/',
   pg: 'src/panel/db/',
+  mysql2: 'src/mysql/',
   kysely: 'src/panel/',
   fastify: 'src/http/',
   ws: 'src/http/',

@@ -5,12 +5,14 @@ import type { Contexts, SocketChannel } from '../contract/operation.ts'
 import { type Api, createApi, type Gate, part, socketPart } from '../http/index.ts'
 import type { Log } from '../lib/log.ts'
 import { type Backups, backupContentPart, backupPart } from './backups/index.ts'
+import { type Databases, databasePart } from './databases/index.ts'
 import { freePorts } from './supervisor/ports.ts'
 import type { Servers } from './supervisor/servers.ts'
 
 export interface NodeApiOptions {
   servers: Servers
   backups: Backups
+  databases: Databases
   facts(): Promise<NodeFacts>
   putEdges(edges: EdgeEndpoint[]): Promise<void>
   log: Log
@@ -26,7 +28,7 @@ const waitingBytesMax = 8 * 1024 * 1024
 const gate: Gate<Contexts> = { admit: () => ({}) }
 
 /** The API that a node serves to its panels. */
-export function createNodeApi({ servers, backups, facts, putEdges, log }: NodeApiOptions): Promise<Api> {
+export function createNodeApi({ servers, backups, databases, facts, putEdges, log }: NodeApiOptions): Promise<Api> {
   const operations = part<typeof nodeOperations, Contexts>(nodeOperations, {
     facts: () => facts(),
     servers: () => servers.list(),
@@ -73,7 +75,7 @@ export function createNodeApi({ servers, backups, facts, putEdges, log }: NodeAp
   })
   return createApi({
     prefix: '',
-    parts: [operations, sockets, backupPart(backups), backupContentPart(backups)],
+    parts: [operations, sockets, backupPart(backups), backupContentPart(backups), databasePart(databases)],
     gate,
     log,
     cors: false,

@@ -8,6 +8,7 @@ import { type Dialler, keepLink, LinkError, tlsDialler } from '../link/index.ts'
 import { createNodeApi } from './api.ts'
 import { Backups } from './backups/index.ts'
 import { NodeConfig, type NodeConfigInput } from './config.ts'
+import { openDatabases } from './databases/index.ts'
 import { openEdges } from './edges.ts'
 import { readFacts } from './facts.ts'
 import { createDebianPackages } from './install/debian.ts'
@@ -41,9 +42,9 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const tools = await findNodeTools()
   const runtime = closer.use(await openRuntime({ dataDir, tools, log, prefer }))
   const packages = closer.use(await openSharedPackages(join(dataDir, 'packages'), tools))
-  const servers = closer.use(
-    await openServers({ dataDir, runtime, packages, debian: createDebianPackages(), clock, log }),
-  )
+  const debian = createDebianPackages()
+  const servers = closer.use(await openServers({ dataDir, runtime, packages, debian, clock, log }))
+  const databases = closer.use(await openDatabases({ dataDir, runtime, debian, log }))
   const backups = closer.use(await Backups.open({ dataDir, servers, clock, log }))
   const edges = closer.use(await openEdges({ dataDir, credential, log }))
   closer.defer(servers.specsChanged.on(() => edges.serve(servers.specs())))
@@ -52,6 +53,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
     await createNodeApi({
       servers,
       backups,
+      databases,
       facts: () => readFacts(dataDir, version, runtime.capabilities),
       putEdges: (list) => edges.put(list),
       log,

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Account } from '../contract/api/accounts.ts'
 import { accountOperations } from '../contract/api/accounts.ts'
 import { activityOperations } from '../contract/api/activity.ts'
+import { databaseHostOperations, databaseOperations } from '../contract/api/databases.ts'
 import { documentOperations } from '../contract/api/document.ts'
 import { apiPrefix, publicOperations, publicTransfers } from '../contract/api/index.ts'
 import { instanceOperations } from '../contract/api/instance.ts'
@@ -22,6 +23,7 @@ import type { Handlers, Operations } from '../contract/operation.ts'
 import { type ApiPart, createApi, part, socketPart } from '../http/index.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { openSealer } from '../lib/seal.ts'
 import type { Secret } from '../lib/secret.ts'
 import { acceptLinks, type Greeted, LinkError, listenShared, loadIdentity } from '../link/index.ts'
 import { createAccess, openTickets, type PanelContexts } from './access/index.ts'
@@ -29,6 +31,7 @@ import { accountRoutes, createAccounts, type SetupInput, touchSessions } from '.
 import { Activity, activityHandlers, recordDenials, recorded } from './activity/index.ts'
 import type { PanelConfig, PanelSecrets } from './config.ts'
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from './console/index.ts'
+import { DatabaseHosts, Databases, databaseHandlers, databaseHostHandlers } from './databases/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from './db/index.ts'
 import { documentRoutes } from './document/index.ts'
 import { createEdges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
@@ -80,6 +83,7 @@ export async function startPanel(
   await using closer = new AsyncDisposableStack()
   const clock = overrides.clock ?? systemClock
   const identity = await loadIdentity(join(config.dataDir, 'link'))
+  const sealer = await openSealer(join(config.dataDir, 'secrets.key'))
   const databaseConfig = toDatabaseConfig(config, secrets)
   const database = closer.use(await openDatabase(databaseConfig, log))
   const changes = closer.use(await openChanges(database, databaseConfig, log))
@@ -141,6 +145,7 @@ export async function startPanel(
   const servers = closer.use(new Servers({ db: database, changes, clock, log, access, nodes, templates, tunnels }))
   const allocations = new Allocations({ db: database, changes, clock, nodes, tunnels, servers })
   const consoles = new Consoles({ db: database, nodes, servers })
+  const databases = closer.use(await Databases.open({ db: database, changes, clock, log, nodes, sealer }))
   const feeds = closer.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = closer.use(new Viewers({ db: database, changes, access, servers, consoles, feeds, log }))
 
@@ -157,6 +162,8 @@ export async function startPanel(
     panelPart(ownServerOperations, serverHandlers(servers)),
     panelPart(consoleOperations, consoleHandlers(consoles)),
     panelPart(networkOperations, networkHandlers(allocations)),
+    panelPart(databaseOperations, databaseHandlers(databases)),
+    panelPart(databaseHostOperations, databaseHostHandlers(new DatabaseHosts({ db: database, clock, sealer }))),
     panelPart(subuserOperations, subuserHandlers(subusers)),
     panelPart(activityOperations, activityHandlers(activity)),
     socketPart<typeof serverSockets, PanelContexts>(serverSockets, eventHandlers(viewers)),

@@ -9,6 +9,7 @@ import {
   type ServerSpec,
   type ServerState,
 } from '../../src/contract/node.ts'
+import { nodeDatabaseOperations } from '../../src/contract/node-databases.ts'
 import type { Contexts, Handlers, SocketHandlers } from '../../src/contract/operation.ts'
 import { type Api, createApi, part, socketPart } from '../../src/http/index.ts'
 import { silentLog } from '../../src/lib/log.ts'
@@ -44,6 +45,8 @@ export class FakeNode implements AsyncDisposable {
   readonly #events = new Signal<NodeEvent>()
   readonly #lines = new Signal<{ server: string; lines: ConsoleLine[] }>()
   readonly #asks = new Signal<string>()
+  /** Databases by name, with the password of each. */
+  readonly databases = new Map<string, string>()
   edges: unknown = null
   /** Ports that some other program of the machine uses. */
   readonly foreignPorts = new Set<number>()
@@ -65,7 +68,11 @@ export class FakeNode implements AsyncDisposable {
   async connect(dialler = this.#options.dialler): Promise<Link> {
     this.#api ??= await createApi<NodeContexts>({
       prefix: '',
-      parts: [part(nodeOperations, this.#handlers()), socketPart(nodeSockets, this.#sockets())],
+      parts: [
+        part(nodeOperations, this.#handlers()),
+        part(nodeDatabaseOperations, this.#databaseHandlers()),
+        socketPart(nodeSockets, this.#sockets()),
+      ],
       gate: { admit: () => ({}) },
       log: silentLog,
       cors: false,
@@ -193,6 +200,43 @@ export class FakeNode implements AsyncDisposable {
         this.edges = body
         await this.#note('putEdges', null)
         return {}
+      },
+    }
+  }
+
+  #databaseHandlers(): Handlers<typeof nodeDatabaseOperations, NodeContexts> {
+    return {
+      hasDatabase: async ({ params }) => {
+        await this.#note('hasDatabase', params.database)
+        return { exists: this.databases.has(params.database) }
+      },
+      createDatabase: async ({ params, body }) => {
+        await this.#note('createDatabase', params.database)
+        if (this.databases.has(params.database)) throw conflict('There is such a database.')
+        this.databases.set(params.database, body.password)
+        await this.#note('createdDatabase', params.database)
+        return { host: '127.0.0.1', port: 23_306 }
+      },
+      setDatabasePassword: async ({ params, body }) => {
+        await this.#note('setDatabasePassword', params.database)
+        if (!this.databases.has(params.database)) throw conflict('There is no such database.')
+        this.databases.set(params.database, body.password)
+        await this.#note('didSetDatabasePassword', params.database)
+        return {}
+      },
+      dropDatabase: async ({ params }) => {
+        await this.#note('dropDatabase', params.database)
+        this.databases.delete(params.database)
+        await this.#note('droppedDatabase', params.database)
+        return {}
+      },
+      databaseSizes: async ({ body }) => {
+        await this.#note('databaseSizes', null)
+        return {
+          sizes: body.databases
+            .filter((database) => this.databases.has(database))
+            .map((database) => ({ database, bytes: 16_384 })),
+        }
       },
     }
   }

@@ -1,6 +1,7 @@
 import type { Transfers } from '../operation.ts'
 import { accountOperations } from './accounts.ts'
 import { activityOperations } from './activity.ts'
+import { databaseHostOperations, databaseOperations } from './databases.ts'
 import { documentOperations } from './document.ts'
 import { instanceOperations } from './instance.ts'
 import { networkOperations } from './network.ts'
@@ -21,11 +22,13 @@ export const publicOperations = {
   ...accountOperations,
   ...serverOperations,
   ...networkOperations,
+  ...databaseOperations,
   ...subuserOperations,
   ...activityOperations,
   ...templateOperations,
   ...tunnelOperations,
   ...nodeAdminOperations,
+  ...databaseHostOperations,
   ...instanceOperations,
   ...documentOperations,
 }

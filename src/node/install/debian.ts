@@ -37,6 +37,8 @@ export function createDebianPackages(isRoot = process.getuid?.() === 0): DebianP
       'install',
       '-y',
       '--no-install-recommends',
+      // What the machine has for other purposes stays, whatever the packages conflict with.
+      '--no-remove',
       '-o',
       `DPkg::Lock::Timeout=${lockTimeoutSeconds}`,
       '--',

@@ -32,11 +32,53 @@ export interface Tables {
   // usage
   usage_counters: UsageCounterRow
   usage_peaks: { edge_id: string; epoch: string; workspace_id: string; day: number; peak: number }
+  // databases
+  database_hosts: DatabaseHostRow
+  databases: DatabaseRow
   // activity
   activity: ActivityRow
   // schedules
   schedules: ScheduleRow
   schedule_runs: ScheduleRunRow
+}
+
+export interface DatabaseHostRow {
+  id: string
+  name: string
+  host: string
+  port: number
+  username: string
+  /** Sealed. */
+  password: string
+  tls: number
+  /** Most databases on it; null for no limit. */
+  capacity: number | null
+  created_at: number
+}
+
+/** A database of a server, on a registered host or on the server's node. */
+export interface DatabaseRow {
+  id: string
+  server_id: string
+  host_id: string | null
+  node_id: string | null
+  /** As its people call it. */
+  name: string
+  /** As its database server calls it. */
+  real_name: string
+  username: string
+  remote: string
+  /** Sealed. */
+  password: string
+  /** Sealed: the one that is being set. */
+  next_password: string | null
+  /** Where games reach it; null until it has been made. */
+  host: string | null
+  port: number | null
+  state: 'creating' | 'ready' | 'rotating' | 'deleting'
+  /** Somebody works on it until then, ms since 1970. */
+  busy_until: number
+  created_at: number
 }
 
 export interface UserRow {

@@ -1,0 +1,3 @@
+// What panel and node use of MariaDB and MySQL. The driver is this folder's own affair.
+export { newDatabasePassword } from './password.ts'
+export { type DatabaseServer, type GameDatabase, openDatabaseServer, type ServerAccess } from './server.ts'
