@@ -144,8 +144,13 @@ testOnEachDatabase('creations that race for the last places get no more than the
   }
   const limited = await race(params.serverId, 9)
   assert.equal(limited.made, 5, limited.reasons.join('\n'))
-  for (const reason of limited.reasons) assert.match(reason, /Lobby has 5 databases, the most a server can have/)
+  for (const reason of limited.reasons) assert.match(reason, /Lobby has 5 databases, and may have 5: delete one/)
   assert.equal(world.node.databases.size, 5)
+
+  await acme.updateDatabaseLimit({ params, body: { limit: 0 } })
+  await assert.rejects(acme.createDatabase({ params, body: { database: 'more' } }), /Lobby may have no databases/)
+  assert.deepEqual(await acme.updateDatabaseLimit({ params, body: { limit: 6 } }), { limit: 6, current: 5 })
+  await acme.createDatabase({ params, body: { database: 'sixth' } })
 
   await withHost(world, { capacity: 2 })
   const full = await race(await world.newServer('Other'), 5)

@@ -103,6 +103,17 @@ export const databaseOperations = {
     reply: z.strictObject({ password: z.string() }),
     errors: ['conflict'],
   }),
+  updateDatabaseLimit: operation({
+    ...base,
+    method: 'PUT',
+    path: '/servers/{serverId}/databases/limit',
+    summary: 'How many databases a server may have; those that it has stay',
+    access: 'instance',
+    params: OfServer,
+    body: z.strictObject({ limit: z.int().min(0).max(1000) }),
+    reply: z.strictObject({ limit: z.int(), current: z.int() }),
+    errors: ['not_found'],
+  }),
 }
 
 export const DatabaseHost = z

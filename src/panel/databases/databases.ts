@@ -8,19 +8,12 @@ import { type GameDatabase, newDatabasePassword } from '../../mysql/index.ts'
 import type { ServerAccess } from '../access/index.ts'
 import { type Changes, type Database, type DatabaseRow, isUniqueViolation } from '../db/index.ts'
 import { type LiveNode, type Nodes, nodeAway } from '../nodes/index.ts'
-import {
-  databasesPerServerMax,
-  finishWaitMs,
-  reconcileAtOnceMax,
-  reconcileEveryMs,
-  retryMs,
-  sizesWaitMs,
-  workLeaseMs,
-} from './limits.ts'
+import { finishWaitMs, reconcileAtOnceMax, reconcileEveryMs, retryMs, sizesWaitMs, workLeaseMs } from './limits.ts'
 import { defaultRemote, newAccountName, realName, remoteNote } from './names.ts'
 import { onHost, onNode, type Place } from './places.ts'
 import {
   changeDatabase,
+  countDatabases,
   databasesOf,
   findDatabase,
   homeOf,
@@ -31,6 +24,7 @@ import {
   releaseDatabases,
   removeDatabase,
   removeDatabasesOfNode,
+  setDatabaseLimit,
   someSealed,
   unfinishedDatabases,
 } from './store.ts'
@@ -199,6 +193,15 @@ export class Databases implements AsyncDisposable {
     return this.#options.sealer.open(row.password, purposeOf(row.id))
   }
 
+  /** How many a server may have from now on; what it has stays. */
+  async limit(serverId: string, most: number): Promise<{ limit: number; current: number }> {
+    return this.#options.db.transact(async (trx) => {
+      if (!(await homeOf(trx, serverId))) throw notFound(`Server ${serverId}`)
+      await setDatabaseLimit(trx, serverId, most)
+      return countDatabases(trx, serverId)
+    })
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true
     clearInterval(this.#timer)
@@ -231,10 +234,7 @@ export class Databases implements AsyncDisposable {
         if (!home) throw notFound(`Server ${row.server_id}`)
         const present = await databasesOf(trx, row.server_id)
         mustBeNew(present, row.name, row.real_name)
-        if (present.length >= databasesPerServerMax)
-          throw conflict(
-            `${home.name} has ${databasesPerServerMax} databases, the most a server can have: delete one first.`,
-          )
+        mustHaveRoom(home.name, await countDatabases(trx, row.server_id))
         if (row.host_id !== null) {
           const host = await hostById(trx, row.host_id)
           if (!host || (host.capacity !== null && host.databases >= host.capacity)) throw hostsFull()
@@ -388,6 +388,14 @@ const gameDatabase = ({ real_name, username, remote }: DatabaseRow): GameDatabas
 const purposeOf = (id: string): string => `databases/${id}`
 
 const busy = (name: string): AppError => conflict(`Database ${name} is just being changed. Try again in a moment.`)
+
+function mustHaveRoom(server: string, { limit, current }: { limit: number; current: number }): void {
+  if (current < limit) return
+  if (limit === 0) throw conflict(`${server} may have no databases: ask the people who run this installation.`)
+  throw conflict(
+    `${server} has ${current === 1 ? 'a database' : `${current} databases`}, and may have ${limit}: delete one first.`,
+  )
+}
 
 const hostsFull = (): AppError => conflict('Every database host is full: ask the people who run this installation.')
 

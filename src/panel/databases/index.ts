@@ -1,6 +1,5 @@
 // What the other slices use of databases.
 export { Databases } from './databases.ts'
 export { DatabaseHosts } from './hosts.ts'
-export { databasesPerServerMax } from './limits.ts'
 export { databaseHandlers, databaseHostHandlers } from './routes.ts'
 export { countDatabases } from './store.ts'

@@ -1,5 +1,5 @@
-/** Databases of one server. Those being deleted count, so that nobody piles up what a server that is away still holds. */
-export const databasesPerServerMax = 5
+/** Databases of a server that was given no other number: some plug-ins want one each. */
+export const databasesPerServer = 5
 
 /**
  * How long whoever works on a database keeps others off, in ms: longer than the slowest call to a node or a host can take, so

@@ -1,5 +1,6 @@
 import { type Insertable, sql } from 'kysely'
 import type { DatabaseHostRow, DatabaseRow, Store } from '../db/index.ts'
+import { databasesPerServer } from './limits.ts'
 
 /** The databases of a server, oldest first, those included that are not there yet or no more. */
 export async function databasesOf(db: Store, serverId: string): Promise<DatabaseRow[]> {
@@ -12,14 +13,30 @@ export async function databasesOf(db: Store, serverId: string): Promise<Database
     .execute()
 }
 
-/** How many databases a server has, those included that are being made or deleted. */
-export async function countDatabases(db: Store, serverId: string): Promise<number> {
+/**
+ * How many databases a server may have and has. Those being deleted count, so that nobody piles up what a database server that
+ * is away still holds.
+ */
+export async function countDatabases(db: Store, serverId: string): Promise<{ limit: number; current: number }> {
   const { count } = await db
     .selectFrom('databases')
     .select(sql<number>`cast(count(*) as integer)`.as('count'))
     .where('server_id', '=', serverId)
     .executeTakeFirstOrThrow()
-  return count
+  const limited = await db
+    .selectFrom('database_limits')
+    .select('most')
+    .where('server_id', '=', serverId)
+    .executeTakeFirst()
+  return { limit: limited?.most ?? databasesPerServer, current: count }
+}
+
+export async function setDatabaseLimit(db: Store, serverId: string, most: number): Promise<void> {
+  await db
+    .insertInto('database_limits')
+    .values({ server_id: serverId, most })
+    .onConflict((conflict) => conflict.column('server_id').doUpdateSet({ most }))
+    .execute()
 }
 
 /** By its id or its real name, and under its own server alone. */

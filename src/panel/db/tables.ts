@@ -34,6 +34,7 @@ export interface Tables {
   usage_peaks: { edge_id: string; epoch: string; workspace_id: string; day: number; peak: number }
   // databases
   database_hosts: DatabaseHostRow
+  database_limits: { server_id: string; most: number }
   databases: DatabaseRow
   // activity
   activity: ActivityRow

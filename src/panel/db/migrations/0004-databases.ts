@@ -35,6 +35,11 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('state', 'text', required)
     .addColumn('busy_until', 'bigint', required)
     .execute()
+  await schema
+    .createTable('database_limits')
+    .addColumn('server_id', 'text', (column) => column.primaryKey().references('servers.id').onDelete('cascade'))
+    .addColumn('most', 'integer', required)
+    .execute()
   await schema.createIndex('databases_of_server').on('databases').column('server_id').execute()
   await schema.createIndex('databases_of_host').on('databases').column('host_id').execute()
   await schema.createIndex('databases_of_node').on('databases').column('node_id').execute()
