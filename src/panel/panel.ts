@@ -11,6 +11,8 @@ import { instanceOperations } from '../contract/api/instance.ts'
 import { networkOperations } from '../contract/api/network.ts'
 import { nodeAdminOperations } from '../contract/api/nodes.ts'
 import { serverSockets } from '../contract/api/servers.ts'
+import { settingsOperations } from '../contract/api/settings.ts'
+import { startupOperations } from '../contract/api/startup.ts'
 import { subuserOperations } from '../contract/api/subusers.ts'
 import { templateOperations } from '../contract/api/templates.ts'
 import { tokenOperations } from '../contract/api/tokens.ts'
@@ -40,6 +42,8 @@ import { Allocations, networkHandlers } from './network/index.ts'
 import { Nodes, nodeHandlers } from './nodes/index.ts'
 import { pages } from './pages/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from './servers/index.ts'
+import { settingsHandlers } from './settings/index.ts'
+import { startupHandlers } from './startup/index.ts'
 import { Subusers, subuserHandlers } from './subusers/index.ts'
 import { loadTemplates, templateHandlers } from './templates/index.ts'
 import { createTokens, tokenRoutes, touchTokens } from './tokens/index.ts'
@@ -162,6 +166,8 @@ export async function startPanel(
     panelPart(ownServerOperations, serverHandlers(servers)),
     panelPart(consoleOperations, consoleHandlers(consoles)),
     panelPart(networkOperations, networkHandlers(allocations)),
+    panelPart(startupOperations, startupHandlers({ db: database, servers })),
+    panelPart(settingsOperations, settingsHandlers(servers)),
     panelPart(databaseOperations, databaseHandlers(databases)),
     panelPart(databaseHostOperations, databaseHostHandlers(new DatabaseHosts({ db: database, clock, sealer }))),
     panelPart(subuserOperations, subuserHandlers(subusers)),

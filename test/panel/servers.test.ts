@@ -229,7 +229,7 @@ describe('power', () => {
     assert.equal(await status(server.id), 'suspended')
     await assert.rejects(
       ada.api.power({ params: { serverId: server.key }, body: { action: 'start' } }),
-      refused('conflict', /It is suspended/),
+      refused('forbidden', /Suspended is suspended/),
     )
   })
   test('refuses an unknown action before anything is asked of the node', async () => {

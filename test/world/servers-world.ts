@@ -6,6 +6,8 @@ import { apiPrefix, publicSockets } from '../../src/contract/api/index.ts'
 import { networkOperations } from '../../src/contract/api/network.ts'
 import { nodeAdminOperations } from '../../src/contract/api/nodes.ts'
 import { serverOperations, serverSockets } from '../../src/contract/api/servers.ts'
+import { settingsOperations } from '../../src/contract/api/settings.ts'
+import { startupOperations } from '../../src/contract/api/startup.ts'
 import { subuserOperations } from '../../src/contract/api/subusers.ts'
 import { templateOperations } from '../../src/contract/api/templates.ts'
 import { decodeJoinToken } from '../../src/contract/join-token.ts'
@@ -25,6 +27,8 @@ import { eventHandlers, Viewers } from '../../src/panel/events/index.ts'
 import { Allocations, networkHandlers } from '../../src/panel/network/index.ts'
 import { Nodes, nodeHandlers } from '../../src/panel/nodes/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from '../../src/panel/servers/index.ts'
+import { settingsHandlers } from '../../src/panel/settings/index.ts'
+import { startupHandlers } from '../../src/panel/startup/index.ts'
 import { Subusers, subuserHandlers } from '../../src/panel/subusers/index.ts'
 import { templateHandlers } from '../../src/panel/templates/index.ts'
 import { createTunnels } from '../../src/panel/tunnels/index.ts'
@@ -33,6 +37,8 @@ import { FakeNode } from './fake-node.ts'
 const operations = {
   ...serverOperations,
   ...networkOperations,
+  ...startupOperations,
+  ...settingsOperations,
   ...subuserOperations,
   ...nodeAdminOperations,
   ...templateOperations,
@@ -128,6 +134,8 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
         part(ownServerOperations, serverHandlers(servers)),
         part(consoleOperations, consoleHandlers(consoles)),
         part(networkOperations, networkHandlers(new Allocations({ db, changes, clock, nodes, tunnels, servers }))),
+        part(startupOperations, startupHandlers({ db, servers })),
+        part(settingsOperations, settingsHandlers(servers)),
         part(subuserOperations, subuserHandlers(subusers)),
         socketPart(serverSockets, eventHandlers(viewers)),
       ],

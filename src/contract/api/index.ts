@@ -7,6 +7,8 @@ import { instanceOperations } from './instance.ts'
 import { networkOperations } from './network.ts'
 import { nodeAdminOperations } from './nodes.ts'
 import { serverOperations, serverSockets } from './servers.ts'
+import { settingsOperations } from './settings.ts'
+import { startupOperations } from './startup.ts'
 import { subuserOperations } from './subusers.ts'
 import { templateOperations } from './templates.ts'
 import { tokenOperations } from './tokens.ts'
@@ -22,6 +24,8 @@ export const publicOperations = {
   ...accountOperations,
   ...serverOperations,
   ...networkOperations,
+  ...startupOperations,
+  ...settingsOperations,
   ...databaseOperations,
   ...subuserOperations,
   ...activityOperations,

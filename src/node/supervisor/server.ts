@@ -179,10 +179,13 @@ export class Server implements AsyncDisposable {
       await writeSpec(this.#folder, spec).catch(fullDisk)
       this.#spec = spec
       if (this.#run)
-        await this.#run
-          .setLimits(limitsOf(spec))
-          .catch((error: unknown) => this.#outside.log.warn({ err: error, server: this.id }, 'limits not changed'))
-      if (spec.suspended) await this.#decide('stop')
+        await this.#run.setLimits(limitsOf(spec)).catch((error: unknown) => {
+          this.#outside.log.warn({ err: error, server: this.id }, 'limits not changed')
+          // The kernel refuses less memory than is in use.
+          this.#record.message = 'Its new limits hold from its next start: they could not be set while it runs'
+        })
+      // Nothing runs during a restore, and nothing starts afterwards.
+      if (spec.suspended && this.#record.power.phase !== 'restoring') await this.#decide('stop')
       this.#publish()
       return this.state()
     })

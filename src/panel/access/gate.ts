@@ -135,7 +135,7 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
     const decide = (grant: ServerGrant | null): PanelContexts['server'] => {
       const permission = permissionFor(access.server, request.body)
       try {
-        return { caller, server: permitServer(caller, grant, serverId, permission) }
+        return { caller, server: permitServer(operation, caller, grant, serverId, permission) }
       } catch (error) {
         const about = { permission, serverId, workspaceId: grant?.row.workspace_id ?? null }
         return refuse(error, operation, request, { caller, ...about })
@@ -167,7 +167,7 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
     const grant = await options.grantOf(caller, ticket.serverId)
     const permission = ticketPurposes[purpose]
     try {
-      return { caller, ticket, server: permitServer(caller, grant, ticket.serverId, permission) }
+      return { caller, ticket, server: permitServer(operation, caller, grant, ticket.serverId, permission) }
     } catch (error) {
       const about = { permission, serverId: ticket.serverId, workspaceId: grant?.row.workspace_id ?? null }
       return refuse(error, operation, request, { caller, ...about })
@@ -278,6 +278,7 @@ function permitWorkspace(
 }
 
 function permitServer(
+  operation: Declared,
   caller: Caller,
   grant: ServerGrant | null,
   serverId: string | null,
@@ -291,6 +292,11 @@ function permitServer(
     )
   if (permission !== null && !access.permissions.has(permission))
     throw forbidden(`This needs ${permission} on server ${serverId}, which you were not given. Ask its owner.`)
+  // Whatever feature it is: looking is what remains.
+  if (grant.row.suspended_at !== null && operation.method !== 'GET')
+    throw forbidden(
+      `${grant.row.name} is suspended: ask the people who run this installation. It can only be looked at.`,
+    )
   return access
 }
 

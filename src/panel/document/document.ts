@@ -24,6 +24,8 @@ export const openApiDocument = (): ReturnType<typeof toOpenApi> =>
       Servers: 'Game servers: create, start, stop, change, delete.',
       Console: 'What a server prints, and commands to it.',
       Network: 'The ports of a server.',
+      Startup: 'The variables that a server starts with.',
+      Settings: 'What a server may use, and how much it does.',
       Databases: 'MariaDB and MySQL databases for the games of a server.',
       Subusers: 'Who else may use a server.',
       Activity: 'Who did what, from where and when; denied attempts too.',

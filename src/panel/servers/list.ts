@@ -2,7 +2,7 @@ import { invalidRequest } from '../../contract/errors.ts'
 import type { Access, Caller } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
 import { serversPerPage } from './limits.ts'
-import { listServers, type PagePosition, type ServerDetail } from './store.ts'
+import { everyServer, listServers, type PagePosition, type ServerDetail } from './store.ts'
 
 export interface Page {
   servers: ServerDetail[]
@@ -32,6 +32,18 @@ export async function visibleServers(
     if (!last || proposed.length <= most) return { servers, nextCursor: null }
     after = { createdAt: last.created_at, id: last.id }
   }
+}
+
+/** Every server of the installation, oldest first, a page at a time. */
+export async function allServers(
+  db: Database,
+  asked: { limit?: number | undefined; cursor?: string | undefined },
+): Promise<Page> {
+  const most = asked.limit ?? serversPerPage
+  const rows = await everyServer(db.kysely, asked.cursor === undefined ? null : positionOf(asked.cursor), most + 1)
+  const servers = rows.slice(0, most)
+  const last = servers.at(-1)
+  return { servers, nextCursor: rows.length > most && last ? cursorOf(last) : null }
 }
 
 const cursorOf = (row: ServerDetail): string => `${row.created_at}-${row.id}`

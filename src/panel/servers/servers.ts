@@ -10,9 +10,11 @@ import { type Changed, changeServer, type Decision } from './change.ts'
 import { createServer } from './create.ts'
 import { deleteServer } from './delete.ts'
 import { ServerDetails } from './details.ts'
+import { allServers, type Page } from './list.ts'
 import { NodeReports } from './observe.ts'
 import { Pusher } from './push.ts'
 import { keepReconciled } from './reconcile.ts'
+import { resizeServer } from './resize.ts'
 import { type ServerNews, ServerStates } from './states.ts'
 import { type Status, statusOf } from './status.ts'
 import { removeDeletedServersOf, type ServerDetail, serverDetail } from './store.ts'
@@ -98,6 +100,11 @@ export class Servers implements AsyncDisposable {
     }))
   }
 
+  /** Gives it other limits. Throws `conflict` where its node has not that much memory left. */
+  resize(serverId: string, size: Parameters<typeof resizeServer>[3]): Promise<Changed<ServerRow>> {
+    return resizeServer(this.#world, this.#pusher, serverId, size)
+  }
+
   /** A suspended server is stopped and stays so. Felt at once everywhere; a node that is away stops it when it comes back. */
   async suspend(serverId: string, suspended: boolean): Promise<Changed<ServerRow>> {
     const { clock, states } = this.#world
@@ -107,6 +114,17 @@ export class Servers implements AsyncDisposable {
     })
     states.suspend(changed.result.node_id, serverId, suspended)
     return changed
+  }
+
+  /** Null where there is no such server, or it is being deleted. */
+  async detail(serverId: string): Promise<ServerDetail | null> {
+    const row = await serverDetail(this.#world.db.kysely, serverId)
+    return row && row.deleted_at === null ? row : null
+  }
+
+  /** Servers of everybody, oldest first. */
+  page(asked: { limit?: number | undefined; cursor?: string | undefined }): Promise<Page> {
+    return allServers(this.#world.db, asked)
   }
 
   /** The server's status now. What access remembers of the row may be older than what the node said, so that is not used. */

@@ -46,24 +46,19 @@ export async function listServers(
     .select('workspace_id')
     .where('user_id', '=', reach.userId)
     .where('role', 'in', ['owner', 'admin'])
-  let query = details(db)
+  const query = details(db)
     .where('servers.deleted_at', 'is', null)
     .where(({ eb, or }) => {
       const own = or([eb('servers.owner_id', '=', reach.userId), eb('servers.workspace_id', 'in', governed)])
       const reached = reach.workspaceId === null ? own : own.and('servers.workspace_id', '=', reach.workspaceId)
       return or([reached, eb('servers.id', 'in', given)])
     })
-    .orderBy('servers.created_at')
-    .orderBy('servers.id')
-    .limit(most)
-  if (after)
-    query = query.where(({ eb, or, and }) =>
-      or([
-        eb('servers.created_at', '>', after.createdAt),
-        and([eb('servers.created_at', '=', after.createdAt), eb('servers.id', '>', after.id)]),
-      ]),
-    )
-  return query.execute()
+  return inOrder(query, after, most).execute()
+}
+
+/** Servers of everybody, oldest first. */
+export async function everyServer(db: Store, after: PagePosition | null, most: number): Promise<ServerDetail[]> {
+  return inOrder(details(db).where('servers.deleted_at', 'is', null), after, most).execute()
 }
 
 export async function idTaken(db: Store, id: string): Promise<boolean> {
@@ -163,6 +158,17 @@ function details(db: Store) {
       'workspaces.slug as workspace_slug',
       'users.email as owner_email',
     ])
+}
+
+function inOrder(query: ReturnType<typeof details>, after: PagePosition | null, most: number) {
+  const ordered = query.orderBy('servers.created_at').orderBy('servers.id').limit(most)
+  if (!after) return ordered
+  return ordered.where(({ eb, or, and }) =>
+    or([
+      eb('servers.created_at', '>', after.createdAt),
+      and([eb('servers.created_at', '=', after.createdAt), eb('servers.id', '>', after.id)]),
+    ]),
+  )
 }
 
 const changed = (result: UpdateResult): boolean => result.numUpdatedRows > 0n

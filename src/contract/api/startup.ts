@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import { operation } from '../operation.ts'
+import { TemplateVariable } from '../template.ts'
+import { OfServer } from './servers.ts'
+
+export const StartupVariable = TemplateVariable.extend({
+  value: z.string().meta({ description: 'What the server gets at its next start' }),
+}).meta({ id: 'StartupVariable' })
+
+const Startup = z
+  .strictObject({
+    template: z.string().meta({ description: 'The id of the template that the server was made from' }),
+    variables: z.array(StartupVariable),
+  })
+  .meta({ id: 'Startup' })
+
+const base = { family: 'panel', tag: 'Startup' } as const
+
+export const startupOperations = {
+  startup: operation({
+    ...base,
+    method: 'GET',
+    path: '/servers/{serverId}/startup',
+    summary: 'The variables of the server, their rules and values',
+    access: { server: 'startup.read' },
+    params: OfServer,
+    reply: Startup,
+    errors: [],
+  }),
+  updateStartup: operation({
+    ...base,
+    method: 'PUT',
+    path: '/servers/{serverId}/startup',
+    summary: 'Set variables, in force from the next start; those that are not named keep their values',
+    description:
+      'Each value is held against the rule of its variable; everything that is wrong is named at once, and nothing is set. Values are texts: what looks like a variable in one is not filled in again.',
+    access: { server: 'startup.update' },
+    params: OfServer,
+    body: z.strictObject({ variables: z.record(z.string(), z.string()) }),
+    reply: Startup,
+    errors: [],
+  }),
+}

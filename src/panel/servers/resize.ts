@@ -1,0 +1,35 @@
+import { conflict } from '../../contract/errors.ts'
+import type { ServerRow, Store } from '../db/index.ts'
+import { type Changed, changeServer } from './change.ts'
+import { freeMib } from './placement.ts'
+import type { Pusher } from './push.ts'
+import { promisedMemory, type ServerChange } from './store.ts'
+import type { ServersWorld } from './world.ts'
+
+/** What of a server an administrator sizes. */
+export type Size = Pick<ServerChange, 'memory' | 'disk' | 'cpu' | 'allocation_limit'>
+
+/** Gives a server other limits. Throws `conflict` where its node has not that much memory left to promise. */
+export function resizeServer(
+  world: ServersWorld,
+  pusher: Pusher,
+  serverId: string,
+  size: { [K in keyof Size]?: Size[K] | undefined },
+): Promise<Changed<ServerRow>> {
+  const given: Size = Object.fromEntries(Object.entries(size).filter(([, value]) => value !== undefined))
+  return changeServer(world, pusher, serverId, async (trx, row) => {
+    if (given.memory !== undefined && given.memory > row.memory) await mustFit(world, trx, row, given.memory)
+    return { set: given, result: { ...row, ...given } }
+  })
+}
+
+/** A node that is away cannot say what it has; whoever decides this then decides without it. */
+async function mustFit({ nodes }: ServersWorld, trx: Store, row: ServerRow, memory: number): Promise<void> {
+  const node = nodes.online(row.node_id)
+  if (!node?.facts) return
+  const promised = (await promisedMemory(trx)).get(row.node_id) ?? 0
+  const memoryMib = Math.floor(node.facts.memoryBytes / 1_048_576)
+  const left = freeMib({ id: node.id, name: node.name, memoryMib, promisedMib: promised - row.memory })
+  if (memory > left)
+    throw conflict(`Node ${node.name} has ${Math.max(0, left)} MiB for ${row.name}, which ${memory} MiB is more than.`)
+}

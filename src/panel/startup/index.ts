@@ -1,0 +1,1 @@
+export { startupHandlers } from './routes.ts'
