@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -108,6 +108,65 @@ export class TestMariadb implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.down()
     await rm(this.#folder, { recursive: true, force: true })
+  }
+}
+
+/**
+ * A way to a MariaDB that cuts the connection on which it hears a word: before that statement has got through, or after it was
+ * carried out and before its answer has.
+ */
+export class CuttingProxy implements AsyncDisposable {
+  readonly port: number
+  /** Once: then everything passes again. */
+  cut: { at: string; when: 'before' | 'after' } | null = null
+  readonly #server: ReturnType<typeof createServer>
+  readonly #sockets = new Set<Socket>()
+
+  private constructor(port: number, server: ReturnType<typeof createServer>) {
+    this.port = port
+    this.#server = server
+  }
+
+  static async open(target: number): Promise<CuttingProxy> {
+    const server = createServer((client) => proxy.#pass(client, connect({ host: '127.0.0.1', port: target })))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const address = server.address()
+    const proxy = new CuttingProxy(typeof address === 'object' && address ? address.port : 0, server)
+    return proxy
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+
+  #pass(client: Socket, server: Socket): void {
+    let ending = false
+    const end = (): void => {
+      client.destroy()
+      server.destroy()
+    }
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.on('close', () => {
+        this.#sockets.delete(socket)
+        end()
+      })
+    }
+    client.on('data', (bytes) => {
+      const { cut } = this
+      if (cut && bytes.includes(cut.at)) {
+        this.cut = null
+        if (cut.when === 'before') return end()
+        ending = true
+      }
+      server.write(bytes)
+    })
+    server.on('data', (bytes) => {
+      if (ending) end()
+      else client.write(bytes)
+    })
   }
 }
 

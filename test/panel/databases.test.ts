@@ -10,7 +10,7 @@ import { openSealer } from '../../src/lib/seal.ts'
 import { newDatabasePassword } from '../../src/mysql/index.ts'
 import type { DatabaseConfig, DatabaseRow } from '../../src/panel/db/index.ts'
 import { testOnEachDatabase } from '../databases.ts'
-import { needsMariadb, TestMariadb } from '../mariadb.ts'
+import { CuttingProxy, needsMariadb, TestMariadb } from '../mariadb.ts'
 import { addMember, eventually, type PanelWorldOptions, startAcme } from '../world/panel.ts'
 import { joinFakeNode } from '../world/panel-node.ts'
 import { keyOf } from '../world/servers-world.ts'
@@ -331,6 +331,52 @@ describe('on SQLite', () => {
       await nudge(world)
       await eventually(async () => (await host.ours()).length === 0, 'deleted')
       await eventually(async () => (await acme.databases({ params })).length === 0, 'forgotten')
+    },
+    () => ({ clock }),
+  )
+
+  withWorld(
+    'a connection that is cut at any statement leaves row and database server agreed',
+    async (world) => {
+      const host = await mariadb()
+      await using proxy = await CuttingProxy.open(host.port)
+      const { acme, params } = world
+      const { user: username, password: secret } = host
+      await acme.createDatabaseHost({
+        body: { name: 'cut', host: '127.0.0.1', port: proxy.port, username, password: secret },
+      })
+      const shop = { ...params, database: 'shop' }
+      const listed = () => acme.databases({ params })
+      const later = async () => {
+        clock.advance(31_000)
+        await nudge(world)
+      }
+      for (const when of ['before', 'after'] as const) {
+        for (const at of ['create database', 'create user', 'grant ']) {
+          proxy.cut = { at, when }
+          await assert.rejects(acme.createDatabase({ params, body: { database: 'shop' } }), /does not answer/, at)
+          assert.deepEqual([await host.ours(), await listed()], [[], []], `${when} ${at}`)
+        }
+        const made = await acme.createDatabase({ params, body: { database: 'shop' } })
+        for (const at of ['alter user', 'processlist']) {
+          proxy.cut = { at, when }
+          await assert.rejects(acme.rotateDatabasePassword({ params: shop }), /takes effect as soon as/, at)
+          await later()
+          await eventually(async () => (await listed())[0]?.state === 'ready', `${when} ${at}`)
+          const { password } = await acme.databasePassword({ params: shop })
+          await refused(made)
+          await admitted({ ...made, password })
+        }
+        for (const at of ['drop user', 'processlist', 'drop database']) {
+          proxy.cut = { at, when }
+          assert.match((await acme.deleteDatabase({ params: shop })).message, /initiated/, `${when} ${at}`)
+          assert.equal(proxy.cut, null)
+          await later()
+          await eventually(async () => (await listed()).length === 0, `${when} ${at}`)
+          assert.deepEqual(await host.ours(), [])
+          if (at !== 'drop database') await acme.createDatabase({ params, body: { database: 'shop' } })
+        }
+      }
     },
     () => ({ clock }),
   )
