@@ -10,6 +10,7 @@ import { apiPrefix, publicOperations, publicTransfers } from '../contract/api/in
 import { instanceOperations } from '../contract/api/instance.ts'
 import { networkOperations } from '../contract/api/network.ts'
 import { nodeAdminOperations } from '../contract/api/nodes.ts'
+import { scheduleOperations } from '../contract/api/schedules.ts'
 import { serverSockets } from '../contract/api/servers.ts'
 import { settingsOperations } from '../contract/api/settings.ts'
 import { startupOperations } from '../contract/api/startup.ts'
@@ -41,6 +42,7 @@ import { eventHandlers, Viewers } from './events/index.ts'
 import { Allocations, networkHandlers } from './network/index.ts'
 import { Nodes, nodeHandlers } from './nodes/index.ts'
 import { pages } from './pages/index.ts'
+import { Schedules, scheduleHandlers } from './schedules/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from './servers/index.ts'
 import { settingsHandlers } from './settings/index.ts'
 import { startupHandlers } from './startup/index.ts'
@@ -150,6 +152,7 @@ export async function startPanel(
   const allocations = new Allocations({ db: database, changes, clock, nodes, tunnels, servers })
   const consoles = new Consoles({ db: database, nodes, servers })
   const databases = closer.use(await Databases.open({ db: database, changes, clock, log, nodes, sealer }))
+  const schedules = closer.use(new Schedules({ db: database, clock, log, access, servers, consoles, activity }))
   const feeds = closer.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = closer.use(new Viewers({ db: database, changes, access, servers, consoles, feeds, log }))
 
@@ -171,6 +174,7 @@ export async function startPanel(
     panelPart(databaseOperations, databaseHandlers(databases)),
     panelPart(databaseHostOperations, databaseHostHandlers(new DatabaseHosts({ db: database, clock, sealer }))),
     panelPart(subuserOperations, subuserHandlers(subusers)),
+    panelPart(scheduleOperations, scheduleHandlers(schedules)),
     panelPart(activityOperations, activityHandlers(activity)),
     socketPart<typeof serverSockets, PanelContexts>(serverSockets, eventHandlers(viewers)),
   ]

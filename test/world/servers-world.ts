@@ -5,6 +5,7 @@ import { type Client, createClient, type LiveSocket, openSocket } from '../../sr
 import { apiPrefix, publicSockets } from '../../src/contract/api/index.ts'
 import { networkOperations } from '../../src/contract/api/network.ts'
 import { nodeAdminOperations } from '../../src/contract/api/nodes.ts'
+import { scheduleOperations } from '../../src/contract/api/schedules.ts'
 import { serverOperations, serverSockets } from '../../src/contract/api/servers.ts'
 import { settingsOperations } from '../../src/contract/api/settings.ts'
 import { startupOperations } from '../../src/contract/api/startup.ts'
@@ -21,11 +22,13 @@ import { silentLog } from '../../src/lib/log.ts'
 import { hashSecret, newSecret } from '../../src/lib/secret.ts'
 import { acceptLinks, dialLink, listenShared, loadIdentity, tlsDialler } from '../../src/link/index.ts'
 import { createAccess, openTickets, type PanelContexts } from '../../src/panel/access/index.ts'
+import { Activity } from '../../src/panel/activity/index.ts'
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from '../../src/panel/console/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from '../../src/panel/db/index.ts'
 import { eventHandlers, Viewers } from '../../src/panel/events/index.ts'
 import { Allocations, networkHandlers } from '../../src/panel/network/index.ts'
 import { Nodes, nodeHandlers } from '../../src/panel/nodes/index.ts'
+import { Schedules, scheduleHandlers } from '../../src/panel/schedules/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from '../../src/panel/servers/index.ts'
 import { settingsHandlers } from '../../src/panel/settings/index.ts'
 import { startupHandlers } from '../../src/panel/startup/index.ts'
@@ -39,6 +42,7 @@ const operations = {
   ...networkOperations,
   ...startupOperations,
   ...settingsOperations,
+  ...scheduleOperations,
   ...subuserOperations,
   ...nodeAdminOperations,
   ...templateOperations,
@@ -122,6 +126,8 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
   const templates = new Map([[paper.id, paper]])
   const servers = stack.use(new Servers({ db, changes, clock, log, access, nodes, templates, tunnels }))
   const consoles = new Consoles({ db, nodes, servers })
+  const activity = stack.use(new Activity({ db, clock, log }))
+  const schedules = stack.use(new Schedules({ db, clock, log, access, servers, consoles, activity }))
   const feeds = stack.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = stack.use(new Viewers({ db, changes, access, servers, consoles, feeds, log }))
   const subusers = new Subusers({ db, changes, clock, publicUrl: () => 'http://panel.test' })
@@ -137,6 +143,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
         part(startupOperations, startupHandlers({ db, servers })),
         part(settingsOperations, settingsHandlers(servers)),
         part(subuserOperations, subuserHandlers(subusers)),
+        part(scheduleOperations, scheduleHandlers(schedules)),
         socketPart(serverSockets, eventHandlers(viewers)),
       ],
       gate: access.gate,
@@ -265,6 +272,9 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     access,
     nodes,
     servers,
+    consoles,
+    activity,
+    schedules,
     viewers,
     dialler,
     baseUrl,

@@ -6,6 +6,7 @@ import { documentOperations } from './document.ts'
 import { instanceOperations } from './instance.ts'
 import { networkOperations } from './network.ts'
 import { nodeAdminOperations } from './nodes.ts'
+import { scheduleOperations } from './schedules.ts'
 import { serverOperations, serverSockets } from './servers.ts'
 import { settingsOperations } from './settings.ts'
 import { startupOperations } from './startup.ts'
@@ -28,6 +29,7 @@ export const publicOperations = {
   ...settingsOperations,
   ...databaseOperations,
   ...subuserOperations,
+  ...scheduleOperations,
   ...activityOperations,
   ...templateOperations,
   ...tunnelOperations,

@@ -28,6 +28,7 @@ export const openApiDocument = (): ReturnType<typeof toOpenApi> =>
       Settings: 'What a server may use, and how much it does.',
       Databases: 'MariaDB and MySQL databases for the games of a server.',
       Subusers: 'Who else may use a server.',
+      Schedules: 'What happens to a server by itself, and how it went.',
       Activity: 'Who did what, from where and when; denied attempts too.',
       'Live events': 'What happens, as it happens, over WebSocket.',
       Templates: 'The kinds of server that can be created.',

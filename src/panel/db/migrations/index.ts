@@ -1,6 +1,7 @@
 import type { Migration } from '../migrate.ts'
 import * as foundation from './0001-foundation.ts'
 import * as databases from './0004-databases.ts'
+import * as schedules from './0005-schedules.ts'
 import * as activity from './0006-activity.ts'
 import * as limits from './0008-limits.ts'
 
@@ -8,6 +9,7 @@ import * as limits from './0008-limits.ts'
 export const migrations: readonly Migration[] = [
   { name: '0001-foundation', up: foundation.up },
   { name: '0004-databases', up: databases.up },
+  { name: '0005-schedules', up: schedules.up },
   { name: '0006-activity', up: activity.up },
   { name: '0008-limits', up: limits.up },
 ]

@@ -1,0 +1,80 @@
+import type { ScheduleTask } from '../../contract/api/schedules.ts'
+import { AppError, conflict, forbidden } from '../../contract/errors.ts'
+import type { ServerAccess } from '../access/index.ts'
+import { permissionOf } from './progress.ts'
+import type { SchedulesWorld } from './world.ts'
+
+/** In whose name a run acts. */
+export interface Editor {
+  userId: string
+  /** Null where the account is gone. */
+  email: string | null
+}
+
+/**
+ * What the person may do on the server at this moment, as if they sat at the panel themselves. Throws `forbidden` in words for
+ * the people of the server where that is nothing, or lacks what `task` needs.
+ */
+export async function authorityOf(
+  { access }: Pick<SchedulesWorld, 'access'>,
+  { userId, email }: Editor,
+  serverId: string,
+  task: ScheduleTask | null,
+): Promise<ServerAccess> {
+  const who = email ?? 'Whoever saved this schedule'
+  const held = await access.serverAccess(
+    { userId, email: email ?? '', instanceAdmin: false, via: { kind: 'session', sessionId: '' } },
+    serverId,
+  )
+  if (!held) throw forbidden(`${who} can no longer use this server. Somebody who can should save the schedule again.`)
+  const needed = task && permissionOf(task)
+  if (needed && !held.permissions.has(needed))
+    throw forbidden(`${who} no longer holds ${needed} here. Somebody who does should save the schedule again.`)
+  return held
+}
+
+/** Does what a task says; resolves when it has been accepted, or its status has come. Throws what went wrong. */
+export async function act(
+  world: SchedulesWorld,
+  held: ServerAccess,
+  task: ScheduleTask,
+  signal: AbortSignal,
+): Promise<void> {
+  switch (task.kind) {
+    case 'power':
+      return world.servers.power(held, task.action)
+    case 'command':
+      return world.consoles.send(held.row, task.command)
+    case 'wait':
+      return untilStatus(world, held, task, signal)
+  }
+}
+
+/** Words for a failure, for the people of the server. */
+export function wordsOf(error: unknown): string {
+  return error instanceof AppError ? error.message : 'Something failed on our side; the log of the panel says what.'
+}
+
+async function untilStatus(
+  { servers, clock }: Pick<SchedulesWorld, 'servers' | 'clock'>,
+  { row }: ServerAccess,
+  { until, timeoutSeconds }: Extract<ScheduleTask, { kind: 'wait' }>,
+  signal: AbortSignal,
+): Promise<void> {
+  const over = new AbortController()
+  const { promise: seen, resolve } = Promise.withResolvers<true>()
+  const stop = servers.news.on((news) => {
+    if (news.type === 'status' && news.serverId === row.id && news.status === until) resolve(true)
+  })
+  try {
+    if ((await servers.status(row)).status === until) return
+    const timeout = clock.sleep(timeoutSeconds * 1000, AbortSignal.any([over.signal, signal]))
+    if ((await Promise.race([seen, timeout])) === true) return
+    const { status } = await servers.status(row)
+    if (status !== until)
+      throw conflict(`${row.name} was not ${until} within ${timeoutSeconds} s: it is ${status}. Allow it more time.`)
+  } finally {
+    stop()
+    over.abort()
+  }
+}

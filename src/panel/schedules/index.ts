@@ -1,0 +1,3 @@
+// What the other slices use of schedules.
+export { scheduleHandlers } from './routes.ts'
+export { Schedules } from './schedules.ts'

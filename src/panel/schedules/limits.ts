@@ -1,0 +1,26 @@
+/** Schedules of one server: restarts, backups and announcements fit several times over. */
+export const schedulesPerServerMax = 10
+
+/** Runs of one schedule whose results are kept: about two months of a nightly one. */
+export const runsKeptMax = 50
+
+/** How often the panel looks for what is due, in milliseconds: cron knows whole minutes, nobody notices a second. */
+export const lookEveryMs = 1_000
+
+/** How late a run may begin and still be on time, in milliseconds: an upgrade of the panel costs no nightly restart. */
+export const lateMaxMs = 5 * 60_000
+
+/** How many missed runs are counted one by one: the panel must not count for seconds after a year of absence. */
+export const missedCountedMax = 100
+
+/** How many due schedules are read at a time: thousands due at midnight never sit in memory together. */
+export const dueAtOnceMax = 100
+
+/** How often a panel says that it still works on its runs, in milliseconds. */
+export const sayAliveEveryMs = 5_000
+
+/** After how long without such a word a run counts as interrupted, in milliseconds: several words may be late. */
+export const aliveMaxMs = 30_000
+
+/** Characters of a failure's message that are kept: a long sentence. */
+export const messageCharsMax = 500
