@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -211,6 +213,35 @@ test('databases outlive the node, a crash of MariaDB, and a set-up that was cut 
   await world.reopen()
   await (await eventually(() => logIn(port, shop, password))).end()
   await world.databases.drop(shop)
+})
+
+test('a node killed at any moment of its first database is no obstacle to the next', async (t) => {
+  if (!needsMariadb(t)) return
+  const world = await openWorld(t)
+  const { dataDir, folder, record } = world
+  const exists = (path: string) => stat(path).then(() => undefined)
+  const moments: (() => Promise<void>)[] = [
+    () => exists(join(folder, 'data', 'db')),
+    async () => assert.match(await readFile(join(dataDir, 'mariadb.json'), 'utf8'), /"initialised":true/),
+    async () => assert.ok((await pidsOf(`--port=${(await record()).port}`)).length > 0),
+  ]
+  const child = join(import.meta.dirname, '..', 'testing', 'child-mariadb.ts')
+  for (const come of moments) {
+    const running = spawn(process.execPath, [child, dataDir, `${server}_first`], { stdio: 'ignore' })
+    const ended = once(running, 'exit')
+    await eventually(come)
+    running.kill('SIGKILL')
+    await ended
+  }
+  await world.reopen()
+  const next = world.databases
+  // As the panel does with what it does not know to be made.
+  await next.drop({ ...named('first'), user: `${server}_abcdefghijkl` })
+  const password = newDatabasePassword()
+  const first = named('first')
+  const { port } = await next.create(first, password)
+  await (await logIn(port, first, password)).end()
+  assert.equal((await pidsOf(`--port=${port}`)).length, 1)
 })
 
 test('says which package to install where it may not, and how far it is where it may', async (t) => {
