@@ -1,5 +1,4 @@
 import { createClient } from '../../client/index.ts'
-import { conflict } from '../../contract/errors.ts'
 import { nodeDatabaseOperations, sizesAtOnceMax } from '../../contract/node-databases.ts'
 import { linkSend } from '../../http/index.ts'
 import type { Sealer } from '../../lib/seal.ts'
@@ -61,9 +60,13 @@ export function onNode({ name, link }: LiveNode): Place {
       await answer(client.dropDatabase({ params: { database }, query: { user, remote } }))
     },
     async sizes(databases) {
-      if (databases.length > sizesAtOnceMax) throw conflict(`At most ${sizesAtOnceMax} sizes at once.`)
-      const { sizes } = await answer(client.databaseSizes({ body: { databases: [...databases] } }))
-      return new Map(sizes.map(({ database, bytes }) => [database, bytes]))
+      const found = new Map<string, number>()
+      for (let from = 0; from < databases.length; from += sizesAtOnceMax) {
+        const some = databases.slice(from, from + sizesAtOnceMax)
+        const { sizes } = await answer(client.databaseSizes({ body: { databases: some } }))
+        for (const { database, bytes } of sizes) found.set(database, bytes)
+      }
+      return found
     },
   }
 }
