@@ -50,6 +50,8 @@ interface OperationBase {
 
 /** A request with one reply. `reply` is the data itself; the family adds its wrapping. */
 export interface Operation extends OperationBase {
+  /** The largest body in bytes, where what the server takes otherwise is too little. */
+  readonly bodyBytesMax?: number
   readonly reply: Schema
 }
 

@@ -9,6 +9,7 @@ export class Facts implements TransferFacts {
   readonly #request: FastifyRequest
   readonly #reply: FastifyReply
   #gone: AbortController | undefined
+  #address: string | undefined
 
   constructor(request: FastifyRequest, reply: FastifyReply) {
     this.#request = request
@@ -20,7 +21,9 @@ export class Facts implements TransferFacts {
   }
 
   get address(): string {
-    return addressOf(this.#request)
+    // Kept: a connection that has closed no longer knows it.
+    this.#address ??= addressOf(this.#request)
+    return this.#address
   }
 
   get userAgent(): string | undefined {
@@ -52,7 +55,7 @@ export class Facts implements TransferFacts {
 }
 
 /** IPv4 callers on a dual-stack socket appear as `::ffff:192.0.2.1`: one caller, one spelling. */
-export function addressOf(request: FastifyRequest): string {
+function addressOf(request: FastifyRequest): string {
   const address: string | undefined = request.ip
   if (!address) return addressOfStream
   return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address

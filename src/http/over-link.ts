@@ -38,13 +38,13 @@ class LinkAgent extends Agent {
 
 /**
  * Carries a client's requests over a link. Rejects with the link's own error when it is lost or refuses the stream, and with
- * an error of that name when no complete reply came within `linkReplyTimeoutMs`.
+ * an error of that name when no complete reply came within `timeoutMs`.
  */
-export function linkSend(link: () => StreamOpener): Send {
+export function linkSend(link: () => StreamOpener, timeoutMs = linkReplyTimeoutMs): Send {
   const agent = linkAgent(link)
   return ({ method, path, headers, body, signal }) =>
     new Promise((resolve, reject) => {
-      const timeout = AbortSignal.timeout(linkReplyTimeoutMs)
+      const timeout = AbortSignal.timeout(timeoutMs)
       const either = signal ? AbortSignal.any([signal, timeout]) : timeout
       const fail = (error: unknown): void => reject(either.aborted ? either.reason : error)
       const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }

@@ -6,7 +6,7 @@ import type { Contexts, Declared, Operation, Socket } from '../contract/operatio
 import type { Log } from '../lib/log.ts'
 import { readJson } from './body.ts'
 import { Channel, closeCodes } from './channel.ts'
-import { addressOf, Facts } from './facts.ts'
+import { Facts } from './facts.ts'
 import type { Gate } from './part.ts'
 import { fieldProblems, invalidFields } from './problems.ts'
 import { serialiserSchema } from './serialise.ts'
@@ -93,6 +93,7 @@ export function receiver<C extends Contexts>(
   const { params: paramsSchema, query: querySchema } = operation
   const takesBody = operation.method !== 'GET' && !('takes' in operation)
   const bodySchema = operation.body ?? noBody
+  const bytesMax = ('bodyBytesMax' in operation ? operation.bodyBytesMax : undefined) ?? bodyBytesMax
   refuseLooseBody(operation)
   // An invalid body cannot say which permission it needs, yet the caller must be known before learning what is wrong with it.
   const withoutBody = needsBody(operation) ? { ...operation, access: { server: 'visible' } as const } : operation
@@ -107,21 +108,21 @@ export function receiver<C extends Contexts>(
         params: texts(params ?? request.params),
         query: request.query,
         body,
-        address: addressOf(request),
+        address: facts.address,
         method: request.method,
         setHeader: (name, value) => facts.setHeader(name, value),
       })
     let context: object
     let body: unknown
     if (takesBody && withoutBody !== operation) {
-      const read = await readChecked(request, reply, bodySchema, bodyBytesMax, problems)
+      const read = await readChecked(request, reply, bodySchema, bytesMax, problems)
       context = await admit(read.refusal || problems.length > 0 ? withoutBody : operation, read.body)
       if (read.refusal) throw read.refusal
       body = read.body
     } else {
       context = await admit(withoutBody, undefined)
       if (takesBody) {
-        const read = await readChecked(request, reply, bodySchema, bodyBytesMax, problems)
+        const read = await readChecked(request, reply, bodySchema, bytesMax, problems)
         if (read.refusal) throw read.refusal
         body = read.body
       } else if (!request.raw.complete && !('takes' in operation)) {

@@ -31,7 +31,9 @@ function bindUpload<C extends Contexts>(binding: Binding<C>, upload: Upload, han
       if (request.raw.headers.expect !== undefined) reply.raw.writeContinue()
       cutOffWhenIdle(request.raw)
       // `transferPart` has checked that the handler takes exactly this.
-      const data = await handle({ ...input, content: request.raw } as never)
+      // A handler that stops reading must not close the connection on which its refusal is answered.
+      const content = request.raw.iterator({ destroyOnReturn: false })
+      const data = await handle({ ...input, content } as never)
       // What the handler left unread would be taken for the next request.
       if (!request.raw.complete) reply.header('connection', 'close')
       reply.header('content-type', 'application/json; charset=utf-8')

@@ -6,6 +6,7 @@ import { type Api, createApi, type Gate, part, socketPart } from '../http/index.
 import type { Log } from '../lib/log.ts'
 import { type Backups, backupContentPart, backupPart } from './backups/index.ts'
 import { type Databases, databasePart } from './databases/index.ts'
+import { type NodeFiles, nodeFileParts } from './files/index.ts'
 import { freePorts } from './supervisor/ports.ts'
 import type { Servers } from './supervisor/servers.ts'
 
@@ -13,6 +14,7 @@ export interface NodeApiOptions {
   servers: Servers
   backups: Backups
   databases: Databases
+  files: NodeFiles
   facts(): Promise<NodeFacts>
   putEdges(edges: EdgeEndpoint[]): Promise<void>
   log: Log
@@ -28,7 +30,15 @@ const waitingBytesMax = 8 * 1024 * 1024
 const gate: Gate<Contexts> = { admit: () => ({}) }
 
 /** The API that a node serves to its panels. */
-export function createNodeApi({ servers, backups, databases, facts, putEdges, log }: NodeApiOptions): Promise<Api> {
+export function createNodeApi({
+  servers,
+  backups,
+  databases,
+  files,
+  facts,
+  putEdges,
+  log,
+}: NodeApiOptions): Promise<Api> {
   const operations = part<typeof nodeOperations, Contexts>(nodeOperations, {
     facts: () => facts(),
     servers: () => servers.list(),
@@ -75,7 +85,14 @@ export function createNodeApi({ servers, backups, databases, facts, putEdges, lo
   })
   return createApi({
     prefix: '',
-    parts: [operations, sockets, backupPart(backups), backupContentPart(backups), databasePart(databases)],
+    parts: [
+      operations,
+      sockets,
+      backupPart(backups),
+      backupContentPart(backups),
+      databasePart(databases),
+      ...nodeFileParts(files),
+    ],
     gate,
     log,
     cors: false,

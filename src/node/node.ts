@@ -11,6 +11,7 @@ import { NodeConfig, type NodeConfigInput } from './config.ts'
 import { openDatabases } from './databases/index.ts'
 import { openEdges } from './edges.ts'
 import { readFacts } from './facts.ts'
+import { openNodeFiles } from './files/index.ts'
 import { createDebianPackages } from './install/debian.ts'
 import { openSharedPackages } from './install/packages.ts'
 import { openRuntime } from './runtime/detect.ts'
@@ -22,6 +23,8 @@ export interface NodeOverrides {
   clock?: Clock
   /** How a panel is dialled: TLS with its pin unless given. */
   dial?: (panel: NodeConfig['panels'][number]) => Dialler
+  /** Which addresses files may be fetched from: public ones unless given. */
+  isReachable?: (address: string) => boolean
 }
 
 export interface Node extends AsyncDisposable {
@@ -34,7 +37,7 @@ export interface Node extends AsyncDisposable {
  */
 export async function startNode(input: NodeConfigInput, overrides: NodeOverrides): Promise<Node> {
   const { dataDir, panels, credential, runtime: prefer, version } = NodeConfig.parse(input)
-  const { log, clock = systemClock, dial = tlsDialler } = overrides
+  const { log, clock = systemClock, dial = tlsDialler, isReachable } = overrides
   await using closer = new AsyncDisposableStack()
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   await chmod(dataDir, 0o700)
@@ -46,6 +49,9 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const servers = closer.use(await openServers({ dataDir, runtime, packages, debian, clock, log }))
   const databases = closer.use(await openDatabases({ dataDir, runtime, debian, log }))
   const backups = closer.use(await Backups.open({ dataDir, servers, clock, log }))
+  const files = closer.use(
+    openNodeFiles({ dataDir, runtime, servers, clock, log, ...(isReachable ? { isReachable } : {}) }),
+  )
   const edges = closer.use(await openEdges({ dataDir, credential, log }))
   closer.defer(servers.specsChanged.on(() => edges.serve(servers.specs())))
   edges.serve(servers.specs())
@@ -54,6 +60,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
       servers,
       backups,
       databases,
+      files,
       facts: () => readFacts(dataDir, version, runtime.capabilities),
       putEdges: (list) => edges.put(list),
       log,

@@ -6,6 +6,7 @@ import { accountOperations } from '../contract/api/accounts.ts'
 import { activityOperations } from '../contract/api/activity.ts'
 import { databaseHostOperations, databaseOperations } from '../contract/api/databases.ts'
 import { documentOperations } from '../contract/api/document.ts'
+import { fileOperations, fileTransfers } from '../contract/api/files.ts'
 import { apiPrefix, publicOperations, publicTransfers } from '../contract/api/index.ts'
 import { instanceOperations } from '../contract/api/instance.ts'
 import { networkOperations } from '../contract/api/network.ts'
@@ -23,7 +24,7 @@ import { type Workspace, workspaceOperations } from '../contract/api/workspaces.
 import { EdgeHello } from '../contract/edge.ts'
 import { JoinHello, NodeHello } from '../contract/node.ts'
 import type { Handlers, Operations } from '../contract/operation.ts'
-import { type ApiPart, createApi, part, socketPart } from '../http/index.ts'
+import { type ApiPart, createApi, part, socketPart, transferPart } from '../http/index.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { openSealer } from '../lib/seal.ts'
@@ -39,6 +40,7 @@ import { type DatabaseConfig, openChanges, openDatabase } from './db/index.ts'
 import { documentRoutes } from './document/index.ts'
 import { createEdges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
 import { eventHandlers, Viewers } from './events/index.ts'
+import { fileHandlers, fileTransferHandlers } from './files/index.ts'
 import { Allocations, networkHandlers } from './network/index.ts'
 import { Nodes, nodeHandlers } from './nodes/index.ts'
 import { pages } from './pages/index.ts'
@@ -156,6 +158,7 @@ export async function startPanel(
   const feeds = closer.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = closer.use(new Viewers({ db: database, changes, access, servers, consoles, feeds, log }))
 
+  const files = { db: database, nodes, tickets, clock, publicUrl }
   const parts: ApiPart[] = [
     panelPart(workspaceOperations, workspaceRoutes({ workspaces, database, changes, tokens, clock })),
     panelPart(instanceOperations, planRoutes({ database, changes, clock })),
@@ -174,6 +177,8 @@ export async function startPanel(
     panelPart(databaseOperations, databaseHandlers(databases)),
     panelPart(databaseHostOperations, databaseHostHandlers(new DatabaseHosts({ db: database, clock, sealer }))),
     panelPart(subuserOperations, subuserHandlers(subusers)),
+    panelPart(fileOperations, fileHandlers(files)),
+    transferPart<typeof fileTransfers, PanelContexts>(fileTransfers, fileTransferHandlers(files)),
     panelPart(scheduleOperations, scheduleHandlers(schedules)),
     panelPart(activityOperations, activityHandlers(activity)),
     socketPart<typeof serverSockets, PanelContexts>(serverSockets, eventHandlers(viewers)),

@@ -59,7 +59,9 @@ export async function startConformanceWorld() {
     operator.api.putWorkspacePlan({ params: { slug }, body: { plan: 'enterprise', rateLimit: 1_000_000 } })
   await unlimited('home')
 
-  const { joinToken } = await operator.api.createNode({ body: { name: 'machine', publicAddress: 'play.example.org' } })
+  const { joinToken } = await operator.api.createNode({
+    body: { name: 'machine', publicAddress: 'play.example.org', ports: { first: 20_000, last: 29_999 } },
+  })
   const { panel: endpoint, secret } = decodeJoinToken(joinToken)
   const joining = await dialLink({
     dialler: tlsDialler(endpoint),
@@ -74,7 +76,7 @@ export async function startConformanceWorld() {
   /** Somebody new, invited by the operator, who signs in and makes a workspace of their own where `slug` says so. */
   const arrive = async (email: string, slug?: string): Promise<Person> => {
     const { url } = await operator.api.createInvitation({ body: { email } })
-    await as('').acceptInvitation({ body: { secret: new URL(url).hash.slice(1), password } })
+    await as('').acceptInvitation({ body: { secret: new URL(url ?? '').hash.slice(1), password } })
     return { email, ...(await keyFor(email, slug)) }
   }
   const keyFor = async (email: string, slug?: string): Promise<{ key: string; api: Api }> => {

@@ -1,8 +1,8 @@
-import type { Transfers } from '../operation.ts'
 import { accountOperations } from './accounts.ts'
 import { activityOperations } from './activity.ts'
 import { databaseHostOperations, databaseOperations } from './databases.ts'
 import { documentOperations } from './document.ts'
+import { fileOperations, fileTransfers } from './files.ts'
 import { instanceOperations } from './instance.ts'
 import { networkOperations } from './network.ts'
 import { nodeAdminOperations } from './nodes.ts'
@@ -29,6 +29,7 @@ export const publicOperations = {
   ...settingsOperations,
   ...databaseOperations,
   ...subuserOperations,
+  ...fileOperations,
   ...scheduleOperations,
   ...activityOperations,
   ...templateOperations,
@@ -42,7 +43,7 @@ export const publicOperations = {
 export const publicSockets = { ...serverSockets }
 
 /** Every public transfer of raw bytes. */
-export const publicTransfers: Transfers = {}
+export const publicTransfers = { ...fileTransfers }
 
 /** All public routes are under it. */
 export const apiPrefix = '/api/v1'

@@ -29,7 +29,7 @@ test('writes a file, its folders included, and replaces it as a whole', async (t
 for (const path of ['../x', '/etc/x', 'a/../../x', 'a//b', './a', 'a/.', '..', '', 'a\0b', 'x'.repeat(5000)]) {
   test(`refuses the path ${JSON.stringify(path.slice(0, 20))}`, async (t) => {
     const { root } = await folders(t)
-    await assert.rejects(writeBeneath(root, path, 'x', plain), { code: 'invalid_request' })
+    await assert.rejects(writeBeneath(root, path, 'x', plain), { code: 'forbidden' })
     assert.deepEqual(await readdir(root), [])
   })
 }
@@ -40,7 +40,7 @@ test('follows no link to a folder, and replaces a link to a file instead of writ
   await symlink(outside, join(root, 'folder'))
   await symlink(join(outside, 'victim'), join(root, 'file'))
   await symlink(join(outside, 'new'), join(root, 'dangling'))
-  await assert.rejects(writeBeneath(root, 'folder/victim', 'x', plain), { code: 'conflict' })
+  await assert.rejects(writeBeneath(root, 'folder/victim', 'x', plain), { code: 'forbidden' })
   await writeBeneath(root, 'file', 'x', plain)
   assert.equal(await writeBeneath(root, 'dangling', 'x', { owner: null, once: true }), false)
   assert.ok((await lstat(join(root, 'file'))).isFile())
@@ -52,7 +52,7 @@ test('says what stands in the way', async (t) => {
   const { root } = await folders(t)
   await mkdir(join(root, 'taken'))
   await writeFile(join(root, 'file'), '')
-  await assert.rejects(writeBeneath(root, 'taken', 'x', plain), /folder of that name/)
+  await assert.rejects(writeBeneath(root, 'taken', 'x', plain), /is a folder/)
   await assert.rejects(writeBeneath(root, 'file/below', 'x', plain), /not a folder/)
   assert.deepEqual((await readdir(root)).sort(), ['file', 'taken'])
 })

@@ -22,6 +22,7 @@ export const openApiDocument = (): ReturnType<typeof toOpenApi> =>
       Usage: 'What went through the tunnels.',
       Account: 'Signing up, signing in, and where one is signed in.',
       Servers: 'Game servers: create, start, stop, change, delete.',
+      Files: 'The files of a server: read, write, move, pack, upload, download.',
       Console: 'What a server prints, and commands to it.',
       Network: 'The ports of a server.',
       Startup: 'The variables that a server starts with.',

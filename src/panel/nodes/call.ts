@@ -25,14 +25,14 @@ function wordsFor(node: string, cause: unknown): AppError | Error {
   if (!(cause instanceof ApiError) || cause.code === 'unreachable')
     return new AppError('conflict', `Node ${node} does not answer. Try again in a moment.`, { cause })
   const { code } = cause
-  if (code === 'conflict') return new AppError('conflict', plain(cause.message), { cause })
+  if (code === 'conflict') return new AppError('conflict', plainWords(cause.message), { cause })
   if (code === 'not_found')
     return new AppError('conflict', `Node ${node} does not have this server yet. Try again in a moment.`, { cause })
-  return new Error(`Node ${node} failed: ${code} ${plain(cause.message)}`, { cause })
+  return new Error(`Node ${node} failed: ${code} ${plainWords(cause.message)}`, { cause })
 }
 
 /** A node's words are as untrusted as the node. */
-function plain(text: string): string {
+export function plainWords(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
   return text.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, nodeWordsMax)
 }

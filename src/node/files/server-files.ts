@@ -1,0 +1,381 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { constants } from 'node:fs'
+import { type FileHandle, lchown, lstat, mkdir, open, rename, rm, symlink } from 'node:fs/promises'
+import { type AppError, conflict } from '../../contract/errors.ts'
+import type { NodeFile } from '../../contract/node-files.ts'
+import { Queue } from '../../lib/queue.ts'
+import { walkTree } from '../backups/tree.ts'
+import { toolEnvironment } from '../runtime/launch.ts'
+import { searchEntriesMax, searchMs, searchResultsMax } from './limits.ts'
+import { listFolder, type Page } from './listing.ts'
+import {
+  folderFlags,
+  openError,
+  openFile,
+  openFolder,
+  openPlace,
+  type Place,
+  pathOfFolder,
+  quoted,
+  type Root,
+} from './place.ts'
+import type { Scratch } from './scratch.ts'
+import { Reservation, type Space } from './space.ts'
+
+export interface Placing {
+  /** Put it over a file of that name. A folder is never replaced. */
+  overwrite: boolean
+  /** Make the folders above. */
+  create: boolean
+  /** Asked just before, while nothing else of ours changes anything: throws to refuse. */
+  check?(existing: FileHandle | null): Promise<void>
+}
+
+/** The files of one server. Everything new is made whole in the scratch folder and then moved to its place at once. */
+export class ServerFiles {
+  readonly root: Root
+  readonly scratch: Scratch
+  readonly space: Space
+  /** What exists is decided by one at a time. */
+  readonly #placing = new Queue()
+
+  constructor(options: { root: Root; scratch: Scratch; space: Space }) {
+    this.root = options.root
+    this.scratch = options.scratch
+    this.space = options.space
+  }
+
+  async list(path: string, limit: number, after: string | undefined): Promise<Page> {
+    await using folder = await openFolder(this.root, path)
+    return await listFolder(folder, limit, after)
+  }
+
+  async stat(path: string): Promise<NodeFile> {
+    await using place = await openPlace(this.root, path, { follow: true })
+    try {
+      const facts = await lstat(place.path)
+      const isDirectory = facts.isDirectory()
+      return {
+        name: place.name,
+        size: isDirectory ? 0 : facts.size,
+        isDirectory,
+        modifiedAt: Math.trunc(facts.mtimeMs),
+        mode: facts.mode & 0o777,
+        symlink: null,
+      }
+    } catch (error) {
+      throw openError(path, error)
+    }
+  }
+
+  openFile(path: string): Promise<FileHandle> {
+    return openFile(this.root, path)
+  }
+
+  openFolder(path: string): Promise<FileHandle> {
+    return openFolder(this.root, path)
+  }
+
+  /**
+   * Writes a file as a whole; an existing one keeps its mode and owner. Resolves to the SHA-256 of the content.
+   * @param check see `Placing`
+   */
+  async write(
+    path: string,
+    content: AsyncIterable<Uint8Array>,
+    options: { overwrite: boolean; expectedBytes: number; check?: Placing['check'] },
+  ): Promise<{ hash: string; size: number }> {
+    const temporary = await this.scratch.next()
+    using reservation = await Reservation.of(this.space, options.expectedBytes)
+    try {
+      const hash = createHash('sha256')
+      let size = 0
+      await using file = await open(temporary, newFileFlags, 0o644)
+      for await (const chunk of content) {
+        reservation.add(chunk.length)
+        hash.update(chunk)
+        size += chunk.length
+        await writeAll(file, chunk)
+      }
+      await file.sync()
+      const { overwrite, check } = options
+      const replaced = await this.put(temporary, file, path, { overwrite, create: true, ...(check ? { check } : {}) })
+      reservation.keep(replaced)
+      return { hash: hash.digest('hex'), size }
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw openError(path, error)
+    }
+  }
+
+  /** Moves a finished file from the scratch folder to its place, and resolves to the size of what it replaced. */
+  async put(temporary: string, file: FileHandle, path: string, { overwrite, create, check }: Placing): Promise<number> {
+    await using place = await openPlace(this.root, path, { create, follow: true })
+    if (place.isRoot) throw conflict('The root is a folder, not a file')
+    // Awaited here: the folder stays open until it is done.
+    return await this.#placing.run(async () => {
+      await using existing = await openExisting(place, path)
+      if (existing && !overwrite) throw exists(path)
+      await check?.(existing)
+      const { owner } = this.root
+      const before = await existing?.stat()
+      if (owner) await file.chown(before?.uid ?? owner.uid, before?.gid ?? owner.gid)
+      await file.chmod((before?.mode ?? 0o644) & 0o777)
+      await rename(temporary, place.path).catch((error: unknown) => {
+        throw openError(path, error)
+      })
+      return before?.size ?? 0
+    })
+  }
+
+  /** Moves a finished folder, or anything else, to where nothing is. */
+  async putNew(temporary: string, path: string): Promise<void> {
+    await using place = await openPlace(this.root, path)
+    await this.#moveNew(temporary, place, path)
+  }
+
+  async createFolder(path: string): Promise<void> {
+    await using place = await openPlace(this.root, path)
+    if (place.isRoot) throw exists('/')
+    await this.#placing.run(async () => {
+      try {
+        await mkdir(place.path, 0o755)
+        await using folder = await open(place.path, folderFlags)
+        if (this.root.owner) await folder.chown(this.root.owner.uid, this.root.owner.gid)
+      } catch (error) {
+        throw openError(path, error)
+      }
+    })
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await using source = await openPlace(this.root, from)
+    if (source.isRoot) throw conflict('The root itself cannot be moved')
+    await lstat(source.path).catch((error: unknown) => {
+      throw openError(from, error)
+    })
+    await using target = await openPlace(this.root, to)
+    await this.#moveNew(source.path, target, to, from)
+  }
+
+  /** Copies a file or a folder with everything in it; links are copied as links. */
+  async copy(from: string, to: string, signal: AbortSignal): Promise<void> {
+    await using source = await openPlace(this.root, from)
+    if (source.isRoot) throw conflict('The root cannot be copied into itself')
+    await using target = await openPlace(this.root, to)
+    if (target.isRoot || (await isThere(target.path))) throw exists(to)
+    const temporary = await this.scratch.next()
+    using reservation = await Reservation.of(this.space, 0)
+    try {
+      await this.#copyInto(source, from, temporary, reservation, signal)
+      await this.#moveNew(temporary, target, to)
+      reservation.keep()
+    } catch (error) {
+      await removeTree(temporary)
+      throw openError(from, error)
+    }
+  }
+
+  /** Removes it at once from sight, then for good. */
+  async delete(path: string): Promise<void> {
+    await using place = await openPlace(this.root, path)
+    if (place.isRoot) throw conflict('The root itself cannot be deleted; delete what is in it')
+    const temporary = await this.scratch.next()
+    const facts = await lstat(place.path).catch((error: unknown) => {
+      throw openError(path, error)
+    })
+    // One step, whatever is in it and whoever changes it: nothing is followed, and there is no half of it left.
+    await this.#placing.run(() =>
+      rename(place.path, temporary).catch((error: unknown) => {
+        throw openError(path, error)
+      }),
+    )
+    if (facts.isDirectory()) {
+      await removeTree(temporary)
+      await this.space.refresh(0)
+    } else {
+      await rm(temporary)
+      this.space.removed(facts.size)
+    }
+  }
+
+  async chmod(path: string, mode: number): Promise<void> {
+    await using place = await openPlace(this.root, path, { follow: true })
+    try {
+      // Through an open handle: a path would follow a link that takes its place.
+      await using file = await open(place.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+      const facts = await file.stat()
+      if (!facts.isFile() && !facts.isDirectory()) throw conflict(`${quoted(path)} is no ordinary file or folder`)
+      await file.chmod(mode)
+    } catch (error) {
+      throw openError(path, error)
+    }
+  }
+
+  /** Names that contain a text in any case. Linear in what it looks at, and bounded. */
+  async search(path: string, text: string): Promise<{ files: Match[]; complete: boolean }> {
+    await using folder = await openFolder(this.root, path)
+    const wanted = text.toLowerCase()
+    const prefix = path === '/' || path === '' ? '/' : `/${path.replace(/^\/|\/$/g, '')}/`
+    const files: Match[] = []
+    const until = performance.now() + searchMs
+    let seen = 0
+    let complete = true
+    const walk = walkTree(
+      `${pathOfFolder(folder)}/.`,
+      () => false,
+      () => {
+        complete = false
+      },
+    )
+    for await (const found of walk) {
+      seen += 1
+      if (files.length >= searchResultsMax || seen > searchEntriesMax || performance.now() > until) {
+        complete = false
+        break
+      }
+      const name = found.path.toString()
+      if (
+        !name
+          .slice(name.lastIndexOf('/') + 1)
+          .toLowerCase()
+          .includes(wanted)
+      )
+        continue
+      const size = found.kind === 'file' ? found.sizeBytes : 0
+      files.push({ path: prefix + name, size, isDirectory: found.kind === 'folder' })
+    }
+    return { files, complete }
+  }
+
+  async #moveNew(from: string, target: Place, to: string, fromName = to): Promise<void> {
+    if (target.isRoot) throw exists('/')
+    await this.#placing.run(async () => {
+      if (await isThere(target.path)) throw exists(to)
+      await rename(from, target.path).catch((error: unknown) => {
+        throw openError((error as NodeJS.ErrnoException).code === 'ENOENT' ? fromName : to, error)
+      })
+    })
+  }
+
+  async #copyInto(
+    source: Place,
+    from: string,
+    temporary: string,
+    reservation: Reservation,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const facts = await lstat(source.path)
+    if (!facts.isDirectory()) {
+      await using file = await openFile(this.root, from)
+      await this.#copyFile(file, temporary, reservation, signal)
+      return
+    }
+    const { owner } = this.root
+    await using folder = await openFolder(this.root, from)
+    // The copy keeps modes and times; nobody but this process sees it before it is complete.
+    await mkdir(temporary, 0o700)
+    const folders = [{ path: Buffer.from(temporary), mode: facts.mode & 0o777, modifiedSeconds: facts.mtimeMs / 1000 }]
+    for await (const found of walkTree(`${pathOfFolder(folder)}/.`, () => false, tooDeep)) {
+      signal.throwIfAborted()
+      const path = Buffer.concat([Buffer.from(`${temporary}/`), found.path])
+      if (found.kind === 'folder') {
+        await mkdir(path, 0o700)
+        folders.push({ path, mode: found.mode, modifiedSeconds: found.modifiedSeconds })
+      } else if (found.kind === 'link') {
+        await symlink(found.target, path)
+        if (owner) await lchown(path, owner.uid, owner.gid)
+      } else {
+        await using file = await found.open()
+        if (file) await this.#copyFile(file, path, reservation, signal)
+      }
+    }
+    for (const { path, mode, modifiedSeconds } of folders.reverse()) {
+      await using made = await open(path, folderFlags)
+      if (owner) await made.chown(owner.uid, owner.gid)
+      await made.utimes(modifiedSeconds, modifiedSeconds)
+      await made.chmod(mode)
+    }
+  }
+
+  async #copyFile(from: FileHandle, to: string | Buffer, reservation: Reservation, signal: AbortSignal): Promise<void> {
+    const facts = await from.stat()
+    await using file = await open(to, newFileFlags, 0o600)
+    for await (const chunk of readChunks(from)) {
+      signal.throwIfAborted()
+      reservation.add(chunk.length)
+      await writeAll(file, chunk)
+    }
+    await file.utimes(facts.atimeMs / 1000, facts.mtimeMs / 1000)
+    if (this.root.owner) await file.chown(this.root.owner.uid, this.root.owner.gid)
+    await file.chmod(facts.mode & 0o777)
+  }
+}
+
+export interface Match {
+  path: string
+  size: number
+  isDirectory: boolean
+}
+
+export const exists = (path: string): AppError =>
+  conflict(`${quoted(path)} exists already; choose another name or remove it first`)
+
+export const newFileFlags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+
+/** One read of a file, in bytes. */
+const chunkBytes = 256 * 1024
+
+/** The bytes of an open file from `first` up to and including `last`. */
+export async function* readChunks(
+  file: FileHandle,
+  first = 0,
+  last = Number.MAX_SAFE_INTEGER,
+): AsyncGenerator<Buffer, void, void> {
+  let at = first
+  while (at <= last) {
+    const wanted = Math.min(chunkBytes, last - at + 1)
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(wanted), 0, wanted, at)
+    if (bytesRead === 0) return
+    at += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
+}
+
+export async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten
+}
+
+/** `rm` goes from open folder to name, follows no link, and is not stopped by depth. */
+export async function removeTree(path: string): Promise<void> {
+  const child = spawn('rm', ['-rf', '--one-file-system', '--', path], { env: toolEnvironment, stdio: 'ignore' })
+  await once(child, 'close')
+}
+
+async function openExisting(place: Place, path: string): Promise<FileHandle | null> {
+  try {
+    const file = await open(place.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    if ((await file.stat()).isFile()) return file
+    await file.close()
+    throw conflict(`${quoted(path)} exists and is no ordinary file; remove it first`)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw openError(path, error)
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+}
+
+const tooDeep = (path: Buffer): never => {
+  throw conflict(`${quoted(path.toString())} is too many folders deep to be copied`)
+}
