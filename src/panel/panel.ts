@@ -15,6 +15,7 @@ import { scheduleOperations } from '../contract/api/schedules.ts'
 import { serverSockets } from '../contract/api/servers.ts'
 import { settingsOperations } from '../contract/api/settings.ts'
 import { startupOperations } from '../contract/api/startup.ts'
+import { statsOperations } from '../contract/api/stats.ts'
 import { subuserOperations } from '../contract/api/subusers.ts'
 import { templateOperations } from '../contract/api/templates.ts'
 import { tokenOperations } from '../contract/api/tokens.ts'
@@ -48,6 +49,7 @@ import { Schedules, scheduleHandlers } from './schedules/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from './servers/index.ts'
 import { settingsHandlers } from './settings/index.ts'
 import { startupHandlers } from './startup/index.ts'
+import { Stats, statsHandlers } from './stats/index.ts'
 import { Subusers, subuserHandlers } from './subusers/index.ts'
 import { loadTemplates, templateHandlers } from './templates/index.ts'
 import { createTokens, tokenRoutes, touchTokens } from './tokens/index.ts'
@@ -154,6 +156,7 @@ export async function startPanel(
   const allocations = new Allocations({ db: database, changes, clock, nodes, tunnels, servers })
   const consoles = new Consoles({ db: database, nodes, servers })
   const databases = closer.use(await Databases.open({ db: database, changes, clock, log, nodes, sealer }))
+  const stats = closer.use(new Stats({ db: database, clock, log, servers }))
   const schedules = closer.use(new Schedules({ db: database, clock, log, access, servers, consoles, activity }))
   const feeds = closer.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = closer.use(new Viewers({ db: database, changes, access, servers, consoles, feeds, log }))
@@ -179,6 +182,7 @@ export async function startPanel(
     panelPart(subuserOperations, subuserHandlers(subusers)),
     panelPart(fileOperations, fileHandlers(files)),
     transferPart<typeof fileTransfers, PanelContexts>(fileTransfers, fileTransferHandlers(files)),
+    panelPart(statsOperations, statsHandlers(stats)),
     panelPart(scheduleOperations, scheduleHandlers(schedules)),
     panelPart(activityOperations, activityHandlers(activity)),
     socketPart<typeof serverSockets, PanelContexts>(serverSockets, eventHandlers(viewers)),

@@ -77,6 +77,7 @@ export const samples: Record<keyof typeof publicOperations, Sample> = {
   createSubuser: { params: { serverId: '{server}' }, body: { userEmail: 'somebody@example.com', permissions: [] } },
   updateSubuser: { params: { serverId: '{server}', subuser: 'usr_missing' }, body: { permissions: [] } },
   deleteSubuser: { params: { serverId: '{server}', subuser: 'usr_missing' } },
+  serverStats: { params: { serverId: '{server}' }, query: { range: '1h' } },
   schedules: { params: { serverId: '{server}' } },
   createSchedule: {
     params: { serverId: '{server}' },

@@ -9,6 +9,7 @@ import { scheduleOperations } from '../../src/contract/api/schedules.ts'
 import { serverOperations, serverSockets } from '../../src/contract/api/servers.ts'
 import { settingsOperations } from '../../src/contract/api/settings.ts'
 import { startupOperations } from '../../src/contract/api/startup.ts'
+import { statsOperations } from '../../src/contract/api/stats.ts'
 import { subuserOperations } from '../../src/contract/api/subusers.ts'
 import { templateOperations } from '../../src/contract/api/templates.ts'
 import { decodeJoinToken } from '../../src/contract/join-token.ts'
@@ -32,6 +33,7 @@ import { Schedules, scheduleHandlers } from '../../src/panel/schedules/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from '../../src/panel/servers/index.ts'
 import { settingsHandlers } from '../../src/panel/settings/index.ts'
 import { startupHandlers } from '../../src/panel/startup/index.ts'
+import { Stats, statsHandlers } from '../../src/panel/stats/index.ts'
 import { Subusers, subuserHandlers } from '../../src/panel/subusers/index.ts'
 import { templateHandlers } from '../../src/panel/templates/index.ts'
 import { createTunnels } from '../../src/panel/tunnels/index.ts'
@@ -43,6 +45,7 @@ const operations = {
   ...startupOperations,
   ...settingsOperations,
   ...scheduleOperations,
+  ...statsOperations,
   ...subuserOperations,
   ...nodeAdminOperations,
   ...templateOperations,
@@ -127,6 +130,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
   const servers = stack.use(new Servers({ db, changes, clock, log, access, nodes, templates, tunnels }))
   const consoles = new Consoles({ db, nodes, servers })
   const activity = stack.use(new Activity({ db, clock, log }))
+  const stats = stack.use(new Stats({ db, clock, log, servers }))
   const schedules = stack.use(new Schedules({ db, clock, log, access, servers, consoles, activity }))
   const feeds = stack.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = stack.use(new Viewers({ db, changes, access, servers, consoles, feeds, log }))
@@ -143,6 +147,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
         part(startupOperations, startupHandlers({ db, servers })),
         part(settingsOperations, settingsHandlers(servers)),
         part(subuserOperations, subuserHandlers(subusers)),
+        part(statsOperations, statsHandlers(stats)),
         part(scheduleOperations, scheduleHandlers(schedules)),
         socketPart(serverSockets, eventHandlers(viewers)),
       ],
@@ -275,6 +280,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     consoles,
     activity,
     schedules,
+    stats,
     viewers,
     dialler,
     baseUrl,

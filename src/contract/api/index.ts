@@ -10,6 +10,7 @@ import { scheduleOperations } from './schedules.ts'
 import { serverOperations, serverSockets } from './servers.ts'
 import { settingsOperations } from './settings.ts'
 import { startupOperations } from './startup.ts'
+import { statsOperations } from './stats.ts'
 import { subuserOperations } from './subusers.ts'
 import { templateOperations } from './templates.ts'
 import { tokenOperations } from './tokens.ts'
@@ -30,6 +31,7 @@ export const publicOperations = {
   ...databaseOperations,
   ...subuserOperations,
   ...fileOperations,
+  ...statsOperations,
   ...scheduleOperations,
   ...activityOperations,
   ...templateOperations,

@@ -38,6 +38,8 @@ export interface Tables {
   databases: DatabaseRow
   // activity
   activity: ActivityRow
+  // stats
+  server_stats: ServerStatsRow
   // schedules
   schedules: ScheduleRow
   schedule_runs: ScheduleRunRow
@@ -229,6 +231,24 @@ export interface UsageCounterRow {
   connections: number
   requests: number
   last_seen: number
+}
+
+/** What a server used during one step of time: a minute, five, or an hour. Made of whole numbers. */
+export interface ServerStatsRow {
+  server_id: string
+  /** Milliseconds. */
+  step: number
+  /** When the step begins. */
+  at: number
+  samples: number
+  /** Thousandths of a core. */
+  cpu_average: number
+  cpu_peak: number
+  memory_average: number
+  memory_peak: number
+  disk: number
+  rx: number | null
+  tx: number | null
 }
 
 export interface ScheduleRow {

@@ -3,6 +3,7 @@ import * as foundation from './0001-foundation.ts'
 import * as databases from './0004-databases.ts'
 import * as schedules from './0005-schedules.ts'
 import * as activity from './0006-activity.ts'
+import * as stats from './0007-stats.ts'
 import * as limits from './0008-limits.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
@@ -11,5 +12,6 @@ export const migrations: readonly Migration[] = [
   { name: '0004-databases', up: databases.up },
   { name: '0005-schedules', up: schedules.up },
   { name: '0006-activity', up: activity.up },
+  { name: '0007-stats', up: stats.up },
   { name: '0008-limits', up: limits.up },
 ]
