@@ -131,6 +131,7 @@ describe('the command line refuses with exit code 2', () => {
     'a tunnel name that is no host name': [['open', '3000', '--as', 'My_Web'], /--as: must be a DNS label/],
     'too many days': [['usage', '--days', '400'], /--days: /],
     'deleting without --yes': [['servers', 'delete', 'survival'], /--yes/],
+    'deleting a database without --yes': [['databases', 'delete', 'survival', 'shop'], /--yes/],
     'an address that is no URL': [['use', 'panel.example.org'], /<url>: must begin with http/],
     'a set-up without e-mail': [['setup', '--workspace', 'Acme'], /--email: is needed/],
     'a bad setting': [['up', '--port', 'x'], /--port must be a port/],

@@ -2,6 +2,8 @@ import type { Command } from '../command.ts'
 import { setUp } from './account/setup.ts'
 import { showStatus } from './account/status.ts'
 import { useAccount } from './account/use.ts'
+import { databaseCommands } from './databases/databases.ts'
+import { databaseHostCommands } from './databases/hosts.ts'
 import { edgeCommands } from './edges/edges.ts'
 import { nodeCommands } from './nodes/nodes.ts'
 import { serverConsole } from './servers/console.ts'
@@ -33,9 +35,11 @@ export const commands: readonly Command[] = [
   ...powerCommands,
   serverConsole,
   deleteServer,
+  ...databaseCommands,
   listTemplates,
   showUsage,
   ...tokenCommands,
   ...nodeCommands,
+  ...databaseHostCommands,
   ...edgeCommands,
 ]
