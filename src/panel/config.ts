@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Port } from '../contract/fields.ts'
+import { Email, Port } from '../contract/fields.ts'
 import type { Secret } from '../lib/secret.ts'
 
 /** How a panel is set up. Unknown keys are refused: a misspelt one would otherwise silently do nothing. */
@@ -29,6 +29,16 @@ export const PanelConfig = z.strictObject({
   trustedProxies: z.array(z.string()).default([]),
   /** The folder of the templates. */
   templatesDir: z.string().min(1),
+  /** Sends invitations; without it their links are shown to hand over. */
+  mail: z
+    .strictObject({
+      host: z.string().min(1).max(253),
+      port: Port,
+      security: z.enum(['starttls', 'tls', 'none']).default('starttls'),
+      user: z.string().min(1).max(1000).optional(),
+      from: Email,
+    })
+    .optional(),
 })
 export type PanelConfig = z.output<typeof PanelConfig>
 export type PanelConfigInput = z.input<typeof PanelConfig>
@@ -36,4 +46,6 @@ export type PanelConfigInput = z.input<typeof PanelConfig>
 export interface PanelSecrets {
   /** With `database: {kind: 'postgres'}`. */
   databaseUrl?: Secret
+  /** With `mail` and its user. */
+  mailPassword?: Secret
 }

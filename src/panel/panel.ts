@@ -42,6 +42,7 @@ import { documentRoutes } from './document/index.ts'
 import { createEdges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
 import { eventHandlers, Viewers } from './events/index.ts'
 import { fileHandlers, fileTransferHandlers } from './files/index.ts'
+import { createPost } from './mail/index.ts'
 import { Allocations, networkHandlers } from './network/index.ts'
 import { Nodes, nodeHandlers } from './nodes/index.ts'
 import { pages } from './pages/index.ts'
@@ -124,8 +125,9 @@ export async function startPanel(
   const directory = closer.use(await openEdgeDirectory({ database, changes, log }))
   const tunnels = createTunnels({ database, changes, clock, access, reaches: () => directory.reaches() })
   const edges = closer.use(createEdges({ database, directory, changes, clock, access, tunnels, usage, log }))
-  const workspaces = createWorkspaces({ database, changes, clock, edges: directory, publicUrl })
-  const subusers = new Subusers({ db: database, changes, clock, publicUrl })
+  const post = closer.use(createPost({ config: config.mail ?? null, password: secrets.mailPassword, clock, log }))
+  const workspaces = createWorkspaces({ database, changes, clock, edges: directory, publicUrl, post })
+  const subusers = new Subusers({ db: database, changes, clock, publicUrl, post })
   const accounts = await createAccounts({
     database,
     changes,

@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createLog } from '../lib/log.ts'
-import { PanelConfig } from '../panel/config.ts'
+import { PanelConfig, type PanelConfigInput } from '../panel/config.ts'
 import { type Panel, startPanel } from '../panel/panel.ts'
 import { removeInstance, writeInstance } from '../settings/instance.ts'
+import { SettingsError } from '../settings/resolve.ts'
 import type { PanelSettings } from '../settings/roles.ts'
 import { holdDataFolder } from './data-folder.ts'
 import { listening } from './listening.ts'
@@ -24,7 +25,7 @@ export type Located<S> = Omit<S, 'dataDir'> & { dataDir: string }
 
 /** Starts the panel with its own part of the data folder, and tells commands on this machine where it is. */
 export async function startPanelRole(settings: Located<PanelSettings>, root: string): Promise<Panel> {
-  const { host, port, publicUrl, nodePorts, trustedProxies, databaseUrl, logLevel } = settings
+  const { host, port, publicUrl, nodePorts, trustedProxies, databaseUrl, smtpPassword, logLevel } = settings
   const dataDir = join(settings.dataDir, 'panel')
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   const config = PanelConfig.parse({
@@ -36,11 +37,16 @@ export async function startPanelRole(settings: Located<PanelSettings>, root: str
     nodePorts,
     trustedProxies,
     templatesDir: join(root, 'templates'),
+    ...mailOf(settings),
   })
   await using closer = new AsyncDisposableStack()
   const panel = closer.use(
     await listening({ host, port, hostFlag: '--host', portFlag: '--port' }, () =>
-      startPanel(config, databaseUrl ? { databaseUrl } : {}, { log: createLog({ level: logLevel, name: 'panel' }) }),
+      startPanel(
+        config,
+        { ...(databaseUrl && { databaseUrl }), ...(smtpPassword && { mailPassword: smtpPassword }) },
+        { log: createLog({ level: logLevel, name: 'panel' }) },
+      ),
     ),
   )
   closer.defer(() => removeInstance(settings.dataDir))
@@ -56,6 +62,31 @@ export async function startPanelRole(settings: Located<PanelSettings>, root: str
       return panel.url
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
+}
+
+/** The mail server, where one is set; half of one is a mistake that would show only when somebody is invited. */
+function mailOf(settings: Located<PanelSettings>): Pick<PanelConfigInput, 'mail'> {
+  const { smtpHost, smtpPort, smtpSecurity, smtpUser, smtpPassword, smtpFrom } = settings
+  if (smtpHost === undefined) {
+    if (smtpUser !== undefined || smtpPassword || smtpFrom !== undefined)
+      throw new SettingsError(['A mail server is half set: --smtp-host is missing.'])
+    return {}
+  }
+  if (smtpFrom === undefined)
+    throw new SettingsError(['--smtp-host is set, but not --smtp-from: which address do invitations come from?'])
+  if ((smtpUser === undefined) !== (smtpPassword === undefined))
+    throw new SettingsError([
+      'Of --smtp-user and the password (PHAROS_SMTP_PASSWORD) one is missing: set both or none.',
+    ])
+  return {
+    mail: {
+      host: smtpHost,
+      port: smtpPort,
+      security: smtpSecurity,
+      from: smtpFrom,
+      ...(smtpUser !== undefined && { user: smtpUser }),
+    },
   }
 }
 

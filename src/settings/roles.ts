@@ -1,5 +1,17 @@
 import { z } from 'zod'
-import { choice, host, list, optionalText, optionalUrl, port, portRange, secret, type Values } from './setting.ts'
+import {
+  choice,
+  host,
+  list,
+  optionalEmail,
+  optionalHost,
+  optionalText,
+  optionalUrl,
+  port,
+  portRange,
+  secret,
+  type Values,
+} from './setting.ts'
 
 /** What the settings of every role have in common. */
 const common = {
@@ -29,6 +41,18 @@ const panelOnly = {
     expected: 'a URL that begins with postgres:// or postgresql://',
     pattern: /^postgres(ql)?:\/\/./,
   }),
+  smtpHost: optionalHost({
+    help: 'the mail server that sends invitations; without one their links are shown to hand over',
+  }),
+  smtpPort: port({ help: 'the port of the mail server', default: '587' }),
+  smtpSecurity: choice({
+    help: 'how the connection to the mail server is kept secret; none only for one on this machine',
+    of: ['starttls', 'tls', 'none'],
+    default: 'starttls',
+  }),
+  smtpUser: optionalText({ help: 'the user name at the mail server', expected: 'a user name' }),
+  smtpPassword: secret({ help: 'the password at the mail server', expected: 'a password' }),
+  smtpFrom: optionalEmail({ help: 'the address that invitations come from' }),
 }
 
 const edgeOnly = {

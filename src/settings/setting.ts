@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Port } from '../contract/fields.ts'
+import { Email, Port } from '../contract/fields.ts'
 import { Secret } from '../lib/secret.ts'
 
 /**
@@ -75,6 +75,12 @@ export const host = ({ help, default: preset }: Words & { default: string }): Se
 
 export const optionalText = ({ help, expected }: { help: string; expected: string }): Setting<string | undefined> =>
   optional({ help, expected, schema: z.string().min(1).max(1000) })
+
+export const optionalHost = ({ help }: { help: string }): Setting<string | undefined> =>
+  optional({ help, expected: 'a host name or an address, without a port', schema: hostSchema })
+
+export const optionalEmail = ({ help }: { help: string }): Setting<string | undefined> =>
+  optional({ help, expected: 'an e-mail address', schema: Email })
 
 export const optionalUrl = ({ help }: { help: string }): Setting<string | undefined> =>
   optional({

@@ -43,7 +43,12 @@ describe('adding somebody', () => {
   test('who is known works at once, whatever the case of their address', async () => {
     const bob = await person('bob')
     const added = await add(ada, 'BOB@Example.com', ['console.read', 'control.start', 'console.read'])
-    assert.deepEqual(added, { message: 'Subuser created', userId: bob.userId, invitationUrl: null })
+    assert.deepEqual(added, {
+      message: 'Subuser created',
+      userId: bob.userId,
+      mailed: false,
+      invitationUrl: null,
+    })
     assert.equal((await bob.api.server({ params: { serverId: key } })).name, 'Shared')
     assert.deepEqual(await ada.api.subuser(of(bob.userId)), {
       id: bob.userId,

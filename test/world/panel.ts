@@ -137,7 +137,7 @@ export async function addMember(
   role: 'owner' | 'admin' | 'member' = 'member',
 ): Promise<{ userId: string; key: string; cookie: string }> {
   const { url } = await world.acme.createInvitation({ body: { email, role } })
-  const secret = url.slice(url.indexOf('#') + 1)
+  const secret = url?.slice(url.indexOf('#') + 1) ?? ''
   const password = `${email} has a password`
   const { id } = await world.client().acceptInvitation({ body: { secret, password } })
   const cookie = await signIn(world.api, email, password)

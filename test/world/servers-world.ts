@@ -27,6 +27,7 @@ import { Activity } from '../../src/panel/activity/index.ts'
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from '../../src/panel/console/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from '../../src/panel/db/index.ts'
 import { eventHandlers, Viewers } from '../../src/panel/events/index.ts'
+import { createPost } from '../../src/panel/mail/index.ts'
 import { Allocations, networkHandlers } from '../../src/panel/network/index.ts'
 import { Nodes, nodeHandlers } from '../../src/panel/nodes/index.ts'
 import { Schedules, scheduleHandlers } from '../../src/panel/schedules/index.ts'
@@ -134,7 +135,8 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
   const schedules = stack.use(new Schedules({ db, clock, log, access, servers, consoles, activity }))
   const feeds = stack.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = stack.use(new Viewers({ db, changes, access, servers, consoles, feeds, log }))
-  const subusers = new Subusers({ db, changes, clock, publicUrl: () => 'http://panel.test' })
+  const post = stack.use(createPost({ config: null, password: undefined, clock, log }))
+  const subusers = new Subusers({ db, changes, clock, publicUrl: () => 'http://panel.test', post })
   const api = stack.use(
     await createApi<PanelContexts>({
       prefix: apiPrefix,

@@ -44,11 +44,16 @@ export const subuserOperations = {
     method: 'POST',
     path: '/servers/{serverId}/users',
     summary:
-      'Give somebody permissions; an unknown address gets an invitation link, shown once. Nobody grants more than they hold',
+      'Give somebody permissions; an unknown address gets an invitation by e-mail, or its link comes back, shown once. Nobody grants more than they hold',
     access: { server: 'users.create' },
     params: OfServer,
     body: z.strictObject({ userEmail: Email, permissions: Permissions }),
-    reply: z.strictObject({ message: z.string(), userId: z.string(), invitationUrl: z.string().nullable() }),
+    reply: z.strictObject({
+      message: z.string(),
+      userId: z.string(),
+      mailed: z.boolean().meta({ description: 'An invitation has been sent to that address' }),
+      invitationUrl: z.string().nullable().meta({ description: 'The link of one that was not mailed: hand it over' }),
+    }),
     errors: ['conflict'],
   }),
   updateSubuser: operation({

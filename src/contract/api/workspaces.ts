@@ -41,7 +41,11 @@ export const Invitation = z
   .meta({ id: 'Invitation' })
 
 /** The link is shown once: only its hash is kept. */
-export const NewInvitation = Invitation.extend({ url: z.string() }).meta({ id: 'NewInvitation' })
+export const NewInvitation = Invitation.extend({
+  message: z.string(),
+  mailed: z.boolean().meta({ description: 'The link has been sent to that address' }),
+  url: z.string().nullable().meta({ description: 'The link, where it was not mailed: hand it over' }),
+}).meta({ id: 'NewInvitation' })
 
 const base = { family: 'control', tag: 'Workspaces' } as const
 
@@ -130,7 +134,7 @@ export const workspaceOperations = {
     ...base,
     method: 'POST',
     path: '/workspace/invitations',
-    summary: 'Invite somebody; hand them the link that comes back, it is shown once',
+    summary: 'Invite somebody by e-mail, or by the link that comes back, shown once, where none could be sent',
     access: { workspace: 'members.manage' },
     body: z.strictObject({ email: Email, role: z.enum(roles).default('member') }),
     reply: NewInvitation,

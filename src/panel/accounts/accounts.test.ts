@@ -210,7 +210,7 @@ testOnEachDatabase(
     const clock = new MovableClock()
     await using world = await startAcme(database, { clock })
     const invite = (email: string) => world.acme.createInvitation({ body: { email } })
-    const accept = (url: string, password = 'a good password') =>
+    const accept = (url: string | null, password = 'a good password') =>
       world.client().acceptInvitation({ body: { secret: secretIn(url), password } })
     const withdrawn = await invite('bob@example.com')
     await world.acme.deleteInvitation({ params: { invitation: withdrawn.id } })

@@ -8,8 +8,13 @@ export function subuserHandlers(subusers: Subusers): Handlers<typeof subuserOper
     subusers: ({ server }) => subusers.all(server),
     subuser: ({ server, params }) => subusers.one(server, params.subuser),
     createSubuser: async ({ caller, server, body }) => {
-      const { id, invitationUrl } = await subusers.add(caller, server, body.userEmail, body.permissions)
-      return { message: invitationUrl ? 'Subuser invited' : 'Subuser created', userId: id, invitationUrl }
+      const { id, invitation } = await subusers.add(caller, server, body.userEmail, body.permissions)
+      return {
+        message: invitation?.message ?? 'Subuser created',
+        userId: id,
+        mailed: invitation?.mailed ?? false,
+        invitationUrl: invitation?.url ?? null,
+      }
     },
     updateSubuser: async ({ caller, server, params, body }) => {
       await subusers.update(caller, server, params.subuser, body.permissions)

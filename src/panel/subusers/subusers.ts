@@ -5,6 +5,7 @@ import { newId } from '../../lib/ids.ts'
 import { hashSecret, newSecret } from '../../lib/secret.ts'
 import type { Caller, ServerAccess } from '../access/index.ts'
 import type { Changes, Database, InvitationRow, Store } from '../db/index.ts'
+import { type Delivered, deliverInvitation, type Post } from '../mail/index.ts'
 import { mustHold, ordered } from './grant.ts'
 import {
   insertServerInvitation,
@@ -33,12 +34,13 @@ export interface SubusersOptions {
   clock: Clock
   /** Where the panel's pages are. */
   publicUrl(): string
+  post: Post
 }
 
 export interface Added {
   id: string
-  /** For somebody without an account here; it is nowhere else. */
-  invitationUrl: string | null
+  /** For somebody without an account here. */
+  invitation: Delivered | null
 }
 
 /** Who else may use a server. Nobody touches its owner or themselves, and nobody grants more than they hold. */
@@ -57,14 +59,14 @@ export class Subusers {
     return this.#find(this.#options.db.kysely, row.id, id)
   }
 
-  /** A known user has the server at once; anybody else gets a link. */
+  /** A known user has the server at once; anybody else gets an invitation. */
   async add(
     caller: Caller,
     server: ServerAccess,
     email: string,
     permissions: readonly ServerPermission[],
   ): Promise<Added> {
-    const { db, changes, clock, publicUrl } = this.#options
+    const { db, changes, clock, publicUrl, post } = this.#options
     const { row } = server
     mustHold(server.permissions, [], permissions)
     if (email === caller.email) throw forbidden('You cannot add yourself: you have the server already.')
@@ -100,9 +102,18 @@ export class Subusers {
       await insertServerInvitation(trx, invitation)
       return { id: invitation.id, invited: true }
     })
-    if (added.invited) return { id: added.id, invitationUrl: `${publicUrl()}/invitation#${secret}` }
+    if (added.invited) {
+      const delivered = await deliverInvitation(post, caller.userId, {
+        to: email,
+        by: caller.email,
+        what: { kind: 'server', name: row.name },
+        url: `${publicUrl()}/invitation#${secret}`,
+        expiresAt: now + invitationLifetimeMs,
+      })
+      return { id: added.id, invitation: delivered }
+    }
     await changes.publish({ of: 'subuser', serverId: row.id, userId: added.id })
-    return { id: added.id, invitationUrl: null }
+    return { id: added.id, invitation: null }
   }
 
   /** What they have invited others to falls with a permission that they lose. */

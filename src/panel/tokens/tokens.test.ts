@@ -156,7 +156,7 @@ testOnEachDatabase(
     const { url } = await world.acme.createInvitation({ body: { email: 'x@example.com' } })
     const cookie = await signIn(world.api, owner.email, owner.password)
     const { credential } = await world.acme.createEdge({ body: { name: 'edge' } })
-    const secrets = [token, world.key, url.split('#')[1] ?? '', cookie.split('=')[1] ?? '', owner.password, credential]
+    const secrets = [token, world.key, url?.split('#')[1] ?? '', cookie.split('=')[1] ?? '', owner.password, credential]
     let rows = ''
     for (const table of [
       'users',

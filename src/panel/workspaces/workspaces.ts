@@ -8,6 +8,7 @@ import { hashSecret, newSecret } from '../../lib/secret.ts'
 import type { Caller, WorkspaceMembership } from '../access/index.ts'
 import type { Changes, Database, InvitationRow, Store, WorkspaceRow } from '../db/index.ts'
 import type { EdgeDirectory } from '../edges/index.ts'
+import { deliverInvitation, type Post } from '../mail/index.ts'
 import { refuseAbove } from './members.ts'
 import {
   deleteInvitationsTo,
@@ -62,9 +63,10 @@ export interface WorkspacesOptions {
   edges: Pick<EdgeDirectory, 'connected' | 'reach'>
   /** Where the panel's pages are: `http://127.0.0.1:4680`. */
   publicUrl: () => string
+  post: Post
 }
 
-export function createWorkspaces({ database, changes, clock, edges, publicUrl }: WorkspacesOptions): Workspaces {
+export function createWorkspaces({ database, changes, clock, edges, publicUrl, post }: WorkspacesOptions): Workspaces {
   const describe: Workspaces['describe'] = ({ slug, name, createdAt, role }) => ({
     slug,
     name,
@@ -125,14 +127,21 @@ export function createWorkspaces({ database, changes, clock, edges, publicUrl }:
           throw conflict(`${pendingInvitationsMax} invitations wait already, the most there can be. Withdraw one.`)
         await insertInvitation(trx, row)
       })
+      const delivered = await deliverInvitation(post, caller.userId, {
+        to: email,
+        by: caller.email,
+        what: { kind: 'workspace', name: workspace.name },
+        // In the fragment, which browsers keep to themselves: the secret reaches no server log.
+        url: `${publicUrl()}/invitation#${secret}`,
+        expiresAt: row.expires_at,
+      })
       return {
         id: row.id,
         email,
         role,
         createdAt: isoTime(row.created_at),
         expiresAt: isoTime(row.expires_at),
-        // In the fragment, which browsers keep to themselves: the secret reaches no server log.
-        url: `${publicUrl()}/invitation#${secret}`,
+        ...delivered,
       }
     },
     async invitation(secret) {
