@@ -6,7 +6,7 @@ export interface S3Place {
   endpoint: string
   bucket: string
   region: string
-  accessKeyId: string
+  accessKeyId: Secret
   secretAccessKey: Secret
 }
 
@@ -112,7 +112,7 @@ function connect(place: S3Place, signal: AbortSignal): S3mini {
   return new S3mini({
     endpoint: `${place.endpoint.replace(/\/$/, '')}/${place.bucket}`,
     region: place.region,
-    accessKeyId: place.accessKeyId,
+    accessKeyId: place.accessKeyId.reveal(),
     secretAccessKey: place.secretAccessKey.reveal(),
     fetch: (input, init) =>
       fetch(input, { ...init, signal: AbortSignal.any([signal, AbortSignal.timeout(requestMs)]) }),

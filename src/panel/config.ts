@@ -27,6 +27,26 @@ export const PanelConfig = z.strictObject({
     .default({ first: 25_565, last: 25_664 }),
   /** Proxies whose `X-Forwarded-For` is believed: addresses or networks. */
   trustedProxies: z.array(z.string()).default([]),
+  backups: z
+    .strictObject({
+      /** How many a server may have unless it is given another limit. */
+      limit: z.int().min(0).max(1000).default(10),
+      /** Where new ones go: beside the servers on their node, or to an S3-compatible store that nodes and panel reach. */
+      store: z
+        .discriminatedUnion('kind', [
+          z.strictObject({ kind: z.literal('local') }),
+          z.strictObject({
+            kind: z.literal('s3'),
+            endpoint: z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin),
+            bucket: z.string().min(1).max(255),
+            region: z.string().min(1).max(100).default('us-east-1'),
+            /** What the names of its objects begin with. */
+            prefix: z.string().max(200).default('backups'),
+          }),
+        ])
+        .default({ kind: 'local' }),
+    })
+    .prefault({}),
   /** The folder of the templates. */
   templatesDir: z.string().min(1),
   /** Sends invitations; without it their links are shown to hand over. */
@@ -46,6 +66,8 @@ export type PanelConfigInput = z.input<typeof PanelConfig>
 export interface PanelSecrets {
   /** With `database: {kind: 'postgres'}`. */
   databaseUrl?: Secret
+  /** With `backups: {store: {kind: 's3'}}`. */
+  backupKeys?: { accessKeyId: Secret; secretAccessKey: Secret }
   /** With `mail` and its user. */
   mailPassword?: Secret
 }

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Account } from '../contract/api/accounts.ts'
 import { accountOperations } from '../contract/api/accounts.ts'
 import { activityOperations } from '../contract/api/activity.ts'
+import { backupOperations, backupTransfers } from '../contract/api/backups.ts'
 import { databaseHostOperations, databaseOperations } from '../contract/api/databases.ts'
 import { documentOperations } from '../contract/api/document.ts'
 import { fileOperations, fileTransfers } from '../contract/api/files.ts'
@@ -34,6 +35,7 @@ import { acceptLinks, type Greeted, LinkError, listenShared, loadIdentity } from
 import { createAccess, openTickets, type PanelContexts } from './access/index.ts'
 import { accountRoutes, createAccounts, type SetupInput, touchSessions } from './accounts/index.ts'
 import { Activity, activityHandlers, recordDenials, recorded } from './activity/index.ts'
+import { Backups, backupHandlers, backupTransferHandlers, Downloads, Places } from './backups/index.ts'
 import type { PanelConfig, PanelSecrets } from './config.ts'
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from './console/index.ts'
 import { DatabaseHosts, Databases, databaseHandlers, databaseHostHandlers } from './databases/index.ts'
@@ -160,6 +162,11 @@ export async function startPanel(
   const databases = closer.use(await Databases.open({ db: database, changes, clock, log, nodes, sealer }))
   const stats = closer.use(new Stats({ db: database, clock, log, servers }))
   const schedules = closer.use(new Schedules({ db: database, clock, log, access, servers, consoles, activity }))
+  const places = new Places(config.backups.store, secrets.backupKeys ?? null)
+  const backups = closer.use(
+    new Backups({ db: database, changes, clock, log, nodes, servers, places, limit: config.backups.limit }),
+  )
+  const downloads = new Downloads({ backups, nodes, places, access, tickets, changes, publicUrl })
   const feeds = closer.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = closer.use(new Viewers({ db: database, changes, access, servers, consoles, feeds, log }))
 
@@ -182,6 +189,8 @@ export async function startPanel(
     panelPart(databaseOperations, databaseHandlers(databases)),
     panelPart(databaseHostOperations, databaseHostHandlers(new DatabaseHosts({ db: database, clock, sealer }))),
     panelPart(subuserOperations, subuserHandlers(subusers)),
+    panelPart(backupOperations, backupHandlers({ backups, downloads })),
+    transferPart<typeof backupTransfers, PanelContexts>(backupTransfers, backupTransferHandlers(downloads)),
     panelPart(fileOperations, fileHandlers(files)),
     transferPart<typeof fileTransfers, PanelContexts>(fileTransfers, fileTransferHandlers(files)),
     panelPart(statsOperations, statsHandlers(stats)),

@@ -1,5 +1,6 @@
 import { accountOperations } from './accounts.ts'
 import { activityOperations } from './activity.ts'
+import { backupOperations, backupTransfers } from './backups.ts'
 import { databaseHostOperations, databaseOperations } from './databases.ts'
 import { documentOperations } from './document.ts'
 import { fileOperations, fileTransfers } from './files.ts'
@@ -33,6 +34,7 @@ export const publicOperations = {
   ...fileOperations,
   ...statsOperations,
   ...scheduleOperations,
+  ...backupOperations,
   ...activityOperations,
   ...templateOperations,
   ...tunnelOperations,
@@ -45,7 +47,7 @@ export const publicOperations = {
 export const publicSockets = { ...serverSockets }
 
 /** Every public transfer of raw bytes. */
-export const publicTransfers = { ...fileTransfers }
+export const publicTransfers = { ...fileTransfers, ...backupTransfers }
 
 /** All public routes are under it. */
 export const apiPrefix = '/api/v1'

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { displayName, PageQuery, Time } from '../fields.ts'
+import { backupJobStates } from '../node-backups.ts'
 import { operation, socket } from '../operation.ts'
 import { serverPermissions } from '../permissions.ts'
 import { Resources } from '../template.ts'
@@ -327,7 +328,7 @@ export const serverOperations = {
   }),
 }
 
-/** What a live socket sends. Each part needs its permission at the moment it is sent: console lines need `console.read`. */
+/** What a live socket sends. Each part needs its permission at the moment it is sent: console lines need `console.read`, backups `backups.read`. */
 export const ServerEvent = z
   .discriminatedUnion('type', [
     z.strictObject({
@@ -341,6 +342,17 @@ export const ServerEvent = z
       type: z.literal('console'),
       serverId: ServerId,
       lines: z.array(z.strictObject({ seq: z.int(), at: Time.nullable(), text: z.string() })),
+    }),
+    z.strictObject({
+      type: z.literal('backup'),
+      serverId: ServerId,
+      backupId: z.string(),
+      state: z.enum(backupJobStates),
+      percent: z.int(),
+      bytesDone: z.int(),
+      bytesTotal: z.int(),
+      size: z.int(),
+      message: z.string().nullable(),
     }),
     z.strictObject({ type: z.literal('created'), serverId: ServerId }),
     z.strictObject({ type: z.literal('deleted'), serverId: ServerId }),

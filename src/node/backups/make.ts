@@ -113,7 +113,7 @@ export const s3PlaceOf = (store: BackupStore & { kind: 's3' }): S3Place => ({
   endpoint: store.endpoint,
   bucket: store.bucket,
   region: store.region,
-  accessKeyId: store.accessKeyId,
+  accessKeyId: new Secret(store.accessKeyId),
   secretAccessKey: new Secret(store.secretAccessKey),
 })
 

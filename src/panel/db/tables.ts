@@ -27,6 +27,10 @@ export interface Tables {
   allocations: AllocationRow
   // subusers
   subusers: { server_id: string; user_id: string; permissions: string; created_at: number }
+  // backups
+  backups: BackupRow
+  /** `backups_limit` null: the installation's own. */
+  backup_settings: { server_id: string; rotate: number; backups_limit: number | null }
   // tunnels
   tunnels: TunnelRow
   // usage
@@ -205,6 +209,35 @@ export interface AllocationRow {
   primary_port: number
   notes: string | null
   created_at: number
+}
+
+export interface BackupRow {
+  id: string
+  /** Also of a server that is gone: the row stays until the archive is removed. */
+  server_id: string
+  /** The node that made it, and keeps it where `place` says so. */
+  node_id: string
+  name: string
+  /** Patterns of what it leaves out. */
+  ignored: string
+  format: 'zstd' | 'gzip'
+  /** JSON: which store it is in. */
+  place: string
+  state: 'pending' | 'running' | 'ready' | 'failed'
+  locked: number
+  /** The backup that goes when this one is ready. */
+  replaces: string | null
+  /** Of the files in it. */
+  bytes: number
+  files: number
+  /** Of the archive. */
+  size: number | null
+  checksum: string | null
+  message: string | null
+  created_at: number
+  completed_at: number | null
+  /** Given up: removed as soon as its node and its store allow it. */
+  deleted_at: number | null
 }
 
 export interface TunnelRow {

@@ -27,7 +27,7 @@ export class OverviewViewer extends Viewer {
   }
 
   tell(news: ServerNews): void {
-    if (!this.#visible.has(news.serverId)) return
+    if (news.type === 'backup' || !this.#visible.has(news.serverId)) return
     this.queue(async () => {
       if (!this.#visible.has(news.serverId)) return null
       return (await this.access.serverAccess(this.caller, news.serverId)) ? eventOf(news) : null

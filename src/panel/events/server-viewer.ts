@@ -43,7 +43,9 @@ export class ServerViewer extends Viewer {
 
   tell(news: ServerNews): void {
     if (news.serverId !== this.#id) return
-    this.#queueFor(() => eventOf(news))
+    this.#queueFor(({ permissions }) =>
+      news.type === 'backup' && !permissions.has('backups.read') ? null : eventOf(news),
+    )
   }
 
   /** A changed right to the console takes effect with it. */
@@ -163,7 +165,5 @@ const lineFrameChars = 64
 
 export function eventOf(news: ServerNews): Event {
   const serverId = `servers/${news.serverId}`
-  return news.type === 'status'
-    ? { type: 'status', serverId, status: news.status, message: news.message }
-    : { type: 'usage', serverId, usage: news.usage }
+  return { ...news, serverId }
 }

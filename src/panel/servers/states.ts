@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { LiveUsage, ServerStatus } from '../../contract/api/servers.ts'
 import type { ServerState, ServerUsage } from '../../contract/node.ts'
+import type { BackupReport } from '../../contract/node-backups.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { Signal } from '../../lib/signals.ts'
 import { statusOf } from './status.ts'
@@ -9,6 +10,17 @@ import { statusOf } from './status.ts'
 export type ServerNews =
   | { type: 'status'; serverId: string; status: ServerStatus; message: string | null }
   | { type: 'usage'; serverId: string; usage: z.input<typeof LiveUsage> }
+  | {
+      type: 'backup'
+      serverId: string
+      backupId: string
+      state: BackupReport['state']
+      percent: number
+      bytesDone: number
+      bytesTotal: number
+      size: number
+      message: string | null
+    }
 
 interface Reporter {
   readonly id: string

@@ -1,5 +1,6 @@
 import type { Migration } from '../migrate.ts'
 import * as foundation from './0001-foundation.ts'
+import * as backups from './0003-backups.ts'
 import * as databases from './0004-databases.ts'
 import * as schedules from './0005-schedules.ts'
 import * as activity from './0006-activity.ts'
@@ -9,6 +10,7 @@ import * as limits from './0008-limits.ts'
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
 export const migrations: readonly Migration[] = [
   { name: '0001-foundation', up: foundation.up },
+  { name: '0003-backups', up: backups.up },
   { name: '0004-databases', up: databases.up },
   { name: '0005-schedules', up: schedules.up },
   { name: '0006-activity', up: activity.up },

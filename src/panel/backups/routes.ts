@@ -1,0 +1,57 @@
+import type { backupOperations, backupTransfers } from '../../contract/api/backups.ts'
+import type { Handlers, TransferHandlers } from '../../contract/operation.ts'
+import type { PanelContexts } from '../access/index.ts'
+import type { Backups } from './backups.ts'
+import type { Downloads } from './download.ts'
+import { backupView } from './view.ts'
+
+export function backupHandlers({
+  backups,
+  downloads,
+}: {
+  backups: Backups
+  downloads: Downloads
+}): Handlers<typeof backupOperations, PanelContexts> {
+  return {
+    backups: async ({ server }) => (await backups.all(server.row)).map(({ row, live }) => backupView(row, live)),
+    createBackup: async ({ server, body }) => ({
+      message: 'Backup created',
+      backupId: await backups.create(server.row, body),
+    }),
+    backup: async ({ server, params }) => {
+      const { row, live } = await backups.one(server.row, params.backup)
+      const { id, ...view } = backupView(row, live)
+      return { backupId: id, ...view }
+    },
+    deleteBackup: async ({ server, params }) => {
+      const done = await backups.delete(server.row, params.backup)
+      return { message: done ? 'Backup deleted successfully' : 'Backup deletion initiated: it is finished later' }
+    },
+    downloadBackup: async ({ caller, server, params }) => ({
+      downloadUrl: await downloads.link(caller, server, params.backup),
+    }),
+    restoreBackup: async ({ server, params, body }) => ({
+      message: await backups.restore(server.row, params.backup, body),
+    }),
+    lockBackup: async ({ server, params }) => {
+      const { name } = await backups.setLocked(server.row, params.backup, true)
+      return { message: `Backup ${name} is locked` }
+    },
+    unlockBackup: async ({ server, params }) => {
+      const { name } = await backups.setLocked(server.row, params.backup, false)
+      return { message: `Backup ${name} is not locked any more` }
+    },
+    backupSettings: ({ server }) => backups.settings(server.row),
+    updateBackupSettings: async ({ server, body }) => {
+      await backups.setRotate(server.row, body.rotate)
+      return { message: body.rotate ? 'The oldest unlocked backup makes room now' : 'Rotation is off' }
+    },
+  }
+}
+
+export const backupTransferHandlers = (
+  downloads: Downloads,
+): TransferHandlers<typeof backupTransfers, PanelContexts> => ({
+  backupContent: ({ caller, server, ticket, params, request }) =>
+    downloads.content({ caller, server, ticket }, params.backup, request),
+})

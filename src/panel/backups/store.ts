@@ -1,0 +1,150 @@
+import { type Insertable, sql, type UpdateResult } from 'kysely'
+import type { BackupRow, Store } from '../db/index.ts'
+
+/** Newest first. */
+export async function backupsOf(db: Store, serverId: string): Promise<BackupRow[]> {
+  return present(db).where('server_id', '=', serverId).orderBy('created_at', 'desc').orderBy('id', 'desc').execute()
+}
+
+export async function backupOf(db: Store, serverId: string, id: string): Promise<BackupRow | undefined> {
+  return present(db).where('server_id', '=', serverId).where('id', '=', id).executeTakeFirst()
+}
+
+/** The same of a node that claims it: undefined where it is not on that node. */
+export async function backupOfNode(
+  db: Store,
+  nodeId: string,
+  serverId: string,
+  id: string,
+): Promise<BackupRow | undefined> {
+  return present(db)
+    .where('server_id', '=', serverId)
+    .where('id', '=', id)
+    .where('node_id', '=', nodeId)
+    .executeTakeFirst()
+}
+
+export async function unfinishedOf(db: Store, nodeId: string): Promise<BackupRow[]> {
+  return present(db).where('node_id', '=', nodeId).where('state', 'in', unfinished).execute()
+}
+
+export async function insertBackup(db: Store, row: Insertable<BackupRow>): Promise<void> {
+  await db.insertInto('backups').values(row).execute()
+}
+
+/** Its node has begun. False where that is known, or it has ended. */
+export async function markRunning(db: Store, id: string): Promise<boolean> {
+  return changed(
+    await db
+      .updateTable('backups')
+      .set({ state: 'running' })
+      .where('id', '=', id)
+      .where('state', '=', 'pending')
+      .where('deleted_at', 'is', null)
+      .executeTakeFirst(),
+  )
+}
+
+export type Outcome = Pick<BackupRow, 'state' | 'bytes' | 'files' | 'size' | 'checksum' | 'message' | 'completed_at'>
+
+/** How it ended. False where that is known already. */
+export async function finish(db: Store, id: string, outcome: Outcome): Promise<boolean> {
+  return changed(
+    await db
+      .updateTable('backups')
+      .set(outcome)
+      .where('id', '=', id)
+      .where('state', 'in', unfinished)
+      .where('deleted_at', 'is', null)
+      .executeTakeFirst(),
+  )
+}
+
+export async function setLocked(db: Store, id: string, locked: boolean): Promise<void> {
+  await db
+    .updateTable('backups')
+    .set({ locked: locked ? 1 : 0 })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Gives backups up: from now on nobody sees them, and a sweep removes what there is of them. Locked ones stay unless `force`. */
+export async function markDeleted(
+  db: Store,
+  ids: readonly string[],
+  now: number,
+  { force = false }: { force?: boolean } = {},
+): Promise<boolean> {
+  if (ids.length === 0) return false
+  let query = db.updateTable('backups').set({ deleted_at: now }).where('id', 'in', ids).where('deleted_at', 'is', null)
+  if (!force) query = query.where('locked', '=', 0)
+  return changed(await query.executeTakeFirst())
+}
+
+/** Those whose server is gone or going are given up. */
+export async function markOrphans(db: Store, now: number): Promise<void> {
+  await db
+    .updateTable('backups')
+    .set({ deleted_at: now })
+    .where('deleted_at', 'is', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('servers')
+            .select('servers.id')
+            .whereRef('servers.id', '=', 'backups.server_id')
+            .where('servers.deleted_at', 'is', null),
+        ),
+      ),
+    )
+    .execute()
+}
+
+export type Given = BackupRow & { node_known: number }
+
+/** Those that are given up and not removed yet, and whether their node still exists. */
+export async function givenUp(db: Store, most: number): Promise<Given[]> {
+  return db
+    .selectFrom('backups')
+    .selectAll('backups')
+    .select((query) =>
+      query
+        .selectFrom('nodes')
+        .select(sql<number>`cast(count(*) as integer)`.as('count'))
+        .whereRef('nodes.id', '=', 'backups.node_id')
+        .as('node_known'),
+    )
+    .$narrowType<{ node_known: number }>()
+    .where('backups.deleted_at', 'is not', null)
+    .orderBy('backups.deleted_at')
+    .limit(most)
+    .execute()
+}
+
+export async function removeBackup(db: Store, id: string): Promise<void> {
+  await db.deleteFrom('backups').where('id', '=', id).where('deleted_at', 'is not', null).execute()
+}
+
+export interface BackupSettings {
+  rotate: boolean
+  /** Null for the installation's own. */
+  limit: number | null
+}
+
+export async function settingsOf(db: Store, serverId: string): Promise<BackupSettings> {
+  const row = await db.selectFrom('backup_settings').selectAll().where('server_id', '=', serverId).executeTakeFirst()
+  return { rotate: row?.rotate === 1, limit: row?.backups_limit ?? null }
+}
+
+export async function setRotate(db: Store, serverId: string, rotate: boolean): Promise<void> {
+  const value = rotate ? 1 : 0
+  await db
+    .insertInto('backup_settings')
+    .values({ server_id: serverId, rotate: value, backups_limit: null })
+    .onConflict((conflict) => conflict.column('server_id').doUpdateSet({ rotate: value }))
+    .execute()
+}
+
+const unfinished: BackupRow['state'][] = ['pending', 'running']
+const present = (db: Store) => db.selectFrom('backups').selectAll().where('deleted_at', 'is', null)
+const changed = (result: UpdateResult): boolean => result.numUpdatedRows > 0n
