@@ -168,7 +168,7 @@ export async function startPanel(
   )
   const downloads = new Downloads({ backups, nodes, places, access, tickets, changes, publicUrl })
   const feeds = closer.use(new ConsoleFeeds({ nodes, clock, log }))
-  const viewers = closer.use(new Viewers({ db: database, changes, access, servers, consoles, feeds, log }))
+  const viewers = closer.use(new Viewers({ db: database, changes, access, servers, consoles, feeds, activity, log }))
 
   const files = { db: database, nodes, tickets, clock, publicUrl }
   const parts: ApiPart[] = [

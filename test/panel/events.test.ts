@@ -181,6 +181,11 @@ describe('what a viewer may', () => {
     assert.match(refusal.reason, /console\.write/)
     assert.ok(!node.asked.includes(`command ${server.key}`))
     await live.close()
+    const { entries } = await world.activity.page({ column: 'server_id', id: server.key }, {})
+    assert.deepEqual(
+      entries.map(({ operation, outcome, email, address }) => [operation, outcome, email, address]),
+      [['consoleCommand', 'denied', 'reader@example.com', '127.0.0.1']],
+    )
   })
   test('changes while it watches: lines stop and come back with the permission, none twice', async () => {
     const server = await running('Changing')

@@ -134,7 +134,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
   const stats = stack.use(new Stats({ db, clock, log, servers }))
   const schedules = stack.use(new Schedules({ db, clock, log, access, servers, consoles, activity }))
   const feeds = stack.use(new ConsoleFeeds({ nodes, clock, log }))
-  const viewers = stack.use(new Viewers({ db, changes, access, servers, consoles, feeds, log }))
+  const viewers = stack.use(new Viewers({ db, changes, access, servers, consoles, feeds, activity, log }))
   const post = stack.use(createPost({ config: null, password: undefined, clock, log }))
   const subusers = new Subusers({ db, changes, clock, publicUrl: () => 'http://panel.test', post })
   const api = stack.use(

@@ -105,7 +105,8 @@ const keyOf = ({ method, path }: Pick<Declared, 'method' | 'path'>): string => `
 const namesOf = (declared: Readonly<Record<string, Declared>>): ReadonlyMap<string, string> =>
   new Map(Object.entries(declared).map(([name, declaration]) => [keyOf(declaration), name]))
 
-const whoOf = ({ userId, email, via }: Caller): Act['who'] => ({
+/** The person and the credential that an entry names. */
+export const whoOf = ({ userId, email, via }: Caller): Act['who'] => ({
   userId,
   email,
   via: { kind: via.kind, id: via.kind === 'token' ? via.tokenId : via.sessionId },

@@ -5,8 +5,8 @@ import type { Viewers } from './viewers.ts'
 
 export function eventHandlers(viewers: Viewers): SocketHandlers<typeof serverSockets, PanelContexts> {
   return {
-    serverEvents: ({ caller, channel, server, query }) =>
-      viewers.addServer({ caller, channel, server, backlog: query.backlog }),
+    serverEvents: ({ caller, channel, server, query, request: { address, userAgent } }) =>
+      viewers.addServer({ caller, channel, server, backlog: query.backlog, from: { address, userAgent } }),
     events: ({ caller, channel }) => viewers.addOverview({ caller, channel }),
   }
 }

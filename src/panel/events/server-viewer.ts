@@ -4,6 +4,7 @@ import { isoTime } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { Queue } from '../../lib/queue.ts'
 import type { Access, Caller, ServerAccess } from '../access/index.ts'
+import { type Activity, whoOf } from '../activity/index.ts'
 import type { ConsoleFeeds, Consoles } from '../console/index.ts'
 import type { Change } from '../db/index.ts'
 import type { ServerNews, Servers } from '../servers/index.ts'
@@ -19,6 +20,9 @@ export interface ServerViewerOptions {
   servers: Servers
   consoles: Consoles
   feeds: ConsoleFeeds
+  activity: Pick<Activity, 'record'>
+  /** Where the caller is. */
+  from: { address: string; userAgent: string | undefined }
   log: Log
 }
 
@@ -129,9 +133,33 @@ export class ServerViewer extends Viewer {
     if (this.signal.aborted || !(await this.entitled())) return
     const server = await this.access.serverAccess(this.caller, this.#id)
     if (!server) return this.#leave(null)
-    if (!server.permissions.has('console.write'))
+    if (!server.permissions.has('console.write')) {
+      this.#record(server, 'forbidden')
       return this.#refuse('You may read this console, but not write to it: that needs the permission console.write.')
-    await this.#options.consoles.send(server.row, command)
+    }
+    try {
+      await this.#options.consoles.send(server.row, command)
+    } catch (error) {
+      this.#record(server, error instanceof AppError ? error.code : 'internal')
+      throw error
+    }
+    this.#record(server, null)
+  }
+
+  /** A command over this socket is the same act as one by its operation. */
+  #record({ row }: ServerAccess, code: string | null): void {
+    const { activity, from } = this.#options
+    activity.record({
+      who: whoOf(this.caller),
+      operation: 'consoleCommand',
+      permission: 'console.write',
+      subject: null,
+      serverId: row.id,
+      workspaceId: row.workspace_id,
+      address: from.address,
+      userAgent: from.userAgent ?? null,
+      code,
+    })
   }
 
   #refuse(reason: string): void {

@@ -1,5 +1,6 @@
 import type { Log } from '../../lib/log.ts'
 import type { Access } from '../access/index.ts'
+import type { Activity } from '../activity/index.ts'
 import type { ConsoleFeeds, Consoles } from '../console/index.ts'
 import type { Change, Changes, Database } from '../db/index.ts'
 import type { Servers } from '../servers/index.ts'
@@ -15,6 +16,7 @@ export interface ViewersWorld {
   servers: Servers
   consoles: Consoles
   feeds: ConsoleFeeds
+  activity: Pick<Activity, 'record'>
   log: Log
 }
 
@@ -45,7 +47,7 @@ export class Viewers implements AsyncDisposable {
     return this.#viewers.size
   }
 
-  addServer(options: Pick<ServerViewerOptions, 'caller' | 'channel' | 'server' | 'backlog'>): void {
+  addServer(options: Pick<ServerViewerOptions, 'caller' | 'channel' | 'server' | 'backlog' | 'from'>): void {
     if (this.#admit(options)) this.#keep(new ServerViewer({ ...this.#world, ...options }))
   }
 
