@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,10 +19,13 @@ import { openTestRuntime } from '../testing/world.ts'
 import { type Databases, openDatabases } from './databases.ts'
 
 /** The databases of a node in a folder of its own, on a real MariaDB. */
-async function openWorld(t: TestContext, { depth = 0 } = {}) {
+async function openWorld(t: TestContext, { depth = 0, runtime: kind = 'sandbox' as 'sandbox' | 'process' } = {}) {
   const base = await mkdtemp(join(tmpdir(), 'pharos-mariadb-'))
   const dataDir = join(base, ...Array.from({ length: depth }, () => 'a-folder-with-a-rather-long-name'))
-  const runtime = await openTestRuntime(dataDir, {})
+  await mkdir(dataDir, { recursive: true })
+  // Without a sandbox the user of MariaDB must reach its folder.
+  await chmod(base, 0o711)
+  const runtime = await openTestRuntime(dataDir, { runtime: kind })
   const folder = join(dataDir, 'servers', 'mariadb')
   const open = (): Promise<Databases> =>
     openDatabases({ dataDir, runtime, debian: createDebianPackages(), log: silentLog })
@@ -184,36 +187,37 @@ test('nobody gets in as its administrator, not even while it starts for the firs
     assert.ok(!(await readFile(`/proc/${pid}/cmdline`, 'utf8')).includes(password))
 })
 
-test('databases outlive the node, a crash of MariaDB, and a set-up that was cut off', async (t) => {
-  if (!needsMariadb(t)) return
-  // Deep enough that the path of the socket has more than the 107 bytes that a socket can be named by.
-  const world = await openWorld(t, { depth: 3 })
-  await rm(world.folder, { recursive: true, force: true })
-  const password = newDatabasePassword()
-  const shop = named('shop')
-  const { port } = await world.databases.create(shop, password)
-  const game = await logIn(port, shop, password)
-  await game.query('create table t (a int)')
-  await game.query('insert into t values (42)')
+for (const runtime of ['sandbox', 'process'] as const) {
+  test(`databases outlive the node, a crash of MariaDB, and a restart of the machine (${runtime})`, async (t) => {
+    if (!needsMariadb(t)) return
+    // Deep enough that the path of the socket has more than the 107 bytes that a socket can be named by.
+    const world = await openWorld(t, { depth: 3, runtime })
+    const password = newDatabasePassword()
+    const shop = named('shop')
+    const { port } = await world.databases.create(shop, password)
+    const game = await logIn(port, shop, password)
+    await game.query('create table t (a int)')
+    await game.query('insert into t values (42)')
 
-  await world.reopen()
-  await game.query('insert into t values (43)')
-  assert.equal(await world.databases.has(shop.database), true)
+    await world.reopen()
+    await game.query('insert into t values (43)')
+    assert.equal(await world.databases.has(shop.database), true)
 
-  const lost = new Promise((resolve) => game.once('error', resolve))
-  await world.kill()
-  await lost
-  const back = await eventually(() => logIn(port, shop, password))
-  assert.deepEqual((await back.query('select a from t order by a'))[0], [{ a: 42 }, { a: 43 }])
-  await back.end()
+    const lost = new Promise((resolve) => game.once('error', resolve))
+    await world.kill()
+    await lost
+    const back = await eventually(() => logIn(port, shop, password))
+    assert.deepEqual((await back.query('select a from t order by a'))[0], [{ a: 42 }, { a: 43 }])
+    await back.end()
 
-  // It ends while the node is away, as with a restart of the machine.
-  await world.databases[Symbol.asyncDispose]()
-  await world.kill()
-  await world.reopen()
-  await (await eventually(() => logIn(port, shop, password))).end()
-  await world.databases.drop(shop)
-})
+    // It ends while the node is away, as with a restart of the machine.
+    await world.databases[Symbol.asyncDispose]()
+    await world.kill()
+    await world.reopen()
+    await (await eventually(() => logIn(port, shop, password))).end()
+    await world.databases.drop(shop)
+  })
+}
 
 test('a node killed at any moment of its first database is no obstacle to the next', async (t) => {
   if (!needsMariadb(t)) return
