@@ -25,7 +25,7 @@ export function reportTarget(target: Target): void {
   process.send?.(target)
 }
 
-/** In the load's process: keeps its connections busy for `seconds`; counts replies by their bytes, which all have the same length. */
+/** In the load's process: keeps its connections busy for `seconds`; counts whole replies. */
 export async function makeLoad({ port, request }: Target, seconds: number): Promise<void> {
   let replies = 0
   const until = performance.now() + seconds * 1000
@@ -41,13 +41,11 @@ export async function makeLoad({ port, request }: Target, seconds: number): Prom
       await once(connection, 'connect')
       connection.setNoDelay(true)
       connection.write(request)
-      let length = 0
-      let waiting = 0
+      let missing = 0
       connection.on('data', (chunk: Buffer) => {
-        length ||= lengthOfReply(chunk)
-        waiting += chunk.length
-        if (waiting < length) return
-        waiting -= length
+        // A head comes in one piece here; a body may not.
+        missing = (missing > 0 ? missing : lengthOfReply(chunk)) - chunk.length
+        if (missing > 0) return
         replies++
         if (performance.now() < until) connection.write(request)
         else connection.destroy()

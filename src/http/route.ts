@@ -33,13 +33,14 @@ export function bindOperation<C extends Contexts>(
     url: pathPattern(operation.path),
     config: { family },
     schema: { response: { 200: serialiserSchema(replySchema(family, operation.reply)) } },
-    handler: async (request, reply) => {
-      const input = await receive(request, reply)
-      // `part` has checked that the handler takes exactly this operation's input.
-      const data = await handle(input as never)
-      reply.header('content-type', 'application/json; charset=utf-8')
-      return replyBody(family, data)
-    },
+    handler: (request, reply) =>
+      next(receive(request, reply), (input) =>
+        // `part` has checked that the handler takes exactly this operation's input.
+        next(handle(input as never), (data) => {
+          reply.header('content-type', 'application/json; charset=utf-8')
+          return replyBody(family, data)
+        }),
+      ),
   })
 }
 
@@ -83,13 +84,13 @@ export function bindSocket<C extends Contexts>(
 }
 
 /** What a handler gets, its types checked where it was paired with its declaration. */
-export type Received = object & { request: Facts }
+export type Received = object & { params: unknown; query: unknown; body: unknown; request: Facts }
 
 /** Returns the function that turns a request into its handler's input, or throws what shall be answered instead. */
 export function receiver<C extends Contexts>(
   { gate, bodyBytesMax }: Binding<C>,
   operation: Declared,
-): (request: FastifyRequest, reply: FastifyReply) => Promise<Received> {
+): (request: FastifyRequest, reply: FastifyReply) => Received | Promise<Received> {
   const { params: paramsSchema, query: querySchema } = operation
   const takesBody = operation.method !== 'GET' && !('takes' in operation)
   const bodySchema = operation.body ?? noBody
@@ -97,12 +98,12 @@ export function receiver<C extends Contexts>(
   refuseLooseBody(operation)
   // An invalid body cannot say which permission it needs, yet the caller must be known before learning what is wrong with it.
   const withoutBody = needsBody(operation) ? { ...operation, access: { server: 'visible' } as const } : operation
-  return async (request, reply) => {
+  return (request, reply) => {
     const problems: FieldProblem[] = []
     const params = paramsSchema ? check('params', paramsSchema, request.params, problems) : undefined
     const query = querySchema ? check('query', querySchema, request.query, problems) : undefined
     const facts = new Facts(request, reply)
-    const admit = async (asked: Declared, body: unknown): Promise<object> =>
+    const admit = (asked: Declared, body: unknown): object | Promise<object> =>
       gate.admit(asked, {
         headers: request.headers,
         params: texts(params ?? request.params),
@@ -112,27 +113,36 @@ export function receiver<C extends Contexts>(
         method: request.method,
         setHeader: (name, value) => facts.setHeader(name, value),
       })
-    let context: object
-    let body: unknown
-    if (takesBody && withoutBody !== operation) {
-      const read = await readChecked(request, reply, bodySchema, bytesMax, problems)
-      context = await admit(read.refusal || problems.length > 0 ? withoutBody : operation, read.body)
-      if (read.refusal) throw read.refusal
-      body = read.body
-    } else {
-      context = await admit(withoutBody, undefined)
-      if (takesBody) {
-        const read = await readChecked(request, reply, bodySchema, bytesMax, problems)
-        if (read.refusal) throw read.refusal
-        body = read.body
-      } else if (!request.raw.complete && !('takes' in operation)) {
-        // A body where none belongs: it is not read, so the connection cannot be used again.
-        reply.header('connection', 'close')
-      }
+    const received = (context: object, body: unknown): Received => {
+      if (problems.length > 0) throw invalidFields(problems)
+      return { ...context, params, query, body, request: facts }
     }
-    if (problems.length > 0) throw invalidFields(problems)
-    return { ...context, params, query, body, request: facts }
+    const readBody = async (): Promise<Received> => {
+      const read = () => readChecked(request, reply, bodySchema, bytesMax, problems)
+      if (withoutBody === operation) {
+        const context = await admit(operation, undefined)
+        const { body, refusal } = await read()
+        if (refusal) throw refusal
+        return received(context, body)
+      }
+      const { body, refusal } = await read()
+      const context = await admit(refusal || problems.length > 0 ? withoutBody : operation, body)
+      if (refusal) throw refusal
+      return received(context, body)
+    }
+    if (takesBody) return readBody()
+    // A body where none belongs: it is not read, so the connection cannot be used again.
+    if (carriesBody(request) && !('takes' in operation)) reply.header('connection', 'close')
+    return next(admit(operation, undefined), (context) => received(context, undefined))
   }
+}
+
+const carriesBody = ({ headers }: FastifyRequest): boolean =>
+  headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
+
+/** What follows at once where nothing has to be waited for: most reads answer from memory, and each wait costs a turn. */
+function next<T, U>(value: T | Promise<T>, then: (value: T) => U | Promise<U>): U | Promise<U> {
+  return value instanceof Promise ? value.then(then) : then(value)
 }
 
 const noBody = z

@@ -1,12 +1,14 @@
 import type { Change, Changes, Database } from '../db/index.ts'
 import { type AllocationWithTunnel, allocationsOf } from '../network/index.ts'
 import { detailsMax } from './limits.ts'
+import { variablesOf } from './spec.ts'
 import type { ServerStates } from './states.ts'
 import { type ServerDetail, serverDetail } from './store.ts'
 
 export interface Described {
   row: ServerDetail
   allocations: AllocationWithTunnel[]
+  variables: Record<string, string>
 }
 
 /**
@@ -54,7 +56,7 @@ export class ServerDetails implements Disposable {
       allocationsOf(this.#db.kysely, [id]),
     ])
     if (!row || row.deleted_at !== null) return null
-    const described = { row, allocations }
+    const described = { row, allocations, variables: variablesOf(row) }
     if (began === this.#forgotten && this.#changes.complete) this.#keep(id, described)
     return described
   }

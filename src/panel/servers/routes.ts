@@ -4,6 +4,7 @@ import type { Handlers } from '../../contract/operation.ts'
 import { serverPermissions } from '../../contract/permissions.ts'
 import type { PanelContexts } from '../access/index.ts'
 import { allocationsOf } from '../network/index.ts'
+import type { Described } from './details.ts'
 import { visibleServers } from './list.ts'
 import type { Servers } from './servers.ts'
 import { serverView, summaryView } from './view.ts'
@@ -15,10 +16,14 @@ export const ownServerOperations = own
 
 export function serverHandlers(servers: Servers): Handlers<typeof ownServerOperations, PanelContexts> {
   const { world } = servers
-  const viewOf = async (id: string) => {
-    const described = await servers.details.of(id)
+  const view = (id: string, described: Described | null) => {
     if (!described) throw notFound(`Server ${id}`)
-    return serverView(world, described.row, described.allocations)
+    return serverView(world, described)
+  }
+  /** At once where it is remembered. */
+  const viewOf = (id: string) => {
+    const described = servers.details.of(id)
+    return described instanceof Promise ? described.then((read) => view(id, read)) : view(id, described)
   }
   return {
     servers: async ({ caller, query, request }) => {

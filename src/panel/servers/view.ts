@@ -4,7 +4,7 @@ import { ServerState } from '../../contract/node.ts'
 import { isoTime } from '../../lib/clock.ts'
 import type { ServerRow } from '../db/index.ts'
 import { type AllocationWithTunnel, addressText, allocationView, publicAddressOf } from '../network/index.ts'
-import { variablesOf } from './spec.ts'
+import type { Described } from './details.ts'
 import { liveUsage } from './states.ts'
 import { type Status, statusOf } from './status.ts'
 import type { ServerDetail } from './store.ts'
@@ -46,11 +46,7 @@ export function summaryView(
 }
 
 /** Everything about one server. While its node is away, what the node said last stands in for how it ended. */
-export function serverView(
-  world: Seen,
-  row: ServerDetail,
-  allocations: readonly AllocationWithTunnel[],
-): z.input<typeof Server> {
+export function serverView(world: Seen, { row, allocations, variables }: Described): z.input<typeof Server> {
   const { status, message } = statusNow(world, row)
   const live = world.states.of(row.node_id, row.id)
   const last = live ?? (row.state === null ? null : ServerState.parse(JSON.parse(row.state)))
@@ -65,7 +61,7 @@ export function serverView(
     usage: live ? liveUsage(live, world.clock.now()) : null,
     lastExit: last?.lastExit ? { ...last.lastExit, at: isoTime(last.lastExit.at) } : null,
     template: row.template,
-    variables: variablesOf(row),
+    variables,
     node: { id: row.node_id, name: row.node_name, online: node !== null },
     address: primaryAddress(world, row, allocations),
     allocations: allocations.map((allocation) => allocationView(allocation, place, world.tunnels)),
