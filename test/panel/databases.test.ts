@@ -11,7 +11,7 @@ import { newDatabasePassword } from '../../src/mysql/index.ts'
 import type { DatabaseConfig, DatabaseRow } from '../../src/panel/db/index.ts'
 import { testOnEachDatabase } from '../databases.ts'
 import { CuttingProxy, needsMariadb, TestMariadb } from '../mariadb.ts'
-import { addMember, eventually, type PanelWorldOptions, startAcme } from '../world/panel.ts'
+import { addMember, eventually, type PanelWorldOptions, startAcme, startPanelWorld } from '../world/panel.ts'
 import { joinFakeNode } from '../world/panel-node.ts'
 import { keyOf } from '../world/servers-world.ts'
 
@@ -284,6 +284,38 @@ testOnEachDatabase('what a killed panel had begun is undone or finished by the n
     const { password: secret } = await acme.databasePassword({ params: { ...params, database: row.id } })
     await admitted({ ...row, password: secret })
   }
+  await acme.deleteServer({ params })
+  await eventually(async () => (await host.ours()).length === 0, 'clean')
+})
+
+testOnEachDatabase('two panels that find the same work unfinished do it once', async (config, t) => {
+  if (!needsMariadb(t)) return
+  if (config.kind === 'sqlite') return t.skip('one panel alone uses an SQLite file')
+  const host = await mariadb()
+  await using world = await startWorld(config)
+  // Panels of one database share the key of its passwords.
+  await using second = await startPanelWorld(config, { folder: world.folder })
+  const there = second.client(world.key)
+  await withHost(world)
+  const { acme, params } = world
+  for (const database of ['one', 'two', 'three']) await acme.createDatabase({ params, body: { database } })
+  const { kysely } = world.database
+  const mark = (name: string, change: Partial<DatabaseRow>) =>
+    kysely.updateTable('databases').set(change).where('name', '=', name).execute()
+  await mark('one', { state: 'creating', host: null, port: null })
+  await mark('two', { state: 'deleting' })
+  await Promise.all([nudge(world), nudge({ acme: there, params })])
+  await eventually(async () => (await host.ours()).length === 2, 'only the third is left')
+  const [left, ...others] = await there.databases({ params })
+  assert.ok(left && others.length === 0)
+  const three = { ...params, database: 'three' }
+  const rotations = await Promise.allSettled(
+    [acme, there].map((panel) => panel.rotateDatabasePassword({ params: three })),
+  )
+  const rotated = rotations.flatMap((one) => (one.status === 'fulfilled' ? [one.value.newPassword] : []))
+  const { password } = await there.databasePassword({ params: three })
+  assert.ok(rotated.includes(password))
+  await admitted({ ...left, password })
   await acme.deleteServer({ params })
   await eventually(async () => (await host.ours()).length === 0, 'clean')
 })
