@@ -148,18 +148,19 @@ async function retried<T>(attempt: () => Promise<T>, signal: AbortSignal): Promi
   }
 }
 
-/** The list comes in the shape that the store's XML had: one entry or several. */
-function unfinished(listed: object, key: string): string[] {
-  const result = (listed as { listMultipartUploadsResult?: object }).listMultipartUploadsResult ?? listed
-  const entries = [
-    Reflect.get(result, 'upload') ?? Reflect.get(result, 'Upload') ?? Reflect.get(result, 'uploads') ?? [],
-  ].flat()
-  return entries.flatMap((entry: unknown) => {
-    if (typeof entry !== 'object' || entry === null) return []
-    const name: unknown = Reflect.get(entry, 'key') ?? Reflect.get(entry, 'Key')
-    const id: unknown = Reflect.get(entry, 'uploadId') ?? Reflect.get(entry, 'UploadId')
-    return name === key && typeof id === 'string' ? [id] : []
+/** The list comes in the shape of the store's XML: one entry or several, names as the store spells them. */
+function unfinished(listed: unknown, key: string): string[] {
+  const result = field(listed, 'ListMultipartUploadsResult') ?? listed
+  return [field(result, 'Upload') ?? []].flat().flatMap((entry: unknown) => {
+    const id = field(entry, 'UploadId')
+    return field(entry, 'Key') === key && typeof id === 'string' ? [id] : []
   })
+}
+
+/** The client makes some first letters small. */
+function field(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null) return undefined
+  return Reflect.get(value, name) ?? Reflect.get(value, (name[0] ?? '').toLowerCase() + name.slice(1))
 }
 
 async function words<T>(request: Promise<T>): Promise<T> {

@@ -25,7 +25,18 @@ export type Located<S> = Omit<S, 'dataDir'> & { dataDir: string }
 
 /** Starts the panel with its own part of the data folder, and tells commands on this machine where it is. */
 export async function startPanelRole(settings: Located<PanelSettings>, root: string): Promise<Panel> {
-  const { host, port, publicUrl, nodePorts, trustedProxies, databaseUrl, smtpPassword, logLevel } = settings
+  const {
+    host,
+    port,
+    publicUrl,
+    nodePorts,
+    trustedProxies,
+    databaseUrl,
+    smtpPassword,
+    backupsS3KeyId,
+    backupsS3Key,
+    logLevel,
+  } = settings
   const dataDir = join(settings.dataDir, 'panel')
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   const config = PanelConfig.parse({
@@ -38,13 +49,19 @@ export async function startPanelRole(settings: Located<PanelSettings>, root: str
     trustedProxies,
     templatesDir: join(root, 'templates'),
     ...mailOf(settings),
+    backups: backupsOf(settings),
   })
   await using closer = new AsyncDisposableStack()
   const panel = closer.use(
     await listening({ host, port, hostFlag: '--host', portFlag: '--port' }, () =>
       startPanel(
         config,
-        { ...(databaseUrl && { databaseUrl }), ...(smtpPassword && { mailPassword: smtpPassword }) },
+        {
+          ...(databaseUrl && { databaseUrl }),
+          ...(smtpPassword && { mailPassword: smtpPassword }),
+          ...(backupsS3KeyId &&
+            backupsS3Key && { backupKeys: { accessKeyId: backupsS3KeyId, secretAccessKey: backupsS3Key } }),
+        },
         { log: createLog({ level: logLevel, name: 'panel' }) },
       ),
     ),
@@ -86,6 +103,32 @@ function mailOf(settings: Located<PanelSettings>): Pick<PanelConfigInput, 'mail'
       security: smtpSecurity,
       from: smtpFrom,
       ...(smtpUser !== undefined && { user: smtpUser }),
+    },
+  }
+}
+
+/** Where new backups go; half of a store is a mistake that would show only when somebody needs a backup. */
+function backupsOf(settings: Located<PanelSettings>): PanelConfigInput['backups'] {
+  const { backupsPerServer, backupsS3Endpoint, backupsS3Bucket, backupsS3Region, backupsS3KeyId, backupsS3Key } =
+    settings
+  if (backupsS3Endpoint === undefined) {
+    if (backupsS3Bucket !== undefined || backupsS3Region !== undefined || backupsS3KeyId || backupsS3Key)
+      throw new SettingsError(['A backup store is half set: --backups-s3-endpoint is missing.'])
+    return { limit: backupsPerServer }
+  }
+  if (backupsS3Bucket === undefined)
+    throw new SettingsError(['--backups-s3-endpoint is set, but not --backups-s3-bucket: where do backups go?'])
+  if (!backupsS3KeyId || !backupsS3Key)
+    throw new SettingsError([
+      'The backup store needs its keys: set both PHAROS_BACKUPS_S3_KEY_ID and PHAROS_BACKUPS_S3_KEY.',
+    ])
+  return {
+    limit: backupsPerServer,
+    store: {
+      kind: 's3',
+      endpoint: backupsS3Endpoint,
+      bucket: backupsS3Bucket,
+      ...(backupsS3Region !== undefined && { region: backupsS3Region }),
     },
   }
 }

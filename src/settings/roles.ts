@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   choice,
+  count,
   host,
   list,
   optionalEmail,
@@ -55,6 +56,17 @@ const panelOnly = {
   smtpFrom: optionalEmail({ help: 'the address that invitations come from' }),
 }
 
+const backupsOnly = {
+  backupsPerServer: count({ help: 'how many backups a server may have', max: 1000, default: '10' }),
+  backupsS3Endpoint: optionalUrl({
+    help: 'an S3-compatible store for new backups, which nodes and panel reach; without one a node keeps its own',
+  }),
+  backupsS3Bucket: optionalText({ help: 'the bucket of the backup store', expected: 'the name of a bucket' }),
+  backupsS3Region: optionalText({ help: 'the region of the backup store', expected: 'a region, such as us-east-1' }),
+  backupsS3KeyId: secret({ help: 'the access key of the backup store', expected: 'an access key id' }),
+  backupsS3Key: secret({ help: 'the secret key of the backup store', expected: 'a secret access key' }),
+}
+
 const edgeOnly = {
   edgeListenHost: host({ help: 'the address the edge listens on', default: '0.0.0.0' }),
   edgeHost: host({
@@ -95,8 +107,8 @@ const edgeAlone = {
   edgeTokensFile: optionalText({ help: 'instead of panels: a JSON file of tokens and slugs', expected: 'a file' }),
 }
 
-export const upSettings = { ...common, ...panelOnly, ...edgeOnly }
-export const panelSettings = { ...common, ...panelOnly }
+export const upSettings = { ...common, ...panelOnly, ...backupsOnly, ...edgeOnly }
+export const panelSettings = { ...common, ...panelOnly, ...backupsOnly }
 export const nodeSettings = { ...common }
 export const edgeSettings = { ...common, ...edgeOnly, ...edgeAlone }
 

@@ -46,6 +46,14 @@ export const port = ({ help, default: preset }: Words & { default: string }): Se
     preset,
   })
 
+export const count = ({ help, max, default: preset }: Words & { max: number; default: string }): Setting<number> =>
+  required({
+    help,
+    expected: `a whole number from 0 to ${max}`,
+    schema: wholeNumber.pipe(z.int().min(0).max(max)),
+    preset,
+  })
+
 export interface PortRange {
   first: number
   last: number

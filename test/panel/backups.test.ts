@@ -1,84 +1,19 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFile, fork } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { lstat, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Client, openSocket } from '../../src/client/index.ts'
-import { type publicOperations, publicSockets } from '../../src/contract/api/index.ts'
+import { openSocket } from '../../src/client/index.ts'
+import { publicSockets } from '../../src/contract/api/index.ts'
 import { ApiError } from '../../src/contract/exchange.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { tlsDialler } from '../../src/link/index.ts'
-import { startNode } from '../../src/node/index.ts'
-import type { PanelConfigInput } from '../../src/panel/config.ts'
-import type { DatabaseConfig } from '../../src/panel/db/index.ts'
 import { testOnEachDatabase } from '../databases.ts'
+import { startBackupsWorld } from '../world/backups-world.ts'
 import { FakeNode } from '../world/fake-node.ts'
-import { addMember, eventually, startAcme } from '../world/panel.ts'
+import { addMember, eventually } from '../world/panel.ts'
 
 const run = promisify(execFile)
-type Api = Client<typeof publicOperations>
-
-/** A panel, a real node, and one stopped server. */
-async function startBackupsWorld(
-  database: DatabaseConfig,
-  { config = {}, linked = true }: { config?: Partial<PanelConfigInput>; linked?: boolean } = {},
-) {
-  await using closer = new AsyncDisposableStack()
-  const world = closer.use(await startAcme(database, { config }))
-  await world.acme.putWorkspacePlan({ params: { slug: 'acme' }, body: { plan: 'enterprise', rateLimit: 1_000_000 } })
-  const { credential, nodeId } = await world.panel.registerLocalNode('local')
-  // So that its servers need no edge.
-  await world.database.kysely.updateTable('nodes').set({ public_address: '127.0.0.1' }).execute()
-  const { port, pin } = world.panel
-  const nodeConfig = {
-    dataDir: join(world.folder, 'node'),
-    panels: [{ host: '127.0.0.1', port, pin }],
-    credential: credential.reveal(),
-  }
-  const children: ChildProcess[] = []
-  closer.defer(() => {
-    for (const child of children) child.kill('SIGKILL')
-  })
-  const startHere = async () => closer.use(await startNode(nodeConfig, { log: silentLog }))
-  const startApart = async () => {
-    const child = fork(join(import.meta.dirname, '../world/node-process.ts'), { stdio: 'inherit' })
-    children.push(child)
-    child.send(nodeConfig)
-    await once(child, 'message')
-    return child
-  }
-  const child = linked ? null : await startApart()
-  if (linked) await startHere()
-  await eventually(() => world.panel.isLinked(nodeId), 'the node is linked')
-  const { id } = await world.acme.createServer({
-    body: { name: 'Lobby', template: 'plain', start: false, resources: { disk: 2000 } },
-  })
-  const serverId = id.slice('servers/'.length)
-  const status = async () => (await world.acme.server({ params: { serverId } })).status
-  await eventually(async () => (await status()) === 'offline', 'the server is installed')
-  const data = join(nodeConfig.dataDir, 'servers', serverId, 'data')
-  const running = closer.move()
-  return {
-    ...world,
-    serverId,
-    data,
-    archives: join(nodeConfig.dataDir, 'backups', serverId),
-    status,
-    child,
-    startApart,
-    nodeId,
-    async back(body: Parameters<Api['createBackup']>[0]['body'] = {}) {
-      const { backupId } = await world.acme.createBackup({ params: { serverId }, body })
-      return eventually(async () => {
-        const backup = await world.acme.backup({ params: { serverId, backup: backupId } })
-        return backup.state === 'ready' || backup.state === 'failed' ? backup : null
-      }, 'the backup has ended')
-    },
-    [Symbol.asyncDispose]: () => running.disposeAsync(),
-  }
-}
 
 const refused = (status: number, words: RegExp) => (error: unknown) =>
   error instanceof ApiError && error.status === status && words.test(error.message)

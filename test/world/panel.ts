@@ -5,7 +5,7 @@ import { type Client, createClient } from '../../src/client/index.ts'
 import { publicOperations } from '../../src/contract/api/index.ts'
 import type { Clock } from '../../src/lib/clock.ts'
 import { type Log, silentLog } from '../../src/lib/log.ts'
-import { PanelConfig, type PanelConfigInput } from '../../src/panel/config.ts'
+import { PanelConfig, type PanelConfigInput, type PanelSecrets } from '../../src/panel/config.ts'
 import { type Database, type DatabaseConfig, openDatabase } from '../../src/panel/db/index.ts'
 import { type Panel, startPanel } from '../../src/panel/panel.ts'
 
@@ -40,6 +40,7 @@ export interface PanelWorldOptions {
   clock?: Clock
   log?: Log
   config?: Partial<PanelConfigInput>
+  secrets?: PanelSecrets
   /** An earlier world's folder, to start again on its data. */
   folder?: string
 }
@@ -74,7 +75,10 @@ export async function startPanelWorld(
     database: databaseConfig.kind === 'sqlite' ? { kind: 'sqlite', file: databaseConfig.file } : { kind: 'postgres' },
     ...options.config,
   })
-  const secrets = databaseConfig.kind === 'postgres' ? { databaseUrl: databaseConfig.url } : {}
+  const secrets = {
+    ...options.secrets,
+    ...(databaseConfig.kind === 'postgres' ? { databaseUrl: databaseConfig.url } : {}),
+  }
   const panel = closer.use(
     await startPanel(config, secrets, {
       log: options.log ?? silentLog,
