@@ -14,7 +14,7 @@ import { networkOperations } from '../contract/api/network.ts'
 import { nodeAdminOperations } from '../contract/api/nodes.ts'
 import { scheduleOperations } from '../contract/api/schedules.ts'
 import { serverSockets } from '../contract/api/servers.ts'
-import { settingsOperations } from '../contract/api/settings.ts'
+import { resourceOperations, settingsOperations } from '../contract/api/settings.ts'
 import { startupOperations } from '../contract/api/startup.ts'
 import { statsOperations } from '../contract/api/stats.ts'
 import { subuserOperations } from '../contract/api/subusers.ts'
@@ -38,7 +38,7 @@ import { Activity, activityHandlers, recordDenials, recorded } from './activity/
 import { Backups, backupHandlers, backupTransferHandlers, Downloads, Places } from './backups/index.ts'
 import type { PanelConfig, PanelSecrets } from './config.ts'
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from './console/index.ts'
-import { DatabaseHosts, Databases, databaseHandlers, databaseHostHandlers } from './databases/index.ts'
+import { countDatabases, DatabaseHosts, Databases, databaseHandlers, databaseHostHandlers } from './databases/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from './db/index.ts'
 import { documentRoutes } from './document/index.ts'
 import { createEdges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
@@ -50,7 +50,7 @@ import { Nodes, nodeHandlers } from './nodes/index.ts'
 import { pages } from './pages/index.ts'
 import { Schedules, scheduleHandlers } from './schedules/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from './servers/index.ts'
-import { settingsHandlers } from './settings/index.ts'
+import { type CountedThings, resourceHandlers, settingsHandlers } from './settings/index.ts'
 import { startupHandlers } from './startup/index.ts'
 import { Stats, statsHandlers } from './stats/index.ts'
 import { Subusers, subuserHandlers } from './subusers/index.ts'
@@ -166,6 +166,18 @@ export async function startPanel(
   const backups = closer.use(
     new Backups({ db: database, changes, clock, log, nodes, servers, places, limit: config.backups.limit }),
   )
+  const counted: CountedThings = {
+    allocations,
+    backups: {
+      count: (server) => backups.settings(server),
+      setLimit: (server, most) => backups.setLimit(server, most),
+    },
+    databases: {
+      count: ({ id }) => countDatabases(database.kysely, id),
+      setLimit: ({ id }, most) => databases.limit(id, most),
+    },
+    schedules: { count: ({ id }) => schedules.count(id) },
+  }
   const downloads = new Downloads({ backups, nodes, places, access, tickets, changes, publicUrl })
   const feeds = closer.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = closer.use(new Viewers({ db: database, changes, access, servers, consoles, feeds, activity, log }))
@@ -185,7 +197,8 @@ export async function startPanel(
     panelPart(consoleOperations, consoleHandlers(consoles)),
     panelPart(networkOperations, networkHandlers(allocations)),
     panelPart(startupOperations, startupHandlers({ db: database, servers })),
-    panelPart(settingsOperations, settingsHandlers(servers)),
+    panelPart(settingsOperations, settingsHandlers({ servers, counted })),
+    panelPart(resourceOperations, resourceHandlers({ servers, counted })),
     panelPart(databaseOperations, databaseHandlers(databases)),
     panelPart(databaseHostOperations, databaseHostHandlers(new DatabaseHosts({ db: database, clock, sealer }))),
     panelPart(subuserOperations, subuserHandlers(subusers)),

@@ -68,6 +68,7 @@ export const samples: Record<keyof typeof publicOperations, Sample> = {
   deleteDatabaseHost: { params: { host: 'dbh_missing' } },
   startup: { params: { serverId: '{server}' } },
   updateStartup: { params: { serverId: '{server}' }, body: { variables: {} } },
+  resources: { params: { serverId: '{server}' } },
   instanceServers: { query: { limit: '2' } },
   serverLimits: { params: { serverId: '{server}' } },
   updateServerLimits: { params: { serverId: '{server}' }, body: { allocations: 3 } },

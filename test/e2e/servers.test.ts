@@ -197,3 +197,41 @@ test('somebody invited to one server by its link gets that server and nothing el
   )
   assert.equal((await accept()).status, 401)
 })
+
+test('ports, variables and suspension of a server are felt on its real node', async (t) => {
+  const { api } = await world(t)
+  const script = 'echo "up on $SERVER_PORT"; while read -r line; do :; done'
+  const made = await api.createServer({ body: { name: 'Moved', template: 'command', variables: { COMMAND: script } } })
+  const params = { serverId: keyOf(made.id) }
+  const is = (wanted: string) => until(wanted, async () => (await api.server({ params })).status === wanted)
+  const says = (line: string) => until(line, async () => (await api.consoleLog({ params })).logs.includes(line))
+  await is('running')
+  const [primary] = (await api.allocations({ params })).allocations
+  assert.ok(primary)
+  await says(`up on ${primary.local}`)
+
+  const foreign = createServer().listen(primary.local + 1, '0.0.0.0')
+  await once(foreign, 'listening')
+  await assert.rejects(api.createAllocation({ params }), /No port is free on node machine/)
+  await new Promise((resolve) => foreign.close(resolve))
+  const { allocation } = await api.createAllocation({ params })
+  assert.equal(allocation.local, primary.local + 1)
+  await api.makePrimary({ params: { ...params, allocation: allocation.id } })
+  await assert.rejects(api.deleteAllocation({ params: { ...params, allocation: primary.id } }), /stop it first/)
+  await api.updateStartup({ params, body: { variables: { COMMAND: script.replace('up on', 'now on') } } })
+  await api.power({ params, body: { action: 'restart' } })
+  await says(`now on ${allocation.local}`)
+
+  await api.updateSuspension({ params, body: { suspended: true } })
+  await is('suspended')
+  await assert.rejects(api.power({ params, body: { action: 'start' } }), /only be looked at/)
+  await api.updateSuspension({ params, body: { suspended: false } })
+  await is('offline')
+  assert.deepEqual(await api.deleteAllocation({ params: { ...params, allocation: primary.id } }), {
+    message: 'Allocation removed successfully',
+  })
+  const { limits } = await api.updateServerLimits({ params, body: { memory: 512, cpu: 0.5 } })
+  assert.deepEqual([limits.memory, limits.cpu], [512, 0.5])
+  await api.power({ params, body: { action: 'start' } })
+  await is('running')
+})

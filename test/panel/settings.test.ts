@@ -66,6 +66,8 @@ describe('the limits of a server', () => {
         disk: 2048,
         cpu: 1.5,
         allocations: 7,
+        backups: 0,
+        databases: 0,
       },
     )
     assert.deepEqual(await admin.api.serverLimits({ params }), limits)

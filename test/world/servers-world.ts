@@ -135,6 +135,10 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
   const schedules = stack.use(new Schedules({ db, clock, log, access, servers, consoles, activity }))
   const feeds = stack.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = stack.use(new Viewers({ db, changes, access, servers, consoles, feeds, activity, log }))
+  const allocations = new Allocations({ db, changes, clock, nodes, tunnels, servers })
+  // This world has neither backups nor databases.
+  const none = { count: async () => ({ limit: 0, current: 0 }), setLimit: async () => undefined }
+  const counted = { allocations, backups: none, databases: none, schedules: none }
   const post = stack.use(createPost({ config: null, password: undefined, clock, log }))
   const subusers = new Subusers({ db, changes, clock, publicUrl: () => 'http://panel.test', post })
   const api = stack.use(
@@ -145,9 +149,9 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
         part(templateOperations, templateHandlers(templates)),
         part(ownServerOperations, serverHandlers(servers)),
         part(consoleOperations, consoleHandlers(consoles)),
-        part(networkOperations, networkHandlers(new Allocations({ db, changes, clock, nodes, tunnels, servers }))),
+        part(networkOperations, networkHandlers(allocations)),
         part(startupOperations, startupHandlers({ db, servers })),
-        part(settingsOperations, settingsHandlers(servers)),
+        part(settingsOperations, settingsHandlers({ servers, counted })),
         part(subuserOperations, subuserHandlers(subusers)),
         part(statsOperations, statsHandlers(stats)),
         part(scheduleOperations, scheduleHandlers(schedules)),

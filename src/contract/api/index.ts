@@ -9,7 +9,7 @@ import { networkOperations } from './network.ts'
 import { nodeAdminOperations } from './nodes.ts'
 import { scheduleOperations } from './schedules.ts'
 import { serverOperations, serverSockets } from './servers.ts'
-import { settingsOperations } from './settings.ts'
+import { resourceOperations, settingsOperations } from './settings.ts'
 import { startupOperations } from './startup.ts'
 import { statsOperations } from './stats.ts'
 import { subuserOperations } from './subusers.ts'
@@ -29,6 +29,7 @@ export const publicOperations = {
   ...networkOperations,
   ...startupOperations,
   ...settingsOperations,
+  ...resourceOperations,
   ...databaseOperations,
   ...subuserOperations,
   ...fileOperations,

@@ -9,9 +9,11 @@ const Counted = z.strictObject({ limit: z.int(), current: z.int() }).meta({ id: 
 /** Numbers of things that one server may have; `0` for none. */
 const counts = {
   allocations: z.int().min(1).max(100).meta({ description: 'Ports' }),
+  backups: z.int().min(0).max(1000),
+  databases: z.int().min(0).max(1000),
 } as const
 
-export const ServerLimits = z
+export const InstanceServer = z
   .strictObject({
     id: ServerId,
     name: z.string(),
@@ -21,9 +23,11 @@ export const ServerLimits = z
     owner: z.string().meta({ description: 'E-mail address' }),
     node: z.string().meta({ description: 'Name' }),
     ...Resources.shape,
-    ...counts,
+    allocations: counts.allocations,
   })
-  .meta({ id: 'ServerLimits' })
+  .meta({ id: 'InstanceServer' })
+
+export const ServerLimits = InstanceServer.extend(counts).meta({ id: 'ServerLimits' })
 
 const base = { family: 'panel', tag: 'Settings' } as const
 
@@ -60,7 +64,7 @@ export const settingsOperations = {
     summary: 'Every server of this installation with its limits, oldest first; for its administrators',
     access: 'instance',
     query: z.object(PageQuery),
-    reply: z.array(ServerLimits),
+    reply: z.array(InstanceServer),
     errors: [],
   }),
   serverLimits: operation({

@@ -145,6 +145,14 @@ export async function setRotate(db: Store, serverId: string, rotate: boolean): P
     .execute()
 }
 
+export async function setLimit(db: Store, serverId: string, limit: number): Promise<void> {
+  await db
+    .insertInto('backup_settings')
+    .values({ server_id: serverId, rotate: 0, backups_limit: limit })
+    .onConflict((conflict) => conflict.column('server_id').doUpdateSet({ backups_limit: limit }))
+    .execute()
+}
+
 const unfinished: BackupRow['state'][] = ['pending', 'running']
 const present = (db: Store) => db.selectFrom('backups').selectAll().where('deleted_at', 'is', null)
 const changed = (result: UpdateResult): boolean => result.numUpdatedRows > 0n

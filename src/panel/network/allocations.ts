@@ -64,6 +64,11 @@ export class Allocations {
     return rows.map((allocation) => allocationView(allocation, place, tunnels))
   }
 
+  /** How many ports the server may have, and has. */
+  async count({ id, allocation_limit }: ServerRow): Promise<{ limit: number; current: number }> {
+    return { limit: allocation_limit, current: await countAllocations(this.#options.db.kysely, id) }
+  }
+
   /** Throws `not_found` for one that the server does not have. */
   async one(server: ServerAccess, id: string): Promise<AllocationView> {
     const found = (await this.list(server)).find((allocation) => allocation.id === id)

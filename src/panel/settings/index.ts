@@ -1,2 +1,3 @@
-export { type Counted, type CountedThings, resourceHandlers } from './resources.ts'
+export type { CountedThings } from './counted.ts'
+export { resourceHandlers } from './resources.ts'
 export { settingsHandlers } from './routes.ts'

@@ -3,16 +3,7 @@ import { notFound } from '../../contract/errors.ts'
 import type { Handlers } from '../../contract/operation.ts'
 import type { PanelContexts } from '../access/index.ts'
 import { type Servers, statusNow } from '../servers/index.ts'
-
-export interface Counted {
-  limit: number
-  current: number
-}
-
-/** How much of what one server has. Each is told by the slice that limits it. */
-export type CountedThings = Readonly<
-  Record<'databases' | 'allocations' | 'backups' | 'schedules', (serverId: string) => Promise<Counted>>
->
+import type { CountedThings } from './counted.ts'
 
 const bytesPerMib = 1_048_576
 
@@ -29,10 +20,10 @@ export function resourceHandlers({
       const detail = await servers.detail(row.id)
       if (!detail) throw notFound(`Server ${row.id}`)
       const [databases, allocations, backups, schedules] = await Promise.all([
-        counted.databases(row.id),
-        counted.allocations(row.id),
-        counted.backups(row.id),
-        counted.schedules(row.id),
+        counted.databases.count(row),
+        counted.allocations.count(row),
+        counted.backups.count(row),
+        counted.schedules.count(row),
       ])
       const usage = servers.world.states.of(row.node_id, row.id)?.usage ?? null
       return {

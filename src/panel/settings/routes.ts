@@ -1,32 +1,42 @@
 import type { z } from 'zod'
-import type { ServerLimits, settingsOperations } from '../../contract/api/settings.ts'
+import type { InstanceServer, ServerLimits, settingsOperations } from '../../contract/api/settings.ts'
 import { notFound } from '../../contract/errors.ts'
 import type { Handlers } from '../../contract/operation.ts'
 import type { PanelContexts } from '../access/index.ts'
 import { type ServerDetail, type Servers, statusNow } from '../servers/index.ts'
+import type { CountedThings } from './counted.ts'
 import { limitWords } from './words.ts'
 
 /** What servers may use, and suspending them. Who may change that has been decided before: the installation's administrators. */
-export function settingsHandlers(servers: Servers): Handlers<typeof settingsOperations, PanelContexts> {
+export function settingsHandlers({
+  servers,
+  counted,
+}: {
+  servers: Servers
+  counted: CountedThings
+}): Handlers<typeof settingsOperations, PanelContexts> {
   const { world } = servers
   const limitsOf = async (serverId: string): Promise<z.input<typeof ServerLimits>> => {
     const detail = await servers.detail(serverId)
     if (!detail) throw notFound(`Server ${serverId}`)
-    return limitsView(servers, detail)
+    const [backups, databases] = await Promise.all([counted.backups.count(detail), counted.databases.count(detail)])
+    return { ...instanceView(servers, detail), backups: backups.limit, databases: databases.limit }
   }
   return {
     async instanceServers({ query, request }) {
       const page = await servers.page(query)
       if (page.nextCursor) request.setHeader('X-Next-Cursor', page.nextCursor)
-      return page.servers.map((detail) => limitsView(servers, detail))
+      return page.servers.map((detail) => instanceView(servers, detail))
     },
     serverLimits: ({ params }) => limitsOf(params.serverId),
     async updateServerLimits({ params, body }) {
-      const { allocations, ...resources } = body
+      const { allocations, backups, databases, ...resources } = body
       const { result, reached } = await servers.resize(params.serverId, {
         ...resources,
         ...(allocations === undefined ? {} : { allocation_limit: allocations }),
       })
+      if (backups !== undefined) await counted.backups.setLimit(result, backups)
+      if (databases !== undefined) await counted.databases.setLimit(result, databases)
       const limits = await limitsOf(params.serverId)
       const capabilities = world.nodes.online(result.node_id)?.facts?.capabilities ?? null
       return {
@@ -46,7 +56,7 @@ export function settingsHandlers(servers: Servers): Handlers<typeof settingsOper
   }
 }
 
-const limitsView = ({ world }: Servers, detail: ServerDetail): z.input<typeof ServerLimits> => ({
+const instanceView = ({ world }: Servers, detail: ServerDetail): z.input<typeof InstanceServer> => ({
   id: `servers/${detail.id}`,
   name: detail.name,
   status: statusNow(world, detail).status,
