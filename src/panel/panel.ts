@@ -161,10 +161,12 @@ export async function startPanel(
   const consoles = new Consoles({ db: database, nodes, servers })
   const databases = closer.use(await Databases.open({ db: database, changes, clock, log, nodes, sealer }))
   const stats = closer.use(new Stats({ db: database, clock, log, servers }))
-  const schedules = closer.use(new Schedules({ db: database, clock, log, access, servers, consoles, activity }))
   const places = new Places(config.backups.store, secrets.backupKeys ?? null)
   const backups = closer.use(
     new Backups({ db: database, changes, clock, log, nodes, servers, places, limit: config.backups.limit }),
+  )
+  const schedules = closer.use(
+    new Schedules({ db: database, clock, log, access, servers, consoles, backups, activity }),
   )
   const counted: CountedThings = {
     allocations,

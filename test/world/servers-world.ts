@@ -24,6 +24,7 @@ import { hashSecret, newSecret } from '../../src/lib/secret.ts'
 import { acceptLinks, dialLink, listenShared, loadIdentity, tlsDialler } from '../../src/link/index.ts'
 import { createAccess, openTickets, type PanelContexts } from '../../src/panel/access/index.ts'
 import { Activity } from '../../src/panel/activity/index.ts'
+import { Backups, Places } from '../../src/panel/backups/index.ts'
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from '../../src/panel/console/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from '../../src/panel/db/index.ts'
 import { eventHandlers, Viewers } from '../../src/panel/events/index.ts'
@@ -132,7 +133,9 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
   const consoles = new Consoles({ db, nodes, servers })
   const activity = stack.use(new Activity({ db, clock, log }))
   const stats = stack.use(new Stats({ db, clock, log, servers }))
-  const schedules = stack.use(new Schedules({ db, clock, log, access, servers, consoles, activity }))
+  const places = new Places({ kind: 'local' }, null)
+  const backups = stack.use(new Backups({ db, changes, clock, log, nodes, servers, places, limit: 3 }))
+  const schedules = stack.use(new Schedules({ db, clock, log, access, servers, consoles, backups, activity }))
   const feeds = stack.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = stack.use(new Viewers({ db, changes, access, servers, consoles, feeds, activity, log }))
   const allocations = new Allocations({ db, changes, clock, nodes, tunnels, servers })
@@ -285,6 +288,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     servers,
     consoles,
     activity,
+    backups,
     schedules,
     stats,
     viewers,

@@ -1,10 +1,14 @@
 import { z } from 'zod'
 import { displayName, Time } from '../fields.ts'
+import { IgnorePatterns } from '../node-backups.ts'
 import { operation } from '../operation.ts'
 import { OfServer, powerActions, serverOperations } from './servers.ts'
 
 /** How long a task may wait before it acts, and how long it may wait for a status: an hour covers a warning, a slow stop, a long start. */
 export const taskWaitSecondsMax = 3600
+
+/** How long a task may wait for a backup to be ready: half a day, longer than any archive should take. */
+const backupSecondsMax = 43_200
 
 /** Tasks of one schedule: warnings at several moments, a stop, a wait, a start and something after it fit many times. */
 export const tasksPerScheduleMax = 20
@@ -23,6 +27,18 @@ export const ScheduleTask = z
     z.strictObject({
       kind: z.literal('command'),
       command: serverOperations.consoleCommand.body.shape.command,
+      ...everyTask,
+    }),
+    z.strictObject({
+      kind: z.literal('backup'),
+      name: displayName(100).default('Scheduled backup'),
+      ignored: IgnorePatterns.default(''),
+      timeoutSeconds: z
+        .int()
+        .min(1)
+        .max(backupSecondsMax)
+        .default(4 * 3600)
+        .meta({ description: 'It is done when the backup is ready, and fails when that takes longer' }),
       ...everyTask,
     }),
     z.strictObject({

@@ -132,6 +132,8 @@ function subjectOf(params: Readonly<Record<string, unknown>> | undefined, reply:
 }
 
 function idOf(reply: unknown): string | null {
-  const id: unknown = typeof reply === 'object' && reply !== null ? Reflect.get(reply, 'id') : undefined
+  if (typeof reply !== 'object' || reply === null) return null
+  // `id`, or `backupId` and the like where the document's example says so.
+  const [, id] = Object.entries(reply).find(([name]) => /^id$|^[a-z]+Id$/.test(name)) ?? []
   return typeof id === 'string' ? id : null
 }

@@ -1,6 +1,7 @@
 import type { ScheduleTask } from '../../contract/api/schedules.ts'
 import { AppError, conflict, forbidden } from '../../contract/errors.ts'
 import type { ServerAccess } from '../access/index.ts'
+import { lookAtBackupEveryMs } from './limits.ts'
 import { permissionOf } from './progress.ts'
 import type { SchedulesWorld } from './world.ts'
 
@@ -33,7 +34,7 @@ export async function authorityOf(
   return held
 }
 
-/** Does what a task says; resolves when it has been accepted, or its status has come. Throws what went wrong. */
+/** Does what a task says; resolves when it has been accepted, the backup is ready, or the status has come. Throws what went wrong. */
 export async function act(
   world: SchedulesWorld,
   held: ServerAccess,
@@ -45,6 +46,8 @@ export async function act(
       return world.servers.power(held, task.action)
     case 'command':
       return world.consoles.send(held.row, task.command)
+    case 'backup':
+      return backUp(world, held, task, signal)
     case 'wait':
       return untilStatus(world, held, task, signal)
   }
@@ -53,6 +56,36 @@ export async function act(
 /** Words for a failure, for the people of the server. */
 export function wordsOf(error: unknown): string {
   return error instanceof AppError ? error.message : 'Something failed on our side; the log of the panel says what.'
+}
+
+async function backUp(
+  { backups, servers, clock }: Pick<SchedulesWorld, 'backups' | 'servers' | 'clock'>,
+  { row }: ServerAccess,
+  { name, ignored, timeoutSeconds }: Extract<ScheduleTask, { kind: 'backup' }>,
+  signal: AbortSignal,
+): Promise<void> {
+  const over = new AbortController()
+  const { promise: ended, resolve } = Promise.withResolvers<true>()
+  const id = await backups.create(row, { name, ignored, format: 'zstd', locked: false })
+  const stop = servers.news.on((news) => {
+    if (news.type === 'backup' && news.backupId === id && (news.state === 'ready' || news.state === 'failed'))
+      resolve(true)
+  })
+  try {
+    const either = AbortSignal.any([over.signal, signal])
+    // It may have ended before anybody listened, or another panel may have heard of it first: looking now and then finds that.
+    for (let leftMs = timeoutSeconds * 1000; ; leftMs -= lookAtBackupEveryMs) {
+      const { state, message } = (await backups.one(row, id)).row
+      if (state === 'ready') return
+      if (state === 'failed') throw conflict(`Backup ${name} failed: ${message ?? 'the node does not say why'}`)
+      if (leftMs <= 0)
+        throw conflict(`Backup ${name} was not ready within ${timeoutSeconds} s and goes on. Allow it more time.`)
+      await Promise.race([ended, clock.sleep(Math.min(leftMs, lookAtBackupEveryMs), either)])
+    }
+  } finally {
+    stop()
+    over.abort()
+  }
 }
 
 async function untilStatus(

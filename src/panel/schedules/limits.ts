@@ -24,3 +24,6 @@ export const aliveMaxMs = 30_000
 
 /** Characters of a failure's message that are kept: a long sentence. */
 export const messageCharsMax = 500
+
+/** How often a task that waits for its backup looks at it without having heard of its end, in milliseconds. */
+export const lookAtBackupEveryMs = 15_000

@@ -92,6 +92,8 @@ export function permissionOf(task: ScheduleTask): ServerPermission | null {
       return `control.${task.action}`
     case 'command':
       return 'console.write'
+    case 'backup':
+      return 'backups.create'
     case 'wait':
       return null
   }

@@ -132,7 +132,7 @@ export class Runner implements AsyncDisposable {
     if (task.kind === 'wait') return
     this.#world.activity.record({
       who: { ...run.editor, via: { kind: 'schedule', id: run.scheduleId } },
-      operation: task.kind === 'power' ? 'power' : 'consoleCommand',
+      operation: operationOf[task.kind],
       permission: permissionOf(task),
       subject: run.scheduleName,
       serverId: run.serverId,
@@ -160,6 +160,8 @@ export class Runner implements AsyncDisposable {
     return setRun(this.#world.db.kysely, run, { tasks: written(results), seen_at: this.#world.clock.now() })
   }
 }
+
+const operationOf = { power: 'power', command: 'consoleCommand', backup: 'createBackup' } as const
 
 /** Well below the number of values that a query may have. */
 const idsAtOnce = 500

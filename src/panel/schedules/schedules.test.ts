@@ -110,13 +110,13 @@ testOnEachDatabase('a schedule runs at its time, once, and tells how each task w
 
 testOnEachDatabase('two panels never run one run twice', async (config) => {
   await using world = await startWorld(config)
-  const { ada, params, db, clock, access, servers, consoles, activity } = world
+  const { ada, params, db, clock, access, servers, consoles, backups, activity } = world
   const ids: string[] = []
   for (let n = 0; n < 5; n++)
     ids.push((await ada.api.createSchedule({ params, body: { ...nightly, tasks: [restart] } })).id)
   const rivals = Array.from(
     { length: 3 },
-    () => new Schedules({ db, clock, log: silentLog, access, servers, consoles, activity }),
+    () => new Schedules({ db, clock, log: silentLog, access, servers, consoles, backups, activity }),
   )
   try {
     for (let day = 0; day < 3; day++) {
@@ -163,7 +163,7 @@ testOnEachDatabase(
   'a run whose panel died is recorded as interrupted, with its task, and not taken up again',
   async (config) => {
     await using world = await startWorld(config)
-    const { ada, params, db, clock, access, servers, consoles, activity } = world
+    const { ada, params, db, clock, access, servers, consoles, backups, activity } = world
     const made = await ada.api.createSchedule({
       params,
       body: {
@@ -182,7 +182,7 @@ testOnEachDatabase(
       .updateTable('schedule_runs')
       .set({ seen_at: clock.now() - aliveMaxMs - 1 })
       .execute()
-    await using other = new Schedules({ db, clock, log: silentLog, access, servers, consoles, activity })
+    await using other = new Schedules({ db, clock, log: silentLog, access, servers, consoles, backups, activity })
     await other.timetable.look()
     const [run] = await world.runs(made.id)
     assert.equal(run?.state, 'interrupted')
@@ -201,12 +201,12 @@ testOnEachDatabase(
 
 test('a panel that stops writes down where its runs were', async () => {
   await using world = await startWorld()
-  const { ada, params, db, clock, access, servers, consoles, activity } = world
+  const { ada, params, db, clock, access, servers, consoles, backups, activity } = world
   const made = await ada.api.createSchedule({
     params,
     body: { ...nightly, tasks: [{ kind: 'wait', until: 'offline' }, restart] },
   })
-  const stopping = new Schedules({ db, clock, log: silentLog, access, servers, consoles, activity })
+  const stopping = new Schedules({ db, clock, log: silentLog, access, servers, consoles, backups, activity })
   await stopping.timetable.takeNow(params.serverId, made.id)
   await clock.asleep(300_000)
   await stopping[Symbol.asyncDispose]()
@@ -441,6 +441,7 @@ test('refuses patterns that are none, too frequent or never come, unknown zones,
     { tasks: [] },
     { tasks: Array.from({ length: 21 }, () => restart) },
     { tasks: [{ kind: 'power', action: 'explode' }] },
+    { tasks: [{ kind: 'backup', timeoutSeconds: 0 }] },
     { tasks: [{ kind: 'command', command: 'say hi\nop eve' }] },
     { tasks: [{ ...restart, delaySeconds: 3601 }] },
     { tasks: [{ ...restart, delaySeconds: -1 }] },
