@@ -17,6 +17,13 @@ export const invitationPage = page({
 <section id="done" hidden>
 <h1>Welcome</h1>
 <p id="account"></p>
+<form id="workspace" hidden>
+<p>What you were invited to waits for you. API keys, tunnels and servers of your own need a workspace; make one now, or later.</p>
+<label>What the workspace is called <input name="workspace" maxlength="80" required></label>
+<label>Its short name <small>It becomes part of host names: 2 to 32 lower-case letters and digits.</small> <input name="slug" pattern="[a-z][a-z0-9]{1,31}" maxlength="32" required></label>
+<p role="alert"></p>
+<button>Make the workspace</button>
+</form>
 <p id="key-note" hidden>You are signed in. This API key is shown once; keep it, then tell the command line about it (it asks for the key):</p>
 <pre id="key" hidden></pre>
 <pre id="commands" hidden></pre>
@@ -43,6 +50,31 @@ const call = async (path, body) => {
   return data
 }
 
+const showKey = async () => {
+  const { token } = await call('/tokens', { label: 'first key' })
+  show('#key-note')
+  show('#key', token)
+  show('#commands', 'pharos use ' + location.origin + '\\npharos servers list')
+}
+
+const workspaceForm = document.querySelector('#workspace')
+workspaceForm.addEventListener('submit', async (event) => {
+  event.preventDefault()
+  const wrong = workspaceForm.querySelector('[role=alert]')
+  const make = workspaceForm.querySelector('button')
+  wrong.textContent = ''
+  make.disabled = true
+  const { workspace, slug } = workspaceForm.elements
+  try {
+    await call('/workspaces', { name: workspace.value, slug: slug.value })
+    workspaceForm.hidden = true
+    await showKey()
+  } catch (error) {
+    wrong.textContent = error.message
+    make.disabled = false
+  }
+})
+
 form.addEventListener('submit', async (event) => {
   event.preventDefault()
   problem.textContent = ''
@@ -60,12 +92,8 @@ form.addEventListener('submit', async (event) => {
     show('#account', 'You are ' + account.email + '.')
     show('#done')
     // Who was given a server but belongs to no workspace has nothing that a key could belong to.
-    if (account.workspaces.length > 0) {
-      const { token } = await call('/tokens', { label: 'first key' })
-      show('#key-note')
-      show('#key', token)
-      show('#commands', 'pharos use ' + location.origin + '\\npharos servers list')
-    }
+    if (account.workspaces.length > 0) await showKey()
+    else show('#workspace')
   } catch (error) {
     problem.textContent = error.message
     button.disabled = false

@@ -28,6 +28,8 @@ export async function authorityOf(
     serverId,
   )
   if (!held) throw forbidden(`${who} can no longer use this server. Somebody who can should save the schedule again.`)
+  if (held.row.suspended_at !== null)
+    throw forbidden(`${held.row.name} is suspended: its schedules do nothing until that is lifted.`)
   const needed = task && permissionOf(task)
   if (needed && !held.permissions.has(needed))
     throw forbidden(`${who} no longer holds ${needed} here. Somebody who does should save the schedule again.`)
