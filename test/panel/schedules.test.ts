@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { test } from 'node:test'
+import { createClient } from '../../src/client/index.ts'
+import { publicOperations } from '../../src/contract/api/index.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { startNode } from '../../src/node/index.ts'
 import { testOnEachDatabase } from '../databases.ts'
-import { addMember, eventually, startAcme } from '../world/panel.ts'
+import { addMember, eventually, startAcme, startPanelWorld } from '../world/panel.ts'
+import { joinFakeNode } from '../world/panel-node.ts'
 
 testOnEachDatabase(
   'a schedule makes a backup, waits until it is ready, and needs the permission for it',
@@ -62,3 +69,49 @@ testOnEachDatabase(
     assert.match(last.message ?? '', /may have \d+ backups/)
   },
 )
+
+test('a panel killed in the middle of a run says at which task, once it is back', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'pharos-killed-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const database = { kind: 'sqlite', file: join(folder, 'panel.db') } as const
+  const before = await startAcme(database, { folder })
+  const { key, acme } = before
+  const node = await joinFakeNode(acme)
+  const { id } = await acme.createServer({ body: { name: 'Lobby', template: 'plain', start: false } })
+  const params = { serverId: id.slice('servers/'.length) }
+  const tasks = [
+    { kind: 'wait', until: 'running', timeoutSeconds: 1, continueOnFailure: true },
+    { kind: 'wait', until: 'running', timeoutSeconds: 600 },
+    { kind: 'power', action: 'kill' },
+  ] as const
+  const { id: schedule } = await acme.createSchedule({
+    params,
+    body: { name: 'Long', cron: '@yearly', tasks: [...tasks] },
+  })
+  await node[Symbol.asyncDispose]()
+  await before[Symbol.asyncDispose]()
+
+  const child = fork(join(import.meta.dirname, '../world/panel-process.ts'), { stdio: 'inherit' })
+  t.after(() => child.kill('SIGKILL'))
+  child.send({ port: 0, dataDir: folder, templatesDir: join(folder, 'templates'), database })
+  const [{ port }] = (await once(child, 'message')) as [{ port: number }]
+  const doomed = createClient(publicOperations, { baseUrl: `http://127.0.0.1:${port}/api/v1`, token: key })
+  await doomed.runSchedule({ params: { ...params, schedule } })
+  const latest = async (api: typeof doomed) => (await api.scheduleRuns({ params: { ...params, schedule } }))[0]
+  await eventually(async () => (await latest(doomed))?.tasks[1]?.state === 'running', 'the second task is under way')
+  const died = once(child, 'exit')
+  child.kill('SIGKILL')
+  await died
+
+  await using after = await startPanelWorld(database, { folder })
+  const run = await eventually(async () => {
+    const found = await latest(after.client(key))
+    return found?.state === 'running' ? null : found
+  }, 'the panel has found the run')
+  assert.equal(run.state, 'interrupted')
+  assert.match(run.message ?? '', /during task 2, which may have happened/)
+  assert.deepEqual(
+    run.tasks.map(({ state }) => state),
+    ['failed', 'interrupted', 'not_run'],
+  )
+})
