@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { lstat, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { openSocket } from '../../src/client/index.ts'
 import { publicSockets } from '../../src/contract/api/index.ts'
@@ -11,9 +13,17 @@ import { tlsDialler } from '../../src/link/index.ts'
 import { testOnEachDatabase } from '../databases.ts'
 import { startBackupsWorld } from '../world/backups-world.ts'
 import { FakeNode } from '../world/fake-node.ts'
-import { addMember, eventually } from '../world/panel.ts'
+import { addMember, eventually, startPanelWorld } from '../world/panel.ts'
 
 const run = promisify(execFile)
+
+/** For what does not depend on the database. */
+const testOnSqlite = (name: string, body: Parameters<typeof testOnEachDatabase>[1]): void =>
+  void test(name, async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'pharos-sqlite-'))
+    t.after(() => rm(folder, { recursive: true, force: true }))
+    await body({ kind: 'sqlite', file: join(folder, 'panel.db') }, t)
+  })
 
 const refused = (status: number, words: RegExp) => (error: unknown) =>
   error instanceof ApiError && error.status === status && words.test(error.message)
@@ -252,7 +262,7 @@ testOnEachDatabase('a node can only speak of its own backups', async (config, t)
   await acme.deleteBackup({ params: { serverId, backup: slow.backupId } })
 })
 
-testOnEachDatabase(
+testOnSqlite(
   'a node that is killed while it makes a backup leaves a failed one with the reason, and nothing else',
   async (config, t) => {
     const world = await startBackupsWorld(config, { linked: false })
@@ -279,3 +289,57 @@ testOnEachDatabase(
     await assert.rejects(acme.downloadBackup({ params }), refused(409, /failed: there is nothing in it/))
   },
 )
+
+testOnSqlite(
+  'a restore that is cut off says so, keeps the server from starting, and can be run again',
+  async (config, t) => {
+    const world = await startBackupsWorld(config, { linked: false })
+    t.after(() => world[Symbol.asyncDispose]())
+    const { acme, serverId, child } = world
+    await writeFile(join(world.data, 'level.dat'), '')
+    await truncate(join(world.data, 'level.dat'), 150 * 1024 * 1024)
+    const { backupId } = await world.back({ name: 'Daily' })
+    const params = { serverId, backup: backupId }
+    await acme.restoreBackup({ params })
+    assert.equal(await world.status(), 'restoring')
+    await assert.rejects(
+      acme.power({ params: { serverId }, body: { action: 'start' } }),
+      refused(409, /being restored/),
+    )
+    await assert.rejects(acme.restoreBackup({ params }), refused(409, /being restored/))
+    await assert.rejects(acme.deleteBackup({ params }), refused(409, /being restored/))
+    child?.kill('SIGKILL')
+    await eventually(async () => (await world.status()) === 'unknown', 'the node is away')
+    await world.startApart()
+    await eventually(async () => (await world.status()) === 'offline', 'the node is back')
+    const { message } = await acme.server({ params: { serverId } })
+    assert.match(message ?? '', /may be a mix .* restoring backup Daily was cut off because the node stopped/)
+    await assert.rejects(
+      acme.power({ params: { serverId }, body: { action: 'start' } }),
+      refused(409, /only partly restored .* restore a backup, or reinstall/),
+    )
+    await acme.restoreBackup({ params })
+    await eventually(async () => (await world.status()) === 'offline', 'the restore has ended')
+    assert.equal((await acme.server({ params: { serverId } })).message, null)
+    assert.equal((await lstat(join(world.data, 'level.dat'))).size, 150 * 1024 * 1024)
+  },
+)
+
+testOnSqlite('a panel that goes away in the middle finds the backup ready when it is back', async (config, t) => {
+  const world = await startBackupsWorld(config, { linked: false })
+  t.after(() => world[Symbol.asyncDispose]())
+  const { acme, serverId } = world
+  await writeFile(join(world.data, 'big'), '')
+  await truncate(join(world.data, 'big'), 400 * 1024 * 1024)
+  const { backupId } = await acme.createBackup({ params: { serverId }, body: {} })
+  await world.panel[Symbol.asyncDispose]()
+  const kept = (): Promise<string[]> => readdir(world.archives).catch(() => [])
+  await eventually(async () => (await kept()).includes(`${backupId}.json`), 'the node has made it')
+  const again = await startPanelWorld(config, { folder: world.folder, config: { port: world.panel.port } })
+  t.after(() => again[Symbol.asyncDispose]())
+  const params = { serverId, backup: backupId }
+  await eventually(
+    async () => (await again.client(world.key).backup({ params })).state === 'ready',
+    'the panel has asked the node',
+  )
+})
