@@ -101,6 +101,7 @@ export function receiver<C extends Contexts>(
   return (request, reply) => {
     const problems: FieldProblem[] = []
     const params = paramsSchema ? check('params', paramsSchema, request.params, problems) : undefined
+    refuseNul(request.params, problems)
     const query = querySchema ? check('query', querySchema, request.query, problems) : undefined
     const facts = new Facts(request, reply)
     const admit = (asked: Declared, body: unknown): object | Promise<object> =>
@@ -180,6 +181,13 @@ function check(root: string, schema: z.ZodType, value: unknown, problems: FieldP
   if (parsed.success) return parsed.data
   problems.push(...fieldProblems(root, parsed.error, value))
   return undefined
+}
+
+/** No id of ours has one, and PostgreSQL fails at a text that does: that would look like a fault of ours. */
+function refuseNul(params: unknown, problems: FieldProblem[]): void {
+  for (const [name, value] of Object.entries(params as object))
+    if (String(value).includes('\u0000'))
+      problems.push({ where: `params.${name}`, problem: 'contains a NUL character' })
 }
 
 function texts(params: unknown): Record<string, string> {

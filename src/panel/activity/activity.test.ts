@@ -186,6 +186,11 @@ testOnEachDatabase('stores hostile text as data', async (database) => {
     headers: { authorization: `Bearer ${world.key}`, 'user-agent': userAgent.replace('\u001b', '') },
   })
   assert.equal(reply.status, 404)
+  const nul = await fetch(`${world.api}/tokens/tok_%00`, {
+    method: 'DELETE',
+    headers: { authorization: `Bearer ${world.key}` },
+  })
+  assert.equal(nul.status, 400)
   const [entry] = (await world.acme.workspaceActivity()).entries
   assert.deepEqual([entry?.operation, entry?.subject], ['revokeToken', 'tok_<b>\u202e'])
   assert.equal(entry?.userAgent?.length, textCharsMax)
