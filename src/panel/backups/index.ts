@@ -1,6 +1,5 @@
 // What the other slices use of backups.
 export { Backups, type NewBackup } from './backups.ts'
 export { Downloads } from './download.ts'
-export { backupsPerServer } from './limits.ts'
 export { Places, type StoreConfig, type StoreKeys } from './places.ts'
 export { backupHandlers, backupTransferHandlers } from './routes.ts'

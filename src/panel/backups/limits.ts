@@ -1,6 +1,3 @@
-/** How many backups a server may have where nobody says otherwise. */
-export const backupsPerServer = 10
-
 /** Failed backups that stay listed: enough to see that something is wrong again and again. */
 export const failedKeptMax = 5
 
