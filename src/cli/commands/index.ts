@@ -10,8 +10,10 @@ import { serverConsole } from './servers/console.ts'
 import { createServer } from './servers/create.ts'
 import { deleteServer } from './servers/delete.ts'
 import { listServers } from './servers/list.ts'
+import { portCommands } from './servers/ports.ts'
 import { powerCommands } from './servers/power.ts'
 import { showServer } from './servers/show.ts'
+import { serverVariables } from './servers/variables.ts'
 import { listTemplates } from './templates.ts'
 import { tokenCommands } from './tokens/tokens.ts'
 import { runAgent } from './tunnels/agent.ts'
@@ -34,6 +36,8 @@ export const commands: readonly Command[] = [
   showServer,
   ...powerCommands,
   serverConsole,
+  ...portCommands,
+  serverVariables,
   deleteServer,
   ...databaseCommands,
   listTemplates,

@@ -53,7 +53,8 @@ export const createServer = command({
   },
 })
 
-function variables(pairs: readonly string[]): Record<string, string> {
+/** What `--set` was given. */
+export function variables(pairs: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     pairs.map((pair) => {
       const at = pair.indexOf('=')
