@@ -38,7 +38,8 @@ export async function build(root) {
   const esbuild = await import('esbuild')
   const result = await esbuild.build({
     absWorkingDir: root,
-    entryPoints: { pharos: 'src/main.ts' },
+    // The second is a process of its own: it unpacks archives under a server's user.
+    entryPoints: { pharos: 'src/main.ts', extract: 'src/node/files/extract-main.ts' },
     outdir: dist,
     chunkNames: '[name]-[hash]',
     bundle: true,

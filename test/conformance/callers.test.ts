@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { z } from 'zod'
-import { apiPrefix, publicOperations, publicSockets } from '../../src/contract/api/index.ts'
+import { apiPrefix, publicOperations, publicSockets, publicTransfers } from '../../src/contract/api/index.ts'
 import { type ErrorCode, statusOfCode } from '../../src/contract/errors.ts'
-import { accessErrors, commonErrors, type Operation, type Socket } from '../../src/contract/operation.ts'
+import { accessErrors, commonErrors, type Operation, type Socket, type Transfer } from '../../src/contract/operation.ts'
 import { type ServerPermission, serverPermissions } from '../../src/contract/permissions.ts'
 import { type Sample, samples } from './samples.ts'
 import { type ConformanceWorld, startConformanceWorld } from './world.ts'
@@ -84,6 +84,32 @@ describe('every operation as every kind of caller', () => {
       assert.equal(await ask(world.frozen.key), 403)
       if (typeof socket.access === 'object') assert.equal(await ask(world.zoe.key), 404)
       assert.equal(await ask(world.ada.key), 101)
+    })
+
+  for (const [name, transfer] of Object.entries<Transfer>(publicTransfers))
+    it(`the bytes of ${transfer.method} ${transfer.path} (${name}) are for nobody without a ticket`, async () => {
+      world.passMinutes()
+      assert.ok(
+        typeof transfer.access === 'object' && 'ticket' in transfer.access,
+        'other access needs a test of its own',
+      )
+      const path = transfer.path.replace('{serverId}', await world.server())
+      for (const key of [
+        null,
+        'phk_never-was-a-key',
+        world.revokedKey,
+        world.expiredKey,
+        world.ada.key,
+        world.operator.key,
+      ]) {
+        const reply = await fetch(world.baseUrl + path, {
+          method: transfer.method,
+          headers: key === null ? {} : { authorization: `Bearer ${key}` },
+          ...(transfer.method === 'GET' ? {} : { body: 'bytes' }),
+        })
+        assert.equal(reply.status, statusOfCode.unauthorized)
+        checkErrorShape(transfer, await reply.json(), ['unauthorized'], path)
+      }
     })
 
   async function request(
@@ -168,7 +194,12 @@ async function check(
   checkErrorShape(operation, data, declared, said)
 }
 
-function checkErrorShape(operation: Operation, data: unknown, codes: readonly ErrorCode[], said: string): void {
+function checkErrorShape(
+  operation: Pick<Operation, 'family'>,
+  data: unknown,
+  codes: readonly ErrorCode[],
+  said: string,
+): void {
   const shape =
     operation.family === 'panel'
       ? z.strictObject({ success: z.literal(false), error: z.string().min(1) })

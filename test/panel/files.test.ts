@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { chmod, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -109,6 +112,16 @@ describe('a folder', () => {
     assert.equal(seen[0], 'sub')
     assert.deepEqual([seen.length, new Set(seen).size], [251, 251])
     assert.equal((await world.get('list', { directory: '/many', cursor: '!!!!' })).status, 400)
+  })
+  test('of fifty thousand entries is listed quickly', async () => {
+    await run('sh', ['-c', 'mkdir "$1/huge" && cd "$1/huge" && seq -f f%.0f 50000 | xargs touch', 'sh', root])
+    const began = performance.now()
+    const page = await world.get('list', { directory: '/huge', limit: '1000' })
+    const tookMs = performance.now() - began
+    assert.deepEqual([page.data.total, page.data.files.length], [50_000, 1000])
+    // Asking for the facts of every entry would take many seconds on a busy machine.
+    assert.ok(tookMs < 5_000, `${tookMs} ms`)
+    assert.equal((await world.post('delete', { file: '/huge' })).status, 200)
   })
   test('is made once', async () => {
     assert.equal((await world.post('create-folder', { name: 'plugins' })).data.message, 'Folder created successfully')
@@ -505,6 +518,66 @@ describe('the disk limit', () => {
 })
 
 describe('fetching a URL', () => {
+  const over = (id: string) =>
+    until('it is over', async () =>
+      (await world.get('pulls')).data.find(
+        (pull: { id: string; state: string }) => pull.id === id && pull.state !== 'running',
+      ),
+    )
+  test('writes the file, tells how far it is, follows redirects, and looks at each address anew', async () => {
+    const content = randomBytes(300_000)
+    const server = createServer((request, response) => {
+      const to = (location: string): void => void response.writeHead(302, { location }).end()
+      if (request.url === '/away') to('http://169.254.169.254/latest')
+      else if (request.url === '/local') to('file:///etc/passwd')
+      else if (request.url?.startsWith('/round')) to(`/round${Number(request.url.slice(6)) + 1}`)
+      else if (request.url === '/moved') to('/file.bin')
+      else if (request.url === '/missing') response.writeHead(404).end()
+      else if (request.url === '/huge') response.writeHead(200, { 'content-length': String(2 ** 40) }).write('x')
+      else if (request.url === '/endless') {
+        response.writeHead(200)
+        const more = (): void => {
+          while (!response.destroyed && response.write(Buffer.alloc(65_536)));
+        }
+        response.on('drain', more)
+        more()
+      } else response.end(content)
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const pull = async (path: string, name?: string) => {
+      const { status, data, error } = await world.post('pull', {
+        url: base + path,
+        directory: '/fetched',
+        ...(name ? { name } : {}),
+      })
+      assert.equal(status, 200, error)
+      return over(data.id)
+    }
+    try {
+      const done = await pull('/file.bin')
+      assert.deepEqual(
+        [done.state, done.file, done.bytesDone, done.bytesTotal],
+        ['done', '/fetched/file.bin', 300_000, 300_000],
+      )
+      assert.deepEqual(await readFile(join(root, 'fetched/file.bin')), content)
+      assert.equal((await pull('/moved', 'moved.bin')).state, 'done')
+      assert.equal(
+        (await world.post('pull', { url: `${base}/x`, directory: '/fetched', name: 'file.bin' })).status,
+        409,
+      )
+      assert.match((await pull('/away')).message, /not on the public internet/)
+      assert.match((await pull('/local')).message, /Only http/)
+      assert.match((await pull('/round0', 'r')).message, /redirects more than 5 times/)
+      assert.match((await pull('/missing')).message, /answered 404/)
+      assert.match((await pull('/huge')).message, /disk limit/)
+      assert.match((await pull('/endless')).message, /disk limit/)
+      assert.deepEqual((await readdir(join(root, 'fetched'))).sort(), ['file.bin', 'moved.bin'])
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+  })
   test('refuses what is not public, wherever the address hides', async () => {
     for (const url of [
       'http://169.254.169.254/x',

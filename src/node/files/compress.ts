@@ -1,5 +1,5 @@
 import { type FileHandle, lstat, open, rm } from 'node:fs/promises'
-import { Readable, Transform } from 'node:stream'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip, createZstdCompress } from 'node:zlib'
 import { ZipFile } from 'yazl'
@@ -7,7 +7,7 @@ import { conflict } from '../../contract/errors.ts'
 import { archiveOf, newTally } from '../backups/archive.ts'
 import { walkTree } from '../backups/tree.ts'
 import { openError, openFile, openPlace, partsOf, pathOfFolder, quoted } from './place.ts'
-import { newFileFlags, type ServerFiles } from './server-files.ts'
+import { newFileFlags, type ServerFiles, writeAll } from './server-files.ts'
 import { Reservation } from './space.ts'
 
 /** The kinds of archive that are made, by the end of the name. */
@@ -37,18 +37,12 @@ export async function compress(
   using reservation = await Reservation.of(files.space, 0)
   try {
     await using file = await open(temporary, newFileFlags, 0o600)
-    const counted = new Transform({
-      transform(chunk: Buffer, _, done) {
-        try {
-          reservation.add(chunk.length)
-          done(null, chunk)
-        } catch (error) {
-          done(error as Error)
-        }
-      },
-    })
     const bytes = kind === 'zip' ? await zipOf(files, root, folder, chosen) : tarOf(kind, folder, chosen, signal)
-    await pipeline(bytes, counted, file.createWriteStream({ autoClose: false }), { signal })
+    for await (const chunk of bytes as AsyncIterable<Buffer>) {
+      signal.throwIfAborted()
+      reservation.add(chunk.length)
+      await writeAll(file, chunk)
+    }
     await file.sync()
     const { size } = await file.stat()
     const path = await place(files, temporary, file, root, name)
@@ -138,7 +132,8 @@ async function zipOf(files: ServerFiles, root: string, folder: FileHandle, { exc
         )
       })
   }
-  const output = new Readable().wrap(zip.outputStream)
+  // Typed as the old kind of stream; it is one of today's.
+  const output = zip.outputStream as Readable
   zip.on('error', (error: Error) => output.destroy(error))
   zip.end()
   return output

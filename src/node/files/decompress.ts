@@ -13,6 +13,7 @@ import { Reservation } from './space.ts'
 const kinds: readonly [end: string, kind: Job['kind']][] = [
   ['.zip', 'zip'],
   ['.tar', 'tar'],
+  // Before what they end in.
   ['.tar.gz', 'tar.gz'],
   ['.tgz', 'tar.gz'],
   ['.tar.zst', 'tar.zst'],
@@ -28,7 +29,7 @@ export async function decompress(
   files: ServerFiles,
   { file, root, overwrite, signal }: { file: string; root: string; overwrite: boolean; signal: AbortSignal },
 ): Promise<{ files: number; bytes: number }> {
-  const [end, kind] = kinds.findLast(([suffix]) => file.toLowerCase().endsWith(suffix)) ?? []
+  const [end, kind] = kinds.find(([suffix]) => file.toLowerCase().endsWith(suffix)) ?? []
   if (!end || !kind)
     throw conflict(`${quoted(file)} is no archive that can be unpacked: ${kinds.map(([suffix]) => suffix).join(', ')}`)
   // Where it goes must be there before the work begins.

@@ -12,9 +12,10 @@ if (job.owner) {
   process.setuid?.(job.owner.uid)
 }
 process.umask(0o022)
-try {
-  process.stdout.write(JSON.stringify(await extractArchive(job, 3)))
-} catch (error) {
+const refuse = (error: unknown): void => {
   const why = error instanceof Refused ? error.message : `The archive is broken: ${(error as Error).message}`
-  process.stdout.write(JSON.stringify({ refused: why.slice(0, 900) }))
+  process.stdout.write(JSON.stringify({ refused: why.slice(0, 900) }), () => process.exit())
 }
+// A decoder may fail beside what waits for it.
+process.on('uncaughtException', refuse)
+await extractArchive(job, 3).then((made) => process.stdout.write(JSON.stringify(made)), refuse)

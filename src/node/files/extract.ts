@@ -77,14 +77,19 @@ async function unzip(fd: number, target: Target): Promise<void> {
 
 /** File type bits that Unix programs put into a zip. */
 const typeBits = 0o170000
-const typeNames: Record<number, string> = { 21609: 'link', 9604: 'folder', 16807: 'file', 0: 'file' }
+const typeNames = new Map([
+  [0o120000, 'link'],
+  [0o040000, 'folder'],
+  [0o100000, 'file'],
+  [0, 'file'],
+])
 /** A link's target is a path. */
 const linkBytesMax = 4096
 
 async function unzipEntry(zip: ZipFile, entry: Entry, target: Target): Promise<void> {
   const name = entry.fileName
   const mode = entry.externalFileAttributes >>> 16
-  const type = typeNames[mode & typeBits]
+  const type = typeNames.get(mode & typeBits)
   if (type === undefined)
     throw new Refused(`${shown(name)} is a device or pipe: only files, folders and links are unpacked`)
   if (name.endsWith('/') || type === 'folder') return target.folder(name)

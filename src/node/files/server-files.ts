@@ -183,15 +183,14 @@ export class ServerFiles {
     await using place = await openPlace(this.root, path)
     if (place.isRoot) throw conflict('The root itself cannot be deleted; delete what is in it')
     const temporary = await this.scratch.next()
-    const facts = await lstat(place.path).catch((error: unknown) => {
-      throw openError(path, error)
-    })
     // One step, whatever is in it and whoever changes it: nothing is followed, and there is no half of it left.
     await this.#placing.run(() =>
       rename(place.path, temporary).catch((error: unknown) => {
         throw openError(path, error)
       }),
     )
+    // What it is can be told only now that nobody else reaches it.
+    const facts = await lstat(temporary)
     if (facts.isDirectory()) {
       await removeTree(temporary)
       await this.space.refresh(0)
@@ -348,10 +347,17 @@ export async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<voi
   for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten
 }
 
+/** How often removing is begun anew when something appears in between. */
+const removeAttempts = 5
+
 /** `rm` goes from open folder to name, follows no link, and is not stopped by depth. */
 export async function removeTree(path: string): Promise<void> {
-  const child = spawn('rm', ['-rf', '--one-file-system', '--', path], { env: toolEnvironment, stdio: 'ignore' })
-  await once(child, 'close')
+  // A write that was on its way when its folder was taken out of sight may still put a file there.
+  for (let attempt = 0; attempt < removeAttempts; attempt += 1) {
+    const child = spawn('rm', ['-rf', '--one-file-system', '--', path], { env: toolEnvironment, stdio: 'ignore' })
+    const [code] = await once(child, 'close')
+    if (code === 0) return
+  }
 }
 
 async function openExisting(place: Place, path: string): Promise<FileHandle | null> {
