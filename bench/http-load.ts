@@ -25,16 +25,21 @@ export function reportTarget(target: Target): void {
   process.send?.(target)
 }
 
-/** In the load's process: keeps its connections busy for `seconds`; counts whole replies. */
-export async function makeLoad({ port, request }: Target, seconds: number): Promise<void> {
+/** In the load's process: keeps its connections busy for `seconds`; counts whole replies.
+ * @param polls takes a core for itself: for a server that has the other one to itself, not for a chain of processes. */
+export async function makeLoad(
+  { port, request }: Target,
+  seconds: number,
+  { polls }: { polls: boolean },
+): Promise<void> {
   let replies = 0
   const until = performance.now() + seconds * 1000
-  // It polls instead of sleeping: on a virtual machine waking a sleeper costs the server that writes to it more than a whole
+  // Polling instead of sleeping: on a virtual machine waking a sleeper costs the server that writes to it more than a whole
   // reply does, and only a server slow enough to let the load sleep would pay that.
   const spin = (): void => {
     if (performance.now() < until) setImmediate(spin)
   }
-  spin()
+  if (polls) spin()
   await Promise.all(
     Array.from({ length: connections }, async () => {
       const connection = net.connect(port, '127.0.0.1')

@@ -43,7 +43,7 @@ const server: z.output<typeof Server> = {
 const [role, ...rest] = process.argv.slice(2)
 if (role === 'bare') bare()
 else if (role === 'api') await api()
-else if (role === 'load') await makeLoad(JSON.parse(rest[0] ?? '') as Target, Number(rest[1]))
+else if (role === 'load') await makeLoad(JSON.parse(rest[0] ?? '') as Target, Number(rest[1]), { polls: true })
 else await compareServers(import.meta.filename, ['bare', 'api'], Number(role ?? 7), Number(rest[0] ?? 3))
 
 /** The bare server: parses nothing, checks nothing. */

@@ -29,7 +29,7 @@ const [role, ...rest] = process.argv.slice(2)
 if (role === 'bare') bare()
 else if (role === 'panel') await panel()
 else if (role === 'node') await node(rest[0] ?? '')
-else if (role === 'load') await makeLoad(JSON.parse(rest[0] ?? '') as Target, Number(rest[1]))
+else if (role === 'load') await makeLoad(JSON.parse(rest[0] ?? '') as Target, Number(rest[1]), { polls: true })
 else await compareServers(import.meta.filename, ['bare', 'panel'], Number(role ?? 7), Number(rest[0] ?? 3))
 
 /** As many bytes as the panel's reply has, from the smallest server that Node can be. */

@@ -34,7 +34,7 @@ if (role === 'origin') await origin()
 else if (role === 'edge') await edge(rest[0] ?? '')
 else if (role === 'agent')
   await agent(JSON.parse(rest[0] ?? '') as { edge: { port: number; pin: string }; origin: Ports })
-else if (role === 'load') await makeLoad(JSON.parse(rest[0] ?? '') as Target, Number(rest[1]))
+else if (role === 'load') await makeLoad(JSON.parse(rest[0] ?? '') as Target, Number(rest[1]), { polls: false })
 else await compare(Number(role ?? 5), Number(rest[0] ?? 3))
 
 /** Sends without end to whoever connects, and answers small HTTP requests. */
