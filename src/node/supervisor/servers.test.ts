@@ -267,7 +267,7 @@ test('writes template files, each time or once, and never through a link that th
   await symlink(outside, join(data, 'a'))
   await servers.get(spec.id).power('start')
   const state = await reached(servers, spec.id, 'offline')
-  assert.match(state.message ?? '', /symbolic link/)
+  assert.match(state.message ?? '', /"a\/always\.txt" leads outside the server's folder/)
   assert.equal(await readFile(join(outside, 'always.txt'), 'utf8'), 'untouched')
 })
 
