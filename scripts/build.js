@@ -4,13 +4,14 @@ import { basename, join, relative } from 'node:path'
 import { say } from './npm.js'
 
 /** Left to node_modules: native code, CommonJS that is loaded by name, and optional parts that are not there. */
-const external = [
+export const external = [
   'better-sqlite3',
   '@node-rs/argon2',
   '@peculiar/x509',
   'reflect-metadata',
   'pg-native',
   'bufferutil',
+  'mysql2',
   'utf-8-validate',
 ]
 

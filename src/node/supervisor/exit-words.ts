@@ -6,6 +6,6 @@ export function exitWords(end: RunEnd, how: { asked: boolean; ready: boolean; me
   if (end.outOfMemory) return `It ran out of memory${when} (its limit is ${how.memoryMiB} MiB) and was ended`
   if (end.signal) return how.asked ? `It was ended by ${end.signal}` : `It crashed${when} with ${end.signal}`
   if (end.code === null) return `It ended${when}, and nothing saw how`
-  if (end.code === 0) return `It ended by itself${when}`
+  if (end.code === 0) return how.asked ? 'It stopped' : `It ended by itself${when}`
   return how.asked ? `It stopped with code ${end.code}` : `It crashed${when} with code ${end.code}`
 }
