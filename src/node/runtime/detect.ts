@@ -105,7 +105,7 @@ function withCapabilities(
     warnings.push(`Limits of ${missing.join(', ')} are not enforced: ${why}`)
   }
   if (!root) warnings.push('All servers run as the user of this node, not as users of their own: that needs root')
-  warnings.push('The disk limit is checked when a server starts, not while it writes')
+  warnings.push('The disk limit is watched, not a quota of the file system: a server past it is stopped within seconds')
   warnings.push('Servers share the network of this machine')
   for (const warning of warnings) log.info({ runtime: kind.runtime }, warning)
   const capabilities: NodeCapabilities = {
