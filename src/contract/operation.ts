@@ -44,6 +44,10 @@ interface OperationBase {
   readonly params?: FieldSchema
   readonly query?: FieldSchema
   readonly body?: Schema
+  /** Fields of the body, as paths (`content`), whose text becomes bytes: they may hold NUL, which no other text may. */
+  readonly rawText?: readonly string[]
+  /** A GET that is an act nonetheless, so that the log of activity has it. Everything else than a GET is one anyway. */
+  readonly recorded?: true
   /** Every code this operation can answer beyond those that each operation can: see `commonErrors`. */
   readonly errors: readonly ErrorCode[]
 }

@@ -7,6 +7,7 @@ import type { Log } from '../lib/log.ts'
 import { readJson } from './body.ts'
 import { Channel, closeCodes } from './channel.ts'
 import { Facts } from './facts.ts'
+import { nulProblems } from './nul.ts'
 import type { Gate } from './part.ts'
 import { fieldProblems, invalidFields } from './problems.ts'
 import { serialiserSchema } from './serialise.ts'
@@ -96,13 +97,24 @@ export function receiver<C extends Contexts>(
   const bodySchema = operation.body ?? noBody
   const bytesMax = ('bodyBytesMax' in operation ? operation.bodyBytesMax : undefined) ?? bodyBytesMax
   refuseLooseBody(operation)
+  // What our own processes tell each other repeats files and games, which may hold anything.
+  const isPublic = operation.family !== 'internal'
   // An invalid body cannot say which permission it needs, yet the caller must be known before learning what is wrong with it.
   const withoutBody = needsBody(operation) ? { ...operation, access: { server: 'visible' } as const } : operation
   return (request, reply) => {
     const problems: FieldProblem[] = []
-    const params = paramsSchema ? check('params', paramsSchema, request.params, problems) : undefined
-    refuseNul(request.params, problems)
-    const query = querySchema ? check('query', querySchema, request.query, problems) : undefined
+    const parse = (
+      root: string,
+      schema: z.ZodType | undefined,
+      value: unknown,
+      rawText?: readonly string[],
+    ): unknown => {
+      const found = isPublic ? nulProblems(root, value, rawText) : []
+      problems.push(...found)
+      return schema && found.length === 0 ? check(root, schema, value, problems) : undefined
+    }
+    const params = parse('params', paramsSchema, request.params)
+    const query = parse('query', querySchema, request.query)
     const facts = new Facts(request, reply)
     const admit = (asked: Declared, body: unknown): object | Promise<object> =>
       gate.admit(asked, {
@@ -119,7 +131,8 @@ export function receiver<C extends Contexts>(
       return { ...context, params, query, body, request: facts }
     }
     const readBody = async (): Promise<Received> => {
-      const read = () => readChecked(request, reply, bodySchema, bytesMax, problems)
+      const read = () =>
+        readChecked(request, reply, bytesMax, (value) => parse('body', bodySchema, value, operation.rawText))
       if (withoutBody === operation) {
         const context = await admit(operation, undefined)
         const { body, refusal } = await read()
@@ -164,12 +177,11 @@ const needsBody = ({ access }: Declared): boolean =>
 async function readChecked(
   request: FastifyRequest,
   reply: FastifyReply,
-  schema: z.ZodType,
   bytesMax: number,
-  problems: FieldProblem[],
+  parse: (value: unknown) => unknown,
 ): Promise<{ body?: unknown; refusal?: AppError }> {
   try {
-    return { body: check('body', schema, await readJson(request.raw, reply.raw, bytesMax), problems) }
+    return { body: parse(await readJson(request.raw, reply.raw, bytesMax)) }
   } catch (error) {
     if (error instanceof AppError) return { refusal: error }
     throw error
@@ -181,13 +193,6 @@ function check(root: string, schema: z.ZodType, value: unknown, problems: FieldP
   if (parsed.success) return parsed.data
   problems.push(...fieldProblems(root, parsed.error, value))
   return undefined
-}
-
-/** No id of ours has one, and PostgreSQL fails at a text that does: that would look like a fault of ours. */
-function refuseNul(params: unknown, problems: FieldProblem[]): void {
-  for (const [name, value] of Object.entries(params as object))
-    if (String(value).includes('\u0000'))
-      problems.push({ where: `params.${name}`, problem: 'contains a NUL character' })
 }
 
 function texts(params: unknown): Record<string, string> {

@@ -92,6 +92,7 @@ export const fileOperations = {
         .optional()
         .meta({ description: 'Refuse (409) unless the present content has this hash' }),
     }),
+    rawText: ['content'],
     bodyBytesMax: writeBodyBytesMax,
     reply: z.strictObject({ message: z.string(), hash: z.string() }),
     errors,
