@@ -1,7 +1,8 @@
 import type { ScheduleTask } from '../../contract/api/schedules.ts'
+import type { ServerStatus } from '../../contract/api/servers.ts'
 import { AppError, conflict, forbidden } from '../../contract/errors.ts'
 import type { ServerAccess } from '../access/index.ts'
-import { lookAtBackupEveryMs } from './limits.ts'
+import { lookAtBackupEveryMs, nodeAwayMaxMs } from './limits.ts'
 import { permissionOf } from './progress.ts'
 import type { SchedulesWorld } from './world.ts'
 
@@ -43,6 +44,8 @@ export async function act(
   task: ScheduleTask,
   signal: AbortSignal,
 ): Promise<void> {
+  // A node that was restarted, or has not yet found a panel that was, is back in a moment: that costs no nightly restart.
+  if (task.kind !== 'wait') await watched(world, held.row, (status) => status !== 'unknown', nodeAwayMaxMs, signal)
   switch (task.kind) {
     case 'power':
       return world.servers.power(held, task.action)
@@ -91,23 +94,34 @@ async function backUp(
 }
 
 async function untilStatus(
-  { servers, clock }: Pick<SchedulesWorld, 'servers' | 'clock'>,
+  world: Pick<SchedulesWorld, 'servers' | 'clock'>,
   { row }: ServerAccess,
   { until, timeoutSeconds }: Extract<ScheduleTask, { kind: 'wait' }>,
   signal: AbortSignal,
 ): Promise<void> {
+  const status = await watched(world, row, (now) => now === until, timeoutSeconds * 1000, signal)
+  if (status !== until)
+    throw conflict(`${row.name} was not ${until} within ${timeoutSeconds} s: it is ${status}. Allow it more time.`)
+}
+
+/** Waits until the status is as wanted, or the time is over, and says what it is then. */
+async function watched(
+  { servers, clock }: Pick<SchedulesWorld, 'servers' | 'clock'>,
+  row: ServerAccess['row'],
+  wanted: (status: ServerStatus) => boolean,
+  mostMs: number,
+  signal: AbortSignal,
+): Promise<ServerStatus> {
   const over = new AbortController()
-  const { promise: seen, resolve } = Promise.withResolvers<true>()
+  const { promise: seen, resolve } = Promise.withResolvers<ServerStatus>()
   const stop = servers.news.on((news) => {
-    if (news.type === 'status' && news.serverId === row.id && news.status === until) resolve(true)
+    if (news.type === 'status' && news.serverId === row.id && wanted(news.status)) resolve(news.status)
   })
   try {
-    if ((await servers.status(row)).status === until) return
-    const timeout = clock.sleep(timeoutSeconds * 1000, AbortSignal.any([over.signal, signal]))
-    if ((await Promise.race([seen, timeout])) === true) return
     const { status } = await servers.status(row)
-    if (status !== until)
-      throw conflict(`${row.name} was not ${until} within ${timeoutSeconds} s: it is ${status}. Allow it more time.`)
+    if (wanted(status)) return status
+    const timeout = clock.sleep(mostMs, AbortSignal.any([over.signal, signal]))
+    return (await Promise.race([seen, timeout])) ?? (await servers.status(row)).status
   } finally {
     stop()
     over.abort()

@@ -27,3 +27,6 @@ export const messageCharsMax = 500
 
 /** How often a task that waits for its backup looks at it without having heard of its end, in milliseconds. */
 export const lookAtBackupEveryMs = 15_000
+
+/** How long a task waits for a node that is away, in milliseconds: longer than a node takes to be restarted and to link again. */
+export const nodeAwayMaxMs = 60_000

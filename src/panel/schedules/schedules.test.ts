@@ -399,6 +399,25 @@ test('a change of name loses no run that is due; a change of pattern moves the n
   assert.equal(world.asked('power').length, 1)
 })
 
+test('a node that is away when a run begins, and back soon, costs nothing', async () => {
+  await using world = await startWorld()
+  const { ada, params, node, clock } = world
+  const { timetable } = world.schedules
+  const made = await ada.api.createSchedule({ params, body: { ...nightly, tasks: [restart] } })
+  await node.leave()
+  await until('away', async () => (await ada.api.server({ params })).status === 'unknown')
+  clock.setTo(before4 + 1000)
+  await timetable.look()
+  assert.deepEqual(world.asked('power'), [])
+  await node.connect()
+  await timetable.idle()
+  assert.deepEqual(
+    (await world.runs(made.id)).map(({ state }) => state),
+    ['done'],
+  )
+  assert.equal(world.asked('power restart').length, 1)
+})
+
 test('a deleted schedule does nothing more, also in the middle of a run', async () => {
   await using world = await startWorld()
   const { ada, params, clock } = world
