@@ -59,7 +59,6 @@ export const samples: Record<keyof typeof publicOperations, Sample> = {
   },
   deleteDatabase: { params: { serverId: '{server}', database: 'missing' } },
   rotateDatabasePassword: { params: { serverId: '{server}', database: 'missing' } },
-  updateDatabaseLimit: { params: { serverId: 'missing' }, body: { limit: 3 } },
   databasePassword: { params: { serverId: '{server}', database: 'missing' } },
   databaseHosts: {},
   createDatabaseHost: { body: { name: 'made by a test', host: '127.0.0.1', port: 1, username: 'x', password: 'y' } },

@@ -117,6 +117,20 @@ testOnEachDatabase(
     const byName = { serverId, database: 'minecraft_DB' }
     const byId = { serverId, database: databaseId }
     assert.equal((await acme.databasePassword({ params: byName })).password, made.password)
+    await assert.rejects(acme.databasePassword({ params: { serverId, database: 'missing' } }), /not found/)
+    const read = await eventually(async () => {
+      const { entries } = await acme.serverActivity({ params })
+      const found = entries.filter(({ operation }) => operation === 'databasePassword')
+      return found.length === 2 ? found : null
+    }, 'who read the password is written down, and who tried')
+    assert.deepEqual(
+      read.map(({ permission, subject, code }) => [permission, subject, code]),
+      [
+        ['databases.password', 'missing', 'not_found'],
+        ['databases.password', 'minecraft_DB', null],
+      ],
+    )
+    assert.ok(!JSON.stringify(read).includes(made.password))
     const rotated = await acme.rotateDatabasePassword({ params: byName })
     assert.equal(rotated.message, 'Password rotated')
     await refused(made)
@@ -147,9 +161,10 @@ testOnEachDatabase('creations that race for the last places get no more than the
   for (const reason of limited.reasons) assert.match(reason, /Lobby has 5 databases, and may have 5: delete one/)
   assert.equal(world.node.databases.size, 5)
 
-  await acme.updateDatabaseLimit({ params, body: { limit: 0 } })
+  await acme.updateServerLimits({ params, body: { databases: 0 } })
   await assert.rejects(acme.createDatabase({ params, body: { database: 'more' } }), /Lobby may have no databases/)
-  assert.deepEqual(await acme.updateDatabaseLimit({ params, body: { limit: 6 } }), { limit: 6, current: 5 })
+  const { limits } = await acme.updateServerLimits({ params, body: { databases: 6 } })
+  assert.equal(limits.databases, 6)
   await acme.createDatabase({ params, body: { database: 'sixth' } })
 
   await withHost(world, { capacity: 2 })

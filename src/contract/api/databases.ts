@@ -99,20 +99,10 @@ export const databaseOperations = {
     path: '/servers/{serverId}/databases/{database}/password',
     summary: 'The password of the account',
     access: { server: 'databases.password' },
+    recorded: true,
     params: OfDatabase,
     reply: z.strictObject({ password: z.string() }),
     errors: ['conflict'],
-  }),
-  updateDatabaseLimit: operation({
-    ...base,
-    method: 'PUT',
-    path: '/servers/{serverId}/databases/limit',
-    summary: 'How many databases a server may have; those that it has stay',
-    access: 'instance',
-    params: OfServer,
-    body: z.strictObject({ limit: z.int().min(0).max(1000) }),
-    reply: z.strictObject({ limit: z.int(), current: z.int() }),
-    errors: ['not_found'],
   }),
 }
 

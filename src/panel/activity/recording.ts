@@ -21,8 +21,8 @@ interface Asked {
 }
 
 /**
- * The same parts, whose acts are recorded: every operation and upload that is no GET, under its declared name, whether it
- * was done or failed. What reads costs nothing. Acts of nobody known (signing in) are not recorded: anybody could fill the
+ * The same parts, whose acts are recorded: every operation and upload that is no GET, or declared as recorded, under its
+ * declared name, whether it was done or failed. What else reads costs nothing. Acts of nobody known (signing in) are not recorded: anybody could fill the
  * log with them.
  */
 export function recorded(
@@ -33,9 +33,7 @@ export function recorded(
   const names = namesOf(declared)
   const watched = (declaration: Declared, handle: Handle): Handle => {
     const name = names.get(keyOf(declaration))
-    return declaration.method === 'GET' || name === undefined
-      ? handle
-      : watchedHandle(activity, name, declaration, handle)
+    return name === undefined || !isAct(declaration) ? handle : watchedHandle(activity, name, declaration, handle)
   }
   return parts.map(({ operations, sockets, transfers }) => ({
     operations: operations.map(({ operation, handle }) => ({ operation, handle: watched(operation, handle) })),
@@ -53,7 +51,7 @@ export function recordDenials(
   const names = namesOf(declared)
   return denied.on(({ caller, operation, params, permission, serverId, workspaceId, address, userAgent }) => {
     const name = names.get(keyOf(operation))
-    if (operation.method === 'GET' || name === undefined) return
+    if (name === undefined || !isAct(operation)) return
     activity.record({
       who: whoOf(caller),
       operation: name,
@@ -98,6 +96,8 @@ function watchedHandle(activity: Recorder, name: string, declaration: Declared, 
     }
   }
 }
+
+const isAct = ({ method, recorded }: Declared): boolean => method !== 'GET' || recorded === true
 
 /** An operation may reach the gate as a copy with another access, so identity does not tell. */
 const keyOf = ({ method, path }: Pick<Declared, 'method' | 'path'>): string => `${method} ${path}`

@@ -194,11 +194,10 @@ export class Databases implements AsyncDisposable {
   }
 
   /** How many a server may have from now on; what it has stays. */
-  async limit(serverId: string, most: number): Promise<{ limit: number; current: number }> {
-    return this.#options.db.transact(async (trx) => {
+  async limit(serverId: string, most: number): Promise<void> {
+    await this.#options.db.transact(async (trx) => {
       if (!(await homeOf(trx, serverId))) throw notFound(`Server ${serverId}`)
       await setDatabaseLimit(trx, serverId, most)
-      return countDatabases(trx, serverId)
     })
   }
 

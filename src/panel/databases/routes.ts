@@ -48,7 +48,6 @@ export function databaseHandlers(databases: Databases): Handlers<typeof database
       const password = await databases.rotate(server, params.database)
       return { message: 'Password rotated', newPassword: password.reveal() }
     },
-    updateDatabaseLimit: ({ params, body }) => databases.limit(params.serverId, body.limit),
     databasePassword: async ({ server, params }) => ({
       password: (await databases.password(server, params.database)).reveal(),
     }),
