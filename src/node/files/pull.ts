@@ -1,4 +1,4 @@
-import { type LookupAddress, lookup } from 'node:dns'
+import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { lstat } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
@@ -93,15 +93,23 @@ export class Pulls implements AsyncDisposable {
   }
 }
 
+/** Asks for every address of a name, as `lookup` of node:dns does. */
+export type LookupAll = (
+  name: string,
+  options: LookupOptions & { all: true },
+  done: (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void,
+) => void
+
 /** Follows redirects; each address is looked at by the dialler itself, so no name can change between the look and the call. */
 export async function openUrl(
   first: URL,
   isReachable: (address: string) => boolean,
   signal: AbortSignal,
+  lookupAll: LookupAll = lookup,
 ): Promise<IncomingMessage> {
   let url = first
   for (let redirects = 0; redirects <= pullRedirectsMax; redirects += 1) {
-    const response = await dial(url, isReachable, signal)
+    const response = await dial(url, isReachable, signal, lookupAll)
     const { statusCode = 0 } = response
     if (statusCode === 200) return response
     response.destroy()
@@ -114,14 +122,19 @@ export async function openUrl(
   throw conflict(`${first.host} redirects more than ${pullRedirectsMax} times`)
 }
 
-function dial(url: URL, isReachable: (address: string) => boolean, signal: AbortSignal): Promise<IncomingMessage> {
+function dial(
+  url: URL,
+  isReachable: (address: string) => boolean,
+  signal: AbortSignal,
+  lookupAll: LookupAll,
+): Promise<IncomingMessage> {
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw conflict('Only http and https URLs are fetched')
   if (url.username !== '' || url.password !== '') throw conflict('A URL with a password in it is not fetched')
   const host = url.hostname.replace(/^\[|\]$/g, '')
   // An address needs no look-up, so the dialler would not be asked.
   if (isIP(host) && !isReachable(host)) throw notPublic(url.host)
   const checked: LookupFunction = (name, options, done) => {
-    lookup(name, { ...options, all: true }, (error, found) => {
+    lookupAll(name, { ...options, all: true }, (error, found) => {
       if (error) return done(error, '')
       const addresses: LookupAddress[] = found.filter(({ address }) => isReachable(address))
       const [one] = addresses
