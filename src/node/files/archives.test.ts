@@ -207,6 +207,31 @@ test('refuses a bomb that is a thousand times its size, in each wrapping', async
   )
   await refuses(t, 'a.zst', zstdCompressSync(zeros), /far more than its own size/, roomy)
 })
+test('unpacks one level of a bomb in a bomb, and refuses the next', async (t) => {
+  const inner = zstdCompressSync(tar([{ name: 'zeros', content: Buffer.alloc(80 * 1024 * 1024) }]))
+  const roomy = 10 * 1024 * 1024 * 1024
+  const world = await unpack(t, 'outer.zip', await zip([{ name: 'inner.tar.zst', content: inner }]), roomy)
+  await world.outcome
+  assert.deepEqual((await readdir(world.root)).sort(), ['inner.tar.zst', 'outer.zip'])
+  assert.deepEqual(await readFile(join(world.root, 'inner.tar.zst')), inner)
+  await refuses(t, 'inner.tar.zst', inner, /far more than its own size/, roomy)
+})
+test('refuses a zip of a million entries before the first is written', async (t) => {
+  const count = 1_000_000n
+  const zip64 = Buffer.alloc(56)
+  zip64.writeUInt32LE(0x06064b50, 0)
+  zip64.writeBigUInt64LE(44n, 4)
+  zip64.writeBigUInt64LE(count, 24)
+  zip64.writeBigUInt64LE(count, 32)
+  const locator = Buffer.alloc(20)
+  locator.writeUInt32LE(0x07064b50, 0)
+  locator.writeUInt32LE(1, 16)
+  const end = Buffer.alloc(22, 0xff)
+  end.writeUInt32LE(0x06054b50, 0)
+  end.fill(0, 4, 8)
+  end.writeUInt16LE(0, 20)
+  await refuses(t, 'a.zip', Buffer.concat([zip64, locator, end]), /more than 500000 entries/)
+})
 test('refuses what is more than the disk limit leaves', async (t) => {
   await refuses(
     t,

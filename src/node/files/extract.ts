@@ -65,6 +65,8 @@ interface TarEntry {
 
 async function unzip(fd: number, target: Target): Promise<void> {
   const zip = await openZip(fd)
+  // The directory at its end says how many there are: no need to write half a million of them first.
+  if (zip.entryCount > target.entriesMax) throw target.tooMany()
   await new Promise<void>((resolve, reject) => {
     zip.on('error', reject)
     zip.on('end', resolve)
@@ -121,6 +123,14 @@ class Target {
 
   constructor(job: Job) {
     this.#job = job
+  }
+
+  get entriesMax(): number {
+    return this.#job.entriesMax
+  }
+
+  tooMany(): Refused {
+    return new Refused(`The archive has more than ${this.entriesMax} entries`)
   }
 
   async file(name: string, mode: number, content: AsyncIterable<Uint8Array>): Promise<void> {
@@ -185,8 +195,7 @@ class Target {
 
   #count(): void {
     this.#entries += 1
-    if (this.#entries > this.#job.entriesMax)
-      throw new Refused(`The archive has more than ${this.#job.entriesMax} entries`)
+    if (this.#entries > this.entriesMax) throw this.tooMany()
   }
 
   #parts(name: string): string[] {
