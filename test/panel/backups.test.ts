@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { lstat, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { openSocket } from '../../src/client/index.ts'
 import { publicSockets } from '../../src/contract/api/index.ts'
@@ -27,6 +27,25 @@ const testOnSqlite = (name: string, body: Parameters<typeof testOnEachDatabase>[
 
 const refused = (status: number, words: RegExp) => (error: unknown) =>
   error instanceof ApiError && error.status === status && words.test(error.message)
+
+/** A folder with a template `plain` whose program goes on until it is killed. */
+async function waitingTemplate(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'pharos-templates-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  await mkdir(join(folder, 'plain'))
+  const template = {
+    id: 'plain',
+    name: 'Plain',
+    summary: 'A program that waits',
+    protocols: ['tcp'],
+    resources: { memory: 256, disk: 256, cpu: 1 },
+    start: { command: ['sleep', '1000'] },
+    stop: { by: 'command', command: 'stop' },
+  }
+  // YAML contains JSON.
+  await writeFile(join(folder, 'plain/template.yaml'), JSON.stringify(template))
+  return folder
+}
 
 testOnEachDatabase(
   'a backup lives: made, listed, downloaded in parts, opened with tar, locked, deleted',
@@ -109,7 +128,8 @@ testOnEachDatabase(
 testOnEachDatabase(
   'a restore says what it will do, does it, and is refused while the server runs',
   async (config, t) => {
-    const world = await startBackupsWorld(config)
+    const templatesDir = await waitingTemplate(t)
+    const world = await startBackupsWorld(config, { config: { templatesDir } })
     t.after(() => world[Symbol.asyncDispose]())
     const { acme, serverId } = world
     const owner = await lstat(world.data)
@@ -132,6 +152,13 @@ testOnEachDatabase(
       acme.restoreBackup({ params, body: { files: ['level.dat'], deleteOthers: true } }),
       refused(400, /leave out/),
     )
+    await acme.power({ params: { serverId }, body: { action: 'start' } })
+    await eventually(async () => (await world.status()) === 'running', 'it runs')
+    await assert.rejects(acme.restoreBackup({ params }), refused(409, /while it is running: stop it first/))
+    assert.equal(await readFile(join(world.data, 'level.dat'), 'utf8'), 'new')
+    assert.equal(await world.status(), 'running')
+    await acme.power({ params: { serverId }, body: { action: 'kill' } })
+    await eventually(async () => (await world.status()) === 'offline', 'it is stopped')
     await acme.restoreBackup({ params, body: { deleteOthers: true } })
     await eventually(async () => (await world.status()) === 'offline', 'the restore has ended')
     assert.equal(await readFile(join(world.data, 'level.dat'), 'utf8'), 'old')
