@@ -232,6 +232,11 @@ test('refuses a zip of a million entries before the first is written', async (t)
   end.writeUInt16LE(0, 20)
   await refuses(t, 'a.zip', Buffer.concat([zip64, locator, end]), /more than 500000 entries/)
 })
+test('refuses a tar of more than a million entries that make nothing', async (t) => {
+  const folder = tar([{ name: 'd', type: '5' }]).subarray(0, 512)
+  const thousands = gzipSync(Buffer.alloc(1_000 * 512, folder))
+  await refuses(t, 'a.tar.gz', Buffer.concat(Array<Buffer>(1_001).fill(thousands)), /more than 500000 entries/)
+})
 test('refuses what is more than the disk limit leaves', async (t) => {
   await refuses(
     t,

@@ -43,7 +43,11 @@ async function untar(source: Readable, target: Target): Promise<void> {
     header: { name: string; type?: string; mode?: number; linkname?: string }
     body: ReadableStream<Uint8Array>
   }>
+  let headers = 0
   for await (const { header, body } of entries as unknown as AsyncIterable<TarEntry>) {
+    headers += 1
+    // A folder that comes again and again makes nothing, and compresses to nothing. Each entry may have a PAX header before it.
+    if (headers > 2 * target.entriesMax) throw target.tooMany()
     const { name, type = 'file', mode = 0o644, linkname = '' } = header
     if (type === 'file') {
       await target.file(name, mode, body)
