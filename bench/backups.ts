@@ -26,7 +26,7 @@ interface Figures {
   restoreCpu: number[]
 }
 
-const [rounds = '5', megabytes = '200'] = process.argv.slice(2)
+const [rounds = '3', megabytes = '200'] = process.argv.slice(2)
 await compare(Number(rounds), Number(megabytes))
 
 async function compare(rounds: number, megabytes: number): Promise<void> {

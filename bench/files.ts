@@ -1,7 +1,7 @@
 /**
  * What the file manager costs. A folder of 50,000 entries is listed through API, link and node, beside a plain loop of
  * `readdir` and `lstat`; and a file is downloaded and uploaded through panel, link and node, beside nginx that serves and
- * takes the same file without TLS. Everything has a process of its own; interleaved rounds, medians. CPU is that of panel and
+ * takes the same file without TLS and without an fsync. Everything has a process of its own; interleaved rounds, medians. CPU is that of panel and
  * node together, or of nginx. Without the Debian package nginx that row is left out, and it says so.
  *
  *   node bench/files.ts [rounds] [megabytes of the file]
