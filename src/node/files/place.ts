@@ -179,7 +179,9 @@ export function openError(path: string, error: unknown): Error {
       return conflict(`${quoted(path)}: this node may not do that here`)
     case 'ENOSPC':
     case 'EDQUOT':
-      return conflict('The disk of this node is full; free some space and try again')
+      return conflict(
+        `${quoted(path)} could not be written: the disk of this node is full; free some space and try again`,
+      )
     default:
       return error instanceof Error ? error : new Error(String(error))
   }

@@ -46,7 +46,7 @@ test('a template that does not fit on the disk fails with words, and leaves no h
   )
   await world.servers.put(spec)
   const state = await reached(world.servers, spec.id, 'install_failed')
-  assert.match(state.message ?? '', /big\.txt could not be written: the disk of this node is full/)
+  assert.match(state.message ?? '', /"big\.txt" could not be written: the disk of this node is full/)
   assert.deepEqual(await readdir(join(world.dataDir, 'servers', spec.id, 'data')), [])
 })
 
