@@ -174,6 +174,7 @@ export type Handlers<Ops extends Operations, C extends Contexts> = {
 
 /** The live side of a WebSocket as its handler sees it. */
 export interface SocketChannel<Sends, Accepts> {
+  /** A message is written out once, however many connections it is sent on: it is not to be changed afterwards. */
   send(message: Sends): void
   /** Bytes not yet taken by the network: a slow reader is dropped by the handler, not buffered for ever. */
   readonly bufferedBytes: number

@@ -14,13 +14,13 @@ export const closeCodes = { normal: 1000, unsupportedData: 1003, brokenRules: 10
 export class Channel implements SocketChannel<unknown, unknown> {
   readonly #socket: WebSocket
   readonly #accepts: z.ZodType
-  readonly #write: (message: unknown) => string
+  readonly #write: (message: unknown) => Buffer
   readonly #gone = new AbortController()
   #listener: ((message: unknown) => void) | undefined
   #early: unknown[] = []
   #answered = true
 
-  constructor(socket: WebSocket, accepts: z.ZodType, write: (message: unknown) => string) {
+  constructor(socket: WebSocket, accepts: z.ZodType, write: (message: unknown) => Buffer) {
     this.#socket = socket
     this.#accepts = accepts
     this.#write = write
@@ -39,7 +39,7 @@ export class Channel implements SocketChannel<unknown, unknown> {
 
   send(message: unknown): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return
-    this.#socket.send(this.#write(message))
+    this.#socket.send(this.#write(message), { binary: false })
     if (this.#socket.bufferedAmount > socketBufferBytesMax) this.#socket.terminate()
   }
 

@@ -12,6 +12,7 @@ import type { Gate } from './part.ts'
 import { fieldProblems, invalidFields } from './problems.ts'
 import { serialiserSchema } from './serialise.ts'
 import { isUpgrade, type Upgrader } from './upgrade.ts'
+import { WrittenMessages } from './written-messages.ts'
 
 export interface Binding<C extends Contexts> {
   scope: FastifyInstance
@@ -53,6 +54,7 @@ export function bindSocket<C extends Contexts>(
 ): void {
   const receive = receiver(binding, socket)
   const sends = serialiserSchema(socket.sends)
+  const written = new WrittenMessages()
   binding.scope.route({
     method: 'GET',
     url: pathPattern(socket.path),
@@ -65,7 +67,8 @@ export function bindSocket<C extends Contexts>(
           details: [{ where: 'headers.upgrade', problem: 'is missing', expected: 'websocket' }],
         })
       // Compiled once per schema: the framework keeps the result.
-      const write = reply.compileSerializationSchema(sends) as (message: unknown) => string
+      const serialise = reply.compileSerializationSchema(sends) as (message: unknown) => string
+      const write = (message: unknown): Buffer => written.of(message, serialise)
       const headers = reply.getHeaders() as Record<string, string>
       reply.hijack()
       binding.upgrader.accept(request.raw, headers, (connection) => {

@@ -140,6 +140,29 @@ describe('an open connection', () => {
     channel.send({ text: 'into the void' })
     channel.close('again')
   })
+  test('a message that goes out on several is written out once', async () => {
+    let reads = 0
+    const message = {
+      get text() {
+        reads += 1
+        return 'to all'
+      },
+    }
+    const heard: unknown[] = []
+    for (let reader = 0; reader < 3; reader++) {
+      const opened = Promise.withResolvers<SocketChannel<unknown, unknown>>()
+      world.onChannel = opened.resolve
+      const socket = dial(path)
+      const channel = await opened.promise
+      world.onChannel = undefined
+      const arrived = once(socket, 'message')
+      channel.send(message)
+      heard.push(JSON.parse(String((await arrived)[0])))
+      socket.terminate()
+    }
+    assert.deepEqual(heard, [{ text: 'to all' }, { text: 'to all' }, { text: 'to all' }])
+    assert.equal(reads, 1)
+  })
   test('a reader that does not read shows in bufferedBytes and is cut off before memory is', async () => {
     const opened = Promise.withResolvers<SocketChannel<{ text: string }, unknown>>()
     world.onChannel = opened.resolve

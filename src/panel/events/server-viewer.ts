@@ -1,6 +1,5 @@
 import { AppError } from '../../contract/errors.ts'
 import type { ConsoleLine } from '../../contract/node.ts'
-import { isoTime } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { Queue } from '../../lib/queue.ts'
 import type { Access, Caller, ServerAccess } from '../access/index.ts'
@@ -8,6 +7,7 @@ import { type Activity, whoOf } from '../activity/index.ts'
 import type { ConsoleFeeds, Consoles } from '../console/index.ts'
 import type { Change } from '../db/index.ts'
 import type { ServerNews, Servers } from '../servers/index.ts'
+import type { ConsoleEvents } from './console-events.ts'
 import { viewerCommandsMax } from './limits.ts'
 import { type CommandChannel, type Event, reasons, Viewer } from './viewer.ts'
 
@@ -20,6 +20,7 @@ export interface ServerViewerOptions {
   servers: Servers
   consoles: Consoles
   feeds: ConsoleFeeds
+  consoleEvents: ConsoleEvents
   activity: Pick<Activity, 'record'>
   /** Where the caller is. */
   from: { address: string; userAgent: string | undefined }
@@ -98,16 +99,13 @@ export class ServerViewer extends Viewer {
 
   /** Lines that were seen before the right to them came and went and came back are not shown twice. */
   #showLines(lines: readonly ConsoleLine[]): void {
-    const fresh = lines.filter((line) => line.seq > this.#lastSeq)
-    const last = fresh.at(-1)
-    if (!last) return
+    const before = this.#lastSeq
+    const [first] = lines
+    const last = lines.at(-1)
+    if (!first || !last || last.seq <= before) return
     this.#lastSeq = last.seq
-    const event: Event = {
-      type: 'console',
-      serverId: this.#publicId,
-      lines: fresh.map(({ seq, at, text }) => ({ seq, at: at === null ? null : isoTime(at), text })),
-    }
-    const chars = fresh.reduce((sum, { text }) => sum + text.length + lineFrameChars, 0)
+    const fresh = first.seq > before ? lines : lines.filter((line) => line.seq > before)
+    const { event, chars } = this.#options.consoleEvents.of(this.#publicId, fresh)
     this.#queueFor((server) => (server.permissions.has('console.read') ? event : null), chars)
   }
 
@@ -187,9 +185,6 @@ export class ServerViewer extends Viewer {
     return `servers/${this.#id}`
   }
 }
-
-/** What a line costs beyond its text: its number, its time, and the JSON around them. */
-const lineFrameChars = 64
 
 export function eventOf(news: ServerNews): Event {
   const serverId = `servers/${news.serverId}`

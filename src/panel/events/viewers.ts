@@ -4,6 +4,7 @@ import type { Activity } from '../activity/index.ts'
 import type { ConsoleFeeds, Consoles } from '../console/index.ts'
 import type { Change, Changes, Database } from '../db/index.ts'
 import type { Servers } from '../servers/index.ts'
+import { ConsoleEvents } from './console-events.ts'
 import { recheckEveryMs, viewersPerUserMax } from './limits.ts'
 import { OverviewViewer, type OverviewViewerOptions } from './overview-viewer.ts'
 import { ServerViewer, type ServerViewerOptions } from './server-viewer.ts'
@@ -23,6 +24,7 @@ export interface ViewersWorld {
 /** Every live connection of this panel: each hears what happens, and feels within a second what takes its right away. */
 export class Viewers implements AsyncDisposable {
   readonly #world: ViewersWorld
+  readonly #consoleEvents = new ConsoleEvents()
   readonly #viewers = new Set<ServerViewer | OverviewViewer>()
   readonly #stops: (() => void)[]
 
@@ -48,7 +50,8 @@ export class Viewers implements AsyncDisposable {
   }
 
   addServer(options: Pick<ServerViewerOptions, 'caller' | 'channel' | 'server' | 'backlog' | 'from'>): void {
-    if (this.#admit(options)) this.#keep(new ServerViewer({ ...this.#world, ...options }))
+    if (this.#admit(options))
+      this.#keep(new ServerViewer({ ...this.#world, consoleEvents: this.#consoleEvents, ...options }))
   }
 
   addOverview(options: Pick<OverviewViewerOptions, 'caller' | 'channel'>): void {
