@@ -35,10 +35,17 @@ import { acceptLinks, type Greeted, LinkError, listenShared, loadIdentity } from
 import { createAccess, openTickets, type PanelContexts } from './access/index.ts'
 import { accountRoutes, createAccounts, type SetupInput, touchSessions } from './accounts/index.ts'
 import { Activity, activityHandlers, recordDenials, recorded } from './activity/index.ts'
-import { Backups, backupHandlers, backupTransferHandlers, Downloads, Places } from './backups/index.ts'
+import { Backups, backupHandlers, backupTransferHandlers, Downloads, Places, setBackupLimit } from './backups/index.ts'
 import type { PanelConfig, PanelSecrets } from './config.ts'
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from './console/index.ts'
-import { countDatabases, DatabaseHosts, Databases, databaseHandlers, databaseHostHandlers } from './databases/index.ts'
+import {
+  countDatabases,
+  DatabaseHosts,
+  Databases,
+  databaseHandlers,
+  databaseHostHandlers,
+  setDatabaseLimit,
+} from './databases/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from './db/index.ts'
 import { documentRoutes } from './document/index.ts'
 import { createEdges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
@@ -48,7 +55,7 @@ import { createPost } from './mail/index.ts'
 import { Allocations, networkHandlers } from './network/index.ts'
 import { Nodes, nodeHandlers } from './nodes/index.ts'
 import { pages } from './pages/index.ts'
-import { Schedules, scheduleHandlers } from './schedules/index.ts'
+import { countSchedules, Schedules, scheduleHandlers, setScheduleLimit } from './schedules/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from './servers/index.ts'
 import { type CountedThings, resourceHandlers, settingsHandlers } from './settings/index.ts'
 import { startupHandlers } from './startup/index.ts'
@@ -172,13 +179,16 @@ export async function startPanel(
     allocations,
     backups: {
       count: (server) => backups.settings(server),
-      setLimit: (server, most) => backups.setLimit(server, most),
+      setLimit: (trx, { id }, most) => setBackupLimit(trx, id, most),
     },
     databases: {
       count: ({ id }) => countDatabases(database.kysely, id),
-      setLimit: ({ id }, most) => databases.limit(id, most),
+      setLimit: (trx, { id }, most) => setDatabaseLimit(trx, id, most),
     },
-    schedules: { count: ({ id }) => schedules.count(id) },
+    schedules: {
+      count: ({ id }) => countSchedules(database.kysely, id),
+      setLimit: (trx, { id }, most) => setScheduleLimit(trx, id, most),
+    },
   }
   const downloads = new Downloads({ backups, nodes, places, access, tickets, changes, publicUrl })
   const feeds = closer.use(new ConsoleFeeds({ nodes, clock, log }))

@@ -68,6 +68,7 @@ describe('the limits of a server', () => {
         allocations: 7,
         backups: 0,
         databases: 0,
+        schedules: 0,
       },
     )
     assert.deepEqual(await admin.api.serverLimits({ params }), limits)

@@ -11,6 +11,7 @@ const counts = {
   allocations: z.int().min(1).max(100).meta({ description: 'Ports' }),
   backups: z.int().min(0).max(1000),
   databases: z.int().min(0).max(1000),
+  schedules: z.int().min(0).max(100),
 } as const
 
 export const InstanceServer = z

@@ -27,7 +27,6 @@ import {
   markOrphans,
   markRunning,
   removeBackup,
-  setLimit,
   setLocked,
   setRotate,
   settingsOf,
@@ -110,11 +109,6 @@ export class Backups implements AsyncDisposable {
 
   async setRotate({ id }: ServerFacts, rotate: boolean): Promise<void> {
     await setRotate(this.#options.db.kysely, id, rotate)
-  }
-
-  /** Gives the server another limit; backups beyond it stay. */
-  async setLimit({ id }: ServerFacts, limit: number): Promise<void> {
-    await setLimit(this.#options.db.kysely, id, limit)
   }
 
   /** Begins a backup and resolves to its id. Throws `conflict` at the limit, and where the node cannot begin. */

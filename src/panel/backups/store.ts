@@ -145,7 +145,8 @@ export async function setRotate(db: Store, serverId: string, rotate: boolean): P
     .execute()
 }
 
-export async function setLimit(db: Store, serverId: string, limit: number): Promise<void> {
+/** Gives a server another limit; backups beyond it stay. */
+export async function setBackupLimit(db: Store, serverId: string, limit: number): Promise<void> {
   await db
     .insertInto('backup_settings')
     .values({ server_id: serverId, rotate: 0, backups_limit: limit })

@@ -24,7 +24,6 @@ import {
   releaseDatabases,
   removeDatabase,
   removeDatabasesOfNode,
-  setDatabaseLimit,
   someSealed,
   unfinishedDatabases,
 } from './store.ts'
@@ -191,14 +190,6 @@ export class Databases implements AsyncDisposable {
     const row = await this.#need(serverId, named)
     if (row.state !== 'ready') throw busy(row.name)
     return this.#options.sealer.open(row.password, purposeOf(row.id))
-  }
-
-  /** How many a server may have from now on; what it has stays. */
-  async limit(serverId: string, most: number): Promise<void> {
-    await this.#options.db.transact(async (trx) => {
-      if (!(await homeOf(trx, serverId))) throw notFound(`Server ${serverId}`)
-      await setDatabaseLimit(trx, serverId, most)
-    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -31,6 +31,7 @@ export async function countDatabases(db: Store, serverId: string): Promise<{ lim
   return { limit: limited?.most ?? databasesPerServer, current: count }
 }
 
+/** How many a server may have from now on; what it has stays. */
 export async function setDatabaseLimit(db: Store, serverId: string, most: number): Promise<void> {
   await db
     .insertInto('database_limits')

@@ -46,6 +46,7 @@ export interface Tables {
   server_stats: ServerStatsRow
   // schedules
   schedules: ScheduleRow
+  schedule_limits: { server_id: string; most: number }
   schedule_runs: ScheduleRunRow
 }
 

@@ -1,5 +1,5 @@
-/** Schedules of one server: restarts, backups and announcements fit several times over. */
-export const schedulesPerServerMax = 10
+/** Schedules that a server may have unless it is given another limit: restarts, backups and announcements fit several times over. */
+export const schedulesPerServer = 10
 
 /** Runs of one schedule whose results are kept: about two months of a nightly one. */
 export const runsKeptMax = 50

@@ -7,7 +7,7 @@ import type { ServerPermission } from '../../contract/permissions.ts'
 import { silentLog } from '../../lib/log.ts'
 import type { DatabaseConfig } from '../db/index.ts'
 import { Schedules } from './index.ts'
-import { aliveMaxMs, lateMaxMs, runsKeptMax, schedulesPerServerMax } from './limits.ts'
+import { aliveMaxMs, lateMaxMs, runsKeptMax, schedulesPerServer } from './limits.ts'
 
 const minuteMs = 60_000
 /** One second before four in the morning in Berlin, in winter. */
@@ -276,12 +276,12 @@ testOnEachDatabase('many who race for the last schedule: one wins (CVE-2025-6919
   await using world = await startWorld(config)
   const { ada, params } = world
   const create = () => ada.api.createSchedule({ params, body: { ...nightly, tasks: [restart] } })
-  for (let n = 1; n < schedulesPerServerMax; n++) await create()
+  for (let n = 1; n < schedulesPerServer; n++) await create()
   const racing = await Promise.allSettled(Array.from({ length: 8 }, create))
   assert.equal(racing.filter(({ status }) => status === 'fulfilled').length, 1)
   for (const result of racing)
     if (result.status === 'rejected') assert.match(result.reason.message, /10 schedules, the most/)
-  assert.equal((await ada.api.schedules({ params })).length, schedulesPerServerMax)
+  assert.equal((await ada.api.schedules({ params })).length, schedulesPerServer)
 })
 
 test('skips a run whose server is not running where it asks for that, and says so', async () => {

@@ -5,7 +5,7 @@ import { newId } from '../../lib/ids.ts'
 import type { Caller, ServerAccess } from '../access/index.ts'
 import type { ScheduleRow } from '../db/index.ts'
 import { runsAfter, type Timing, timingProblem } from './cron.ts'
-import { runsKeptMax, schedulesPerServerMax } from './limits.ts'
+import { runsKeptMax } from './limits.ts'
 import { permissionOf } from './progress.ts'
 import {
   countSchedules,
@@ -44,11 +44,6 @@ export class Schedules implements AsyncDisposable {
     return this.#view(await this.#find(row.id, id))
   }
 
-  /** How many the server may have, and has. */
-  async count(serverId: string): Promise<{ limit: number; current: number }> {
-    return { limit: schedulesPerServerMax, current: await countSchedules(this.#world.db.kysely, serverId) }
-  }
-
   async create(caller: Caller, server: ServerAccess, input: Input): Promise<z.input<typeof Schedule>> {
     const { db, clock } = this.#world
     const now = clock.now()
@@ -71,10 +66,7 @@ export class Schedules implements AsyncDisposable {
     }
     await db.transact(async (trx) => {
       if (!(await serverStands(trx, row.server_id))) throw notFound(`Server ${row.server_id}`)
-      if ((await countSchedules(trx, row.server_id)) >= schedulesPerServerMax)
-        throw conflict(
-          `${server.row.name} has ${schedulesPerServerMax} schedules, the most a server can have. Delete one that is not needed.`,
-        )
+      mustHaveRoom(server.row.name, await countSchedules(trx, row.server_id))
       await insertSchedule(trx, row)
     })
     return this.one(server, row.id)
@@ -137,6 +129,14 @@ export class Schedules implements AsyncDisposable {
     if (!row) throw notFound(`Schedule ${id}`)
     return row
   }
+}
+
+function mustHaveRoom(server: string, { limit, current }: { limit: number; current: number }): void {
+  if (current < limit) return
+  if (limit === 0) throw conflict(`${server} may have no schedules: ask the people who run this installation.`)
+  throw conflict(
+    `${server} has ${current === 1 ? 'a schedule' : `${current} schedules`}, and may have ${limit}: delete one that is not needed.`,
+  )
 }
 
 function mustHoldFor({ permissions }: ServerAccess, tasks: Input['tasks']): void {

@@ -1,5 +1,6 @@
 import type { Updateable } from 'kysely'
 import type { ScheduleRow, ScheduleRunRow, Store } from '../db/index.ts'
+import { schedulesPerServer } from './limits.ts'
 
 /** With the address of its editor; null where that account is gone. */
 export type Schedule = ScheduleRow & { editor_email: string | null }
@@ -17,13 +18,28 @@ export async function scheduleOf(db: Store, serverId: string, id: string): Promi
   return schedules(db).where('schedules.server_id', '=', serverId).where('schedules.id', '=', id).executeTakeFirst()
 }
 
-export async function countSchedules(db: Store, serverId: string): Promise<number> {
+/** How many schedules a server may have, and has. */
+export async function countSchedules(db: Store, serverId: string): Promise<{ limit: number; current: number }> {
   const { count } = await db
     .selectFrom('schedules')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('server_id', '=', serverId)
     .executeTakeFirstOrThrow()
-  return Number(count)
+  const limited = await db
+    .selectFrom('schedule_limits')
+    .select('most')
+    .where('server_id', '=', serverId)
+    .executeTakeFirst()
+  return { limit: limited?.most ?? schedulesPerServer, current: Number(count) }
+}
+
+/** How many a server may have from now on; what it has stays. */
+export async function setScheduleLimit(db: Store, serverId: string, most: number): Promise<void> {
+  await db
+    .insertInto('schedule_limits')
+    .values({ server_id: serverId, most })
+    .onConflict((conflict) => conflict.column('server_id').doUpdateSet({ most }))
+    .execute()
 }
 
 /** False where the server is gone or being deleted. */

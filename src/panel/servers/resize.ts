@@ -9,16 +9,21 @@ import type { ServersWorld } from './world.ts'
 /** What of a server an administrator sizes. */
 export type Size = Pick<ServerChange, 'memory' | 'disk' | 'cpu' | 'allocation_limit'>
 
-/** Gives a server other limits. Throws `conflict` where its node has not that much memory left to promise. */
+/**
+ * Gives a server other limits: all of them, and what `along` writes in the same transaction, or none. Throws `conflict` where
+ * its node has not that much memory left to promise.
+ */
 export function resizeServer(
   world: ServersWorld,
   pusher: Pusher,
   serverId: string,
   size: { [K in keyof Size]?: Size[K] | undefined },
+  along: (trx: Store, row: ServerRow) => Promise<void>,
 ): Promise<Changed<ServerRow>> {
   const given: Size = Object.fromEntries(Object.entries(size).filter(([, value]) => value !== undefined))
   return changeServer(world, pusher, serverId, async (trx, row) => {
     if (given.memory !== undefined && given.memory > row.memory) await mustFit(world, trx, row, given.memory)
+    await along(trx, row)
     return { set: given, result: { ...row, ...given } }
   })
 }

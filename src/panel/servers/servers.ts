@@ -101,8 +101,12 @@ export class Servers implements AsyncDisposable {
   }
 
   /** Gives it other limits. Throws `conflict` where its node has not that much memory left. */
-  resize(serverId: string, size: Parameters<typeof resizeServer>[3]): Promise<Changed<ServerRow>> {
-    return resizeServer(this.#world, this.#pusher, serverId, size)
+  resize(
+    serverId: string,
+    size: Parameters<typeof resizeServer>[3],
+    along: Parameters<typeof resizeServer>[4],
+  ): Promise<Changed<ServerRow>> {
+    return resizeServer(this.#world, this.#pusher, serverId, size, along)
   }
 
   /** A suspended server is stopped and stays so. Felt at once everywhere; a node that is away stops it when it comes back. */

@@ -1,4 +1,4 @@
-import type { ServerRow } from '../db/index.ts'
+import type { ServerRow, Store } from '../db/index.ts'
 
 export interface Counted {
   limit: number
@@ -10,9 +10,9 @@ export interface Counting {
   count(server: ServerRow): Promise<Counted>
 }
 
-/** Where each server can be given another limit. */
+/** Where each server can be given another limit, as part of the transaction `trx`. What it has beyond that stays. */
 export interface Limiting extends Counting {
-  setLimit(server: ServerRow, most: number): Promise<unknown>
+  setLimit(trx: Store, server: ServerRow, most: number): Promise<unknown>
 }
 
 /** Everything that is counted per server. */
@@ -20,5 +20,5 @@ export interface CountedThings {
   readonly allocations: Counting
   readonly backups: Limiting
   readonly databases: Limiting
-  readonly schedules: Counting
+  readonly schedules: Limiting
 }

@@ -19,8 +19,17 @@ export function settingsHandlers({
   const limitsOf = async (serverId: string): Promise<z.input<typeof ServerLimits>> => {
     const detail = await servers.detail(serverId)
     if (!detail) throw notFound(`Server ${serverId}`)
-    const [backups, databases] = await Promise.all([counted.backups.count(detail), counted.databases.count(detail)])
-    return { ...instanceView(servers, detail), backups: backups.limit, databases: databases.limit }
+    const [backups, databases, schedules] = await Promise.all([
+      counted.backups.count(detail),
+      counted.databases.count(detail),
+      counted.schedules.count(detail),
+    ])
+    return {
+      ...instanceView(servers, detail),
+      backups: backups.limit,
+      databases: databases.limit,
+      schedules: schedules.limit,
+    }
   }
   return {
     async instanceServers({ query, request }) {
@@ -30,13 +39,13 @@ export function settingsHandlers({
     },
     serverLimits: ({ params }) => limitsOf(params.serverId),
     async updateServerLimits({ params, body }) {
-      const { allocations, backups, databases, ...resources } = body
-      const { result, reached } = await servers.resize(params.serverId, {
-        ...resources,
-        ...(allocations === undefined ? {} : { allocation_limit: allocations }),
+      const { allocations, backups, databases, schedules, ...resources } = body
+      const size = { ...resources, ...(allocations === undefined ? {} : { allocation_limit: allocations }) }
+      const { result, reached } = await servers.resize(params.serverId, size, async (trx, row) => {
+        if (backups !== undefined) await counted.backups.setLimit(trx, row, backups)
+        if (databases !== undefined) await counted.databases.setLimit(trx, row, databases)
+        if (schedules !== undefined) await counted.schedules.setLimit(trx, row, schedules)
       })
-      if (backups !== undefined) await counted.backups.setLimit(result, backups)
-      if (databases !== undefined) await counted.databases.setLimit(result, databases)
       const limits = await limitsOf(params.serverId)
       const capabilities = world.nodes.online(result.node_id)?.facts?.capabilities ?? null
       return {
