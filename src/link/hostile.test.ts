@@ -18,6 +18,7 @@ import { Arrivals, openPair, type TestEnd, testEvents } from './testing/pairs.ts
 import { untilEnd } from './testing/sockets.ts'
 import {
   dataBytesMax,
+  datagramBytesMax,
   encodeFrame,
   encodeJson,
   encodeReason,
@@ -42,7 +43,7 @@ const header = (type: number, length: number, stream: number): Buffer => {
 describe('an end that is sent nonsense ends the link as a protocol violation', () => {
   const cases: Record<string, Buffer[]> = {
     'an unknown frame type': [header(0, 0, 0)],
-    'another unknown frame type': [header(14, 0, 0)],
+    'another unknown frame type': [header(200, 0, 0)],
     'a second hello': [encodeJson(frameType.hello, 0, 'hi', 100)],
     'a welcome': [encodeJson(frameType.welcome, 0, 'hi', 100)],
     'data on a stream that was never opened': [data(1, 10)],
@@ -75,6 +76,9 @@ describe('an end that is sent nonsense ends the link as a protocol violation', (
     'a ping on a stream': [open(1), encodeFrame(frameType.ping, 1, Buffer.alloc(8))],
     'a drain with a payload': [encodeFrame(frameType.drain, 0, Buffer.alloc(1))],
     'a reset without a code': [open(1), encodeFrame(frameType.reset, 1)],
+    'a datagram on stream 0': [encodeFrame(frameType.datagram, 0, Buffer.alloc(1))],
+    'a datagram for a stream that was never opened': [encodeFrame(frameType.datagram, 9, Buffer.alloc(1))],
+    'a datagram over its limit, already at its header': [open(1), header(frameType.datagram, datagramBytesMax + 1, 1)],
     'a close with a novel for a reason': [header(frameType.close, 2000, 0)],
   }
   for (const [name, frames] of Object.entries(cases)) {
@@ -117,7 +121,11 @@ describe('an end that is sent random bytes', () => {
 
   it('never throws when the bytes look like frames', async () => {
     const frame = fc
-      .tuple(fc.integer({ min: 3, max: 14 }), fc.integer({ min: 0, max: 8 }), fc.uint8Array({ maxLength: 12 }))
+      .tuple(
+        fc.integer({ min: 3, max: frameType.datagram + 1 }),
+        fc.integer({ min: 0, max: 8 }),
+        fc.uint8Array({ maxLength: 12 }),
+      )
       .map(([type, stream, payload]) => Buffer.concat([header(type, payload.length, stream), payload]))
     await fc.assert(
       fc.asyncProperty(fc.array(frame, { maxLength: 20 }), async (frames) => {
@@ -167,6 +175,7 @@ describe('a handshake', () => {
     'one wrong byte of the preface': Buffer.from('PHAROS/2'),
     'a stranger that says a little and waits': Buffer.from('SSH'),
     'a frame other than the hello': Buffer.concat([preface, encodeFrame(frameType.ping, 0, Buffer.alloc(8))]),
+    'a datagram': Buffer.concat([preface, encodeFrame(frameType.datagram, 1, Buffer.alloc(8))]),
     'a hello over its limit': Buffer.concat([preface, header(frameType.hello, 64 * 1024 + 1, 0)]),
     'an empty hello': Buffer.concat([preface, header(frameType.hello, 0, 0)]),
     'a hello that is not JSON': Buffer.concat([preface, encodeFrame(frameType.hello, 0, Buffer.from('hi'))]),

@@ -25,7 +25,10 @@ export interface LaneSink extends FrameSink {
 export interface DataSource {
   /** True when `fill` would write something now. */
   readonly sendable: boolean
-  /** Writes one data frame into `target` between `at` and `end`; answers where it ended. */
+  /**
+   * Writes one turn's frames into `target` from `at` on; answers where they ended. At `end` it should be done, and must
+   * be at the end of `target`: only a frame that cannot be cut goes beyond `end`.
+   */
   fill(target: Buffer, at: number, end: number): number
   /** Links the sources that wait for their turn; the lane's own. */
   nextReady: DataSource | null
@@ -234,8 +237,10 @@ export class Lane {
       if (this.#firstReady === null) this.#lastReady = null
       source.isReady = false
       if (!source.sendable) continue
+      const began = at
       at = source.fill(staging, at, end)
       if (source.sendable && !source.isReady) this.#append(source)
+      if (at === began && source.isReady) break // what it has is larger than the room that is left: the next write has it
     }
     return at
   }

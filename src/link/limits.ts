@@ -15,6 +15,9 @@ export interface LinkLimits {
   unreadBytesMax: number
   /** Control frames and messages waiting to be written. */
   queuedBytesMax: number
+  /** Datagrams of one link, and of one stream of it, that wait to be written: what comes beyond is dropped. */
+  datagramQueueBytesMax: number
+  datagramQueueBytesPerStreamMax: number
   /** A peer that says nothing for this long is dead; each side pings four times in it. */
   deadPeerMs: number
   /** A write that makes no progress for this long ends the link: the peer lives but does not read. */
@@ -44,6 +47,8 @@ export const linkLimits: LinkLimits = {
   windowGrowthBytesMax: 64 * MiB,
   unreadBytesMax: 128 * MiB,
   queuedBytesMax: 16 * MiB,
+  datagramQueueBytesMax: 1 * MiB,
+  datagramQueueBytesPerStreamMax: 256 * KiB,
   deadPeerMs: 15_000,
   stalledWriteMs: 30_000,
   helloMs: 10_000,

@@ -33,9 +33,20 @@ export interface Link {
 
 /**
  * A byte stream over a link: a Node Duplex with `allowHalfOpen`. `destroy(error)` resets it; the other end then fails with a
- * `LinkError` that carries the code.
+ * `LinkError` that carries the code. Beside its bytes it carries datagrams, which ask nothing of the byte stream but that it is open.
  */
-export type LinkStream = Duplex
+export type LinkStream = Duplex & Datagrams
+
+/**
+ * Messages of a stream that may be lost, reordered or, rarely, doubled, as over UDP: nothing waits for them, and nothing queues up for
+ * long behind them. They are carried while the stream is open in the link; what comes after that goes nowhere.
+ */
+export interface Datagrams {
+  /** Sends or drops it, never throws: 0 to `datagramBytesMax` bytes, longer ones are dropped. The memory may be reused at once. */
+  sendDatagram(payload: Uint8Array): void
+  /** Hears each datagram that arrives; what arrives while it is null is dropped. The buffer is the hearer's to keep. */
+  onDatagram: ((payload: Buffer) => void) | null
+}
 
 export interface LinkEnd {
   code: LinkErrorCode

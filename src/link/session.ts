@@ -1,11 +1,13 @@
 import { newShortId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import { DatagramQueue } from './datagrams/queue.ts'
 import type { Lane, LaneSink } from './lane.ts'
 import type { LinkLimits } from './limits.ts'
 import { type Link, type LinkEnd, LinkError, type LinkErrorCode, type LinkEvents, type LinkStream } from './link.ts'
 import { SessionStream, type StreamHost } from './stream.ts'
 import {
   dataBytesMax,
+  datagramBytesMax,
   decodeJson,
   decodeReason,
   encodeFrame,
@@ -43,6 +45,7 @@ export class Session implements Link, LaneSink, StreamHost {
   readonly #streams = new Map<number, SessionStream>()
   readonly #numbers: { nextLocal: number; lastRemote: number }
   readonly #remoteIsOdd: boolean
+  readonly #datagrams: DatagramQueue
   #arrived: SessionStream[] = []
   #localCount = 0
   #remoteCount = 0
@@ -64,6 +67,7 @@ export class Session implements Link, LaneSink, StreamHost {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
+    this.#datagrams = new DatagramQueue(options.lane, options.limits)
     options.lane.sink = this
     options.lane.watch()
   }
@@ -163,6 +167,9 @@ export class Session implements Link, LaneSink, StreamHost {
         this.#finish(end)
         return
       }
+      case frameType.datagram:
+        this.#receiveDatagram(stream, payload)
+        return
       case frameType.hello:
       case frameType.welcome:
       case frameType.refuse:
@@ -202,6 +209,10 @@ export class Session implements Link, LaneSink, StreamHost {
     if (this.#streams.has(stream.number)) this.#lane.control(encodeWindow(stream.number, bytes))
   }
 
+  sendDatagram(stream: SessionStream, payload: Uint8Array): void {
+    if (this.#streams.has(stream.number)) this.#datagrams.add(stream.number, payload)
+  }
+
   mayGrow(bytes: number): boolean {
     if (this.#grownBytes + bytes > this.#limits.windowGrowthBytesMax) return false
     this.#grownBytes += bytes
@@ -227,6 +238,7 @@ export class Session implements Link, LaneSink, StreamHost {
     else this.#localCount -= 1
     this.#unreadCost -= stream.unreadCost
     this.#grownBytes -= stream.grownBytes
+    this.#datagrams.forget(stream.number)
     if (reset) this.#lane.control(encodeReason(frameType.reset, stream.number, reset.code, reset.message))
   }
 
@@ -279,6 +291,14 @@ export class Session implements Link, LaneSink, StreamHost {
     }
   }
 
+  #receiveDatagram(stream: SessionStream | undefined, payload: Buffer): void {
+    try {
+      stream?.receiveDatagram(payload)
+    } catch (error) {
+      this.#log.error({ err: error, link: this.id }, 'a datagram could not be handled')
+    }
+  }
+
   #finish(end: LinkEnd): void {
     this.#end = end
     const error = new LinkError(end.code, `the link has ended: ${end.reason}`)
@@ -310,4 +330,5 @@ const shapes: Record<FrameType, { of: 'stream' | 'link' | 'handshake'; least: nu
   [frameType.message]: { of: 'link', least: 1, most: 0 },
   [frameType.drain]: { of: 'link', least: 0, most: 0 },
   [frameType.close]: { of: 'link', least: 1, most: 1 + reasonBytesMax },
+  [frameType.datagram]: { of: 'stream', least: 0, most: datagramBytesMax },
 }

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { Duplex } from 'node:stream'
 import type { DataSource } from './lane.ts'
-import { LinkError } from './link.ts'
+import { LinkError, type LinkStream } from './link.ts'
 import { frameType, headerBytes, initialWindowBytes, Violation, windowCeilingBytes, writeHeader } from './wire.ts'
 
 /** What a stream needs of the link it runs on. */
@@ -14,6 +14,7 @@ export interface StreamHost {
   ready(stream: SessionStream): void
   sendEnd(stream: SessionStream): void
   sendWindow(stream: SessionStream, bytes: number): void
+  sendDatagram(stream: SessionStream, payload: Uint8Array): void
   /** Asks whether a window may grow by `bytes`; what is granted is given back with `gone`. */
   mayGrow(bytes: number): boolean
   /** What the stream holds unread has changed, counted in bytes of memory. */
@@ -29,10 +30,11 @@ export interface StreamHost {
  * as the peer's window allows; that is how back-pressure reaches the source. Receiving: every piece is pushed at once, since
  * the window bounds them; what has been read is granted again.
  */
-export class SessionStream extends Duplex implements DataSource {
+export class SessionStream extends Duplex implements DataSource, LinkStream {
   readonly number: number
   readonly remoteAddress: string
   readonly connecting = false
+  onDatagram: LinkStream['onDatagram'] = null
   nextReady: DataSource | null = null
   isReady = false
   /** What unread data costs in memory. */
@@ -115,6 +117,12 @@ export class SessionStream extends Duplex implements DataSource {
     this.destroy(error)
   }
 
+  receiveDatagram(payload: Buffer): void {
+    if (this.destroyed) return
+    this.#active()
+    this.onDatagram?.(payload)
+  }
+
   // From the lane.
 
   get sendable(): boolean {
@@ -146,6 +154,14 @@ export class SessionStream extends Duplex implements DataSource {
       this.#chunks.splice(0, used)
     }
     return to
+  }
+
+  // LinkStream.
+
+  sendDatagram(payload: Uint8Array): void {
+    if (this.destroyed) return
+    this.#active()
+    this.#host.sendDatagram(this, payload)
   }
 
   // Duplex.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {
   dataBytesMax,
+  datagramBytesMax,
   decodeReason,
   encodeFrame,
   encodeJson,
@@ -34,6 +35,7 @@ describe('the bytes of a link', () => {
       message: 11,
       drain: 12,
       close: 13,
+      datagram: 14,
     })
     assert.deepEqual(wireCode, {
       closed: 0,
@@ -45,7 +47,10 @@ describe('the bytes of a link', () => {
       unreachable: 6,
       superseded: 7,
     })
-    assert.deepEqual([initialWindowBytes, dataBytesMax, reasonBytesMax], [262_144, 65_536, 1024])
+    assert.deepEqual(
+      [initialWindowBytes, dataBytesMax, datagramBytesMax, reasonBytesMax],
+      [262_144, 65_536, 65_507, 1024],
+    )
     assert.equal(encodeFrame(frameType.end, 0x01020304).toString('hex'), '0700000001020304')
     assert.equal(encodeWindow(7, 0x10000).toString('hex'), '060000040000000700010000')
     assert.equal(

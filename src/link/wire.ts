@@ -25,6 +25,7 @@ export const frameType = {
   message: 11,
   drain: 12,
   close: 13,
+  datagram: 14,
 } as const
 
 export type FrameType = (typeof frameType)[keyof typeof frameType]
@@ -34,6 +35,9 @@ export const initialWindowBytes = 256 * 1024
 
 /** The longest payload of one data frame that is accepted. */
 export const dataBytesMax = 64 * 1024
+
+/** The longest datagram: what one packet of UDP over IPv4 carries. It may be empty, too, as there. */
+export const datagramBytesMax = 65_507
 
 /** A window may never exceed this, so that its counter fits in 31 bits. */
 export const windowCeilingBytes = 2 ** 31 - 1
