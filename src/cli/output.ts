@@ -1,3 +1,5 @@
+import { printableText } from '../lib/printable.ts'
+
 /** Where a command writes: what was asked for goes to `data`, everything said along the way to `talk`. */
 export interface Output {
   /** The result of the command. With `--json` it is printed as one JSON value, else in the form for people. */
@@ -13,12 +15,13 @@ export interface Streams {
   talk: (text: string) => void
 }
 
-export function createOutput({ data, talk }: Streams, json: boolean): Output {
+/** Whatever a command hands over, no control character of it but tabs and line ends reaches the terminal. */
+export function createOutput({ data, talk }: Streams, asJson: boolean): Output {
   return {
-    result: (value, forPeople) => data(`${json ? JSON.stringify(value, null, 2) : forPeople()}\n`),
+    result: (value, forPeople) => data(`${asJson ? json(value, 2) : printable(forPeople())}\n`),
     event(value, forPeople) {
-      const line = json ? JSON.stringify(value) : forPeople()
-      if (line !== null) data(`${line}\n`)
+      const line = asJson ? json(value) : forPeople()
+      if (line !== null) data(`${asJson ? line : printable(line)}\n`)
     },
     talk: (line) => talk(`${printable(line)}\n`),
   }
@@ -46,9 +49,14 @@ export function facts(pairs: readonly (readonly [name: string, value: string | n
 }
 
 /** What others wrote, made safe for a terminal: escape sequences could move the cursor, set the title, or worse. */
-export const printable = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd')
+export const printable = (text: string): string => printableText(text, '\ufffd')
+
+/** JSON escapes the older control characters by itself; the newer ones and those that turn text around are escaped here. */
+const json = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, null, indent).replace(
+    /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 
 /** `1.4 MiB` */
 export function bytes(count: number): string {

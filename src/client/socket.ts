@@ -13,7 +13,11 @@ export interface SocketOptions {
   signal?: AbortSignal
 }
 
-/** The live messages of a server, in order. Iterating ends when the server closes; it throws when the connection breaks. */
+/**
+ * The live messages of a server, in order. Iterating ends when nothing more is to come, and when this side has closed. It throws
+ * an `ApiError` with the server's reason otherwise: `forbidden` where the caller may not have them any more, `unreachable`
+ * where connecting again makes sense (a restart, a reader that was too slow, a connection that broke).
+ */
 export interface LiveSocket<S extends Socket> extends AsyncIterable<z.output<S['sends']>> {
   send(message: z.input<S['accepts']>): void
   /** Idempotent. */
@@ -40,7 +44,11 @@ export async function openSocket<S extends Socket>(
       ? new WebSocket(url.replace(/^http/, 'ws'))
       : new Constructor(url.replace(/^http/, 'ws'), { headers })
   const inbox = new Inbox<z.output<S['sends']>>()
-  const close = (): void => socket.close(1000)
+  let left = false
+  const close = (): void => {
+    left = true
+    socket.close(closeCodes.done)
+  }
   options.signal?.addEventListener('abort', close, { once: true })
   const opened = new Promise<void>((resolve, reject) => {
     socket.addEventListener('open', () => resolve(), { once: true })
@@ -51,16 +59,12 @@ export async function openSocket<S extends Socket>(
     // What an older client does not know is not for it.
     if (message.success && inbox.put(message.data as z.output<S['sends']>) > waitingMessagesMax) {
       inbox.end(new ApiError('unreachable', 'Live messages came faster than they were read'))
-      socket.close(1000)
+      socket.close(closeCodes.done)
     }
   })
   socket.addEventListener('close', ({ code, reason }) => {
     options.signal?.removeEventListener('abort', close)
-    inbox.end(
-      options.signal?.aborted || code === 1000 || code === 1001
-        ? null
-        : new ApiError('unreachable', reason || 'The live connection broke'),
-    )
+    inbox.end(left || code === closeCodes.done ? null : endOf(code, reason))
   })
   try {
     await opened
@@ -74,6 +78,14 @@ export async function openSocket<S extends Socket>(
     close,
   }
 }
+
+/** Those of RFC 6455 that a program can do something about. */
+const closeCodes = { done: 1000, refused: 1008 } as const
+
+const endOf = (code: number, reason: string): ApiError =>
+  code === closeCodes.refused
+    ? new ApiError('forbidden', reason || 'The live connection was refused')
+    : new ApiError('unreachable', reason || 'The live connection broke')
 
 /** A WebSocket tells its user nothing about a refusal. The same request without the upgrade gets the same answer, readable. */
 async function whyRefused(

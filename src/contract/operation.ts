@@ -181,8 +181,16 @@ export interface SocketChannel<Sends, Accepts> {
   onMessage(listener: (message: Accepts) => void): void
   /** Aborted when either side has closed. */
   readonly signal: AbortSignal
-  close(reason: string): void
+  /** Idempotent. `reason` is for the person at the other end, `cause` (`done` where it is left out) for their program. */
+  close(reason: string, cause?: CloseCause): void
 }
+
+/**
+ * Why the server ends a live connection. `done`: nothing more is to come. `refused`: the caller may not have it, now or any
+ * more. `overloaded`: they read too slowly; connecting again is welcome. `restarting`: the same, because the
+ * server stops. `failed`: a fault of the server's.
+ */
+export type CloseCause = 'done' | 'refused' | 'overloaded' | 'restarting' | 'failed'
 
 export type SocketHandlers<S extends Sockets, C extends Contexts> = {
   [K in keyof S]: (

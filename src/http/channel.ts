@@ -1,11 +1,20 @@
 import { type RawData, WebSocket } from 'ws'
 import type { z } from 'zod'
-import type { SocketChannel } from '../contract/operation.ts'
+import type { CloseCause, SocketChannel } from '../contract/operation.ts'
 import { socketBufferBytesMax, socketEarlyMessagesMax, socketPingMs } from './limits.ts'
+import { nulProblems } from './nul.ts'
 import { fieldProblems, invalidFields } from './problems.ts'
 
-/** Close codes of RFC 6455 that we send. */
-export const closeCodes = { normal: 1000, unsupportedData: 1003, brokenRules: 1008, failed: 1011 } as const
+/** Close codes that we send: those of RFC 6455, and two that were registered later (1012 and 1013). */
+export const closeCodes = {
+  done: 1000,
+  unsupportedData: 1003,
+  brokenRules: 1008,
+  refused: 1008,
+  failed: 1011,
+  restarting: 1012,
+  overloaded: 1013,
+} as const satisfies Record<CloseCause | 'unsupportedData' | 'brokenRules', number>
 
 /**
  * The server's side of one WebSocket. Messages that `accepts` does not take close it with the reason; so does a peer that
@@ -58,11 +67,11 @@ export class Channel implements SocketChannel<unknown, unknown> {
     return this.#gone.signal
   }
 
-  close(reason: string): void {
-    this.end(closeCodes.normal, reason)
+  close(reason: string, cause: CloseCause = 'done'): void {
+    this.end(closeCodes[cause], reason)
   }
 
-  /** Closes with a code of RFC 6455. Idempotent. */
+  /** Closes with one of `closeCodes`. Idempotent. */
   end(code: number, reason: string): void {
     this.#socket.close(code, fit(reason))
   }
@@ -88,6 +97,9 @@ export class Channel implements SocketChannel<unknown, unknown> {
     } catch {
       return { code: closeCodes.brokenRules, reason: 'The message is not valid JSON' }
     }
+    // The same rule as for bodies: see `nulProblems`.
+    const nul = nulProblems('message', value)
+    if (nul.length > 0) return { code: closeCodes.brokenRules, reason: invalidFields(nul).message }
     const message = this.#accepts.safeParse(value)
     if (!message.success)
       return {

@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import { ApiError, parseJson, readError, type Send } from '../contract/exchange.ts'
 import type { Arguments, Socket } from '../contract/operation.ts'
 import { pathOf } from '../contract/path.ts'
+import { closeCodes } from './channel.ts'
 import { linkMessageBytesMax, linkPendingMessagesMax, linkReplyBytesMax, linkReplyTimeoutMs } from './limits.ts'
 
 /** What is needed of a link: a way to open streams. */
@@ -134,7 +135,7 @@ class LinkInbox<T> implements AsyncIterable<T> {
       socket.on('close', (code, reason) => {
         clearTimeout(timer)
         signal.removeEventListener('abort', stop)
-        const orderly = signal.aborted || code === 1000 || code === 1001
+        const orderly = signal.aborted || code === closeCodes.done
         this.#finish(orderly ? null : new ApiError('unreachable', String(reason) || 'The live connection broke'))
         reject(
           signal.aborted

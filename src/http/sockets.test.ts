@@ -109,6 +109,8 @@ describe('an open connection', () => {
     ['a wrong type', '{"say":1}', 1008, /message\.say is a number/],
     ['too long a text', JSON.stringify({ say: 'x'.repeat(101) }), 1008, /message\.say is too long/],
     ['nothing', '', 1008, /not valid JSON/],
+    ['a NUL in a text', '{"say":"a\\u0000b"}', 1008, /message\.say contains a NUL/],
+    ['a NUL in a name', '{"say":"x","a\\u0000":1}', 1008, /a name that contains a NUL/],
     ['bytes', Buffer.from('{"say":"x"}'), 1003, /JSON text/],
     ['more than a message may hold', 'x'.repeat(70_000), 1009, /.*/],
   ]
@@ -185,6 +187,25 @@ describe('an open connection', () => {
     assert.ok(most > text.length && most < 10 * 1024 * 1024, `${most} bytes were waiting`)
     connection.destroy()
   })
+  for (const [cause, code] of [
+    [undefined, 1000],
+    ['done', 1000],
+    ['refused', 1008],
+    ['failed', 1011],
+    ['restarting', 1012],
+    ['overloaded', 1013],
+  ] as const)
+    test(`tells programs by its code that it ends because it is ${cause ?? 'over'}, and people why`, async () => {
+      const opened = Promise.withResolvers<SocketChannel<unknown, unknown>>()
+      world.onChannel = opened.resolve
+      const socket = dial(path)
+      const channel = await opened.promise
+      world.onChannel = undefined
+      await once(socket, 'open')
+      channel.close('The reason.', cause)
+      const [got, reason] = await once(socket, 'close')
+      assert.deepEqual([got, String(reason)], [code, 'The reason.'])
+    })
   test('broken frames end the connection and nothing else', async () => {
     const connection = net.connect(world.port, '127.0.0.1')
     connection.on('error', () => undefined)
@@ -203,6 +224,6 @@ describe('an open connection', () => {
     await once(socket, 'open')
     const closed = once(socket, 'close')
     await own[Symbol.asyncDispose]()
-    assert.equal((await closed)[0], 1001)
+    assert.equal((await closed)[0], 1012)
   })
 })

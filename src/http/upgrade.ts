@@ -1,6 +1,7 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { closeCodes } from './channel.ts'
 import { socketCloseMs, socketMessageBytesMax } from './limits.ts'
 
 interface Upgrade {
@@ -77,7 +78,7 @@ export class Upgrader {
               clearTimeout(timer)
               resolve()
             })
-            socket.close(1001, 'The server is stopping')
+            socket.close(closeCodes.restarting, 'The server is stopping: connect again.')
             if (socket.readyState === socket.CLOSED) socket.emit('close')
           }),
       ),

@@ -103,7 +103,7 @@ export function createNodeApi({
 function boundedSender<T>(channel: SocketChannel<T, never>): (message: T) => void {
   return (message) => {
     if (channel.signal.aborted) return
-    if (channel.bufferedBytes > waitingBytesMax) channel.close('the reader is too slow')
+    if (channel.bufferedBytes > waitingBytesMax) channel.close('the reader is too slow', 'overloaded')
     else channel.send(message)
   }
 }

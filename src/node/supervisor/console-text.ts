@@ -1,10 +1,8 @@
 import { stripVTControlCharacters } from 'node:util'
+import { printableLine } from '../../lib/printable.ts'
 
 /** A line is cut after this many bytes: longer than any line that people read, short enough to send a thousand at once. */
 export const lineBytesMax = 8 * 1024
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed. Tabs stay; direction overrides can make text read as something else.
-const unprintable = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g
 
 /**
  * The readable text of one line of game output, whatever bytes it holds: no escape sequences, no control characters, broken
@@ -13,5 +11,5 @@ const unprintable = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u202a-\u202e\u2066
 export function plainText(bytes: Uint8Array): string {
   const text = stripVTControlCharacters(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
   const drawn = text.split('\r').filter((part) => part !== '')
-  return (drawn.at(-1) ?? '').replace(unprintable, '')
+  return printableLine(drawn.at(-1) ?? '')
 }

@@ -3,6 +3,7 @@ import { invalidRequest, notFound } from '../../contract/errors.ts'
 import type { Database, ServerRow } from '../db/index.ts'
 import { answerOf, type LiveNode, type Nodes, nodeById } from '../nodes/index.ts'
 import { mustAllowCommand, type Servers } from '../servers/index.ts'
+import { shownLine } from './line.ts'
 
 type Target = Pick<ServerRow, 'id' | 'name' | 'node_id'>
 
@@ -22,7 +23,7 @@ export class Consoles {
   async newest(row: Target, size: number): Promise<string[]> {
     const node = await this.#nodeOf(row)
     const lines = await answerOf(node.name, node.client.console({ params: { server: row.id }, query: { size } }))
-    return lines.slice(-size).map(({ text }) => text)
+    return lines.slice(-size).map((line) => shownLine(line).text)
   }
 
   /** Sends one line. Throws `invalid_request` for what is not one line and `conflict` where the server does not run. */

@@ -5,7 +5,8 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { Signal } from '../../lib/signals.ts'
 import type { LiveNode, Nodes } from '../nodes/index.ts'
-import { feedCharsMax, feedLinesMax, lineCharsMax } from './limits.ts'
+import { feedCharsMax, feedLinesMax } from './limits.ts'
+import { shownLine } from './line.ts'
 
 export interface FeedsWorld {
   nodes: Nodes
@@ -137,7 +138,7 @@ class Feed {
     for (const line of batch) {
       if (line.seq <= this.#lastSeq) continue
       this.#lastSeq = line.seq
-      fresh.push(line.text.length > lineCharsMax ? { ...line, text: line.text.slice(0, lineCharsMax) } : line)
+      fresh.push(shownLine(line))
     }
     this.#keep(fresh)
     const first = !this.#primed

@@ -9,7 +9,7 @@ import type { Change } from '../db/index.ts'
 import type { ServerNews, Servers } from '../servers/index.ts'
 import type { ConsoleEvents } from './console-events.ts'
 import { viewerCommandsMax } from './limits.ts'
-import { type CommandChannel, type Event, reasons, Viewer } from './viewer.ts'
+import { type CommandChannel, type Event, endings, Viewer } from './viewer.ts'
 
 export interface ServerViewerOptions {
   caller: Caller
@@ -120,7 +120,7 @@ export class ServerViewer extends Viewer {
       .catch((error: unknown) => {
         if (error instanceof AppError) return this.#refuse(error.message)
         this.#options.log.error({ err: error, server: this.#id }, 'a console command failed')
-        this.#refuse(reasons.fault)
+        this.#refuse(endings.fault.reason)
       })
       .finally(() => {
         this.#commandsWaiting -= 1
@@ -176,9 +176,9 @@ export class ServerViewer extends Viewer {
 
   #leave(change: Change | null): void {
     this.#stopWatching()
-    if (change?.of === 'server' && !this.signal.aborted)
-      this.#options.channel.send({ type: 'deleted', serverId: this.#publicId })
-    this.close(reasons.noAccess)
+    const deleted = change?.of === 'server'
+    if (deleted && !this.signal.aborted) this.#options.channel.send({ type: 'deleted', serverId: this.#publicId })
+    this.close(deleted ? endings.deleted : endings.noAccess)
   }
 
   get #publicId(): string {

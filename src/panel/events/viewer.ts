@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { ServerEvent, ServerEventRequest } from '../../contract/api/servers.ts'
-import type { SocketChannel } from '../../contract/operation.ts'
+import type { CloseCause, SocketChannel } from '../../contract/operation.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Access, Caller } from '../access/index.ts'
 import type { Change } from '../db/index.ts'
@@ -13,14 +13,20 @@ export type CommandChannel = SocketChannel<Event, z.output<typeof ServerEventReq
 /** What is sent when its turn has come: some events, or nothing. */
 export type Make = () => Event | Event[] | null | Promise<Event | Event[] | null>
 
-export const reasons = {
-  ended: 'Your session or key has ended.',
-  noAccess: 'The server is gone, or you may no longer see it.',
-  tooSlow: 'You read slower than the server speaks: connect again.',
-  stopping: 'The panel is restarting: connect again.',
-  tooMany: 'You have too many live connections: close some.',
-  fault: 'Something went wrong on our side: connect again.',
-} as const
+export interface Ending {
+  reason: string
+  cause: CloseCause
+}
+
+export const endings = {
+  ended: { cause: 'refused', reason: 'Your session or key has ended.' },
+  noAccess: { cause: 'refused', reason: 'The server is gone, or you may no longer see it.' },
+  deleted: { cause: 'done', reason: 'The server was deleted.' },
+  tooSlow: { cause: 'overloaded', reason: 'You read slower than the server speaks: connect again.' },
+  stopping: { cause: 'restarting', reason: 'The panel is restarting: connect again.' },
+  tooMany: { cause: 'refused', reason: 'You have too many live connections: close some.' },
+  fault: { cause: 'failed', reason: 'Something went wrong on our side: connect again.' },
+} as const satisfies Record<string, Ending>
 
 /**
  * One live connection. Everything waits in one line and is sent in order, each message only if the caller may have it at that
@@ -83,16 +89,16 @@ export abstract class Viewer {
 
   protected abstract sees(serverId: string): boolean
 
-  close(reason: string): void {
+  close({ reason, cause }: Ending): void {
     this.#waiting.length = 0
     this.#ended.abort()
-    this.#channel.close(reason)
+    this.#channel.close(reason, cause)
   }
 
   protected queue(make: Make, chars = smallEventChars): void {
     if (this.signal.aborted) return
     if (this.#waitingChars + chars > viewerWaitingCharsMax) {
-      this.close(reasons.tooSlow)
+      this.close(endings.tooSlow)
       return
     }
     this.#waiting.push({ make, chars })
@@ -103,7 +109,7 @@ export abstract class Viewer {
   /** False, and the connection is closing, where the session or key has ended. */
   protected async entitled(): Promise<boolean> {
     if (await this.access.stillValid(this.caller)) return true
-    this.close(reasons.ended)
+    this.close(endings.ended)
     return false
   }
 
@@ -118,7 +124,7 @@ export abstract class Viewer {
       }
     } catch (error) {
       this.#log.error({ err: error }, 'a live connection failed')
-      this.close(reasons.fault)
+      this.close(endings.fault)
     } finally {
       this.#pumping = false
     }

@@ -8,7 +8,7 @@ import { ConsoleEvents } from './console-events.ts'
 import { recheckEveryMs, viewersPerUserMax } from './limits.ts'
 import { OverviewViewer, type OverviewViewerOptions } from './overview-viewer.ts'
 import { ServerViewer, type ServerViewerOptions } from './server-viewer.ts'
-import { reasons } from './viewer.ts'
+import { endings } from './viewer.ts'
 
 export interface ViewersWorld {
   db: Database
@@ -60,14 +60,14 @@ export class Viewers implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const stop of this.#stops) stop()
-    for (const viewer of this.#viewers) viewer.close(reasons.stopping)
+    for (const viewer of this.#viewers) viewer.close(endings.stopping)
   }
 
   #admit({ caller, channel }: Pick<OverviewViewerOptions, 'caller' | 'channel'>): boolean {
     let own = 0
     for (const viewer of this.#viewers) if (viewer.caller.userId === caller.userId) own += 1
     if (own < viewersPerUserMax) return true
-    channel.close(reasons.tooMany)
+    channel.close(endings.tooMany.reason, endings.tooMany.cause)
     return false
   }
 

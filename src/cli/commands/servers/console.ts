@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import { systemClock } from '../../../lib/clock.ts'
 import { command } from '../../command.ts'
 import { printable } from '../../output.ts'
 import { findServer } from './find.ts'
+import { followServer } from './follow.ts'
 
 export const serverConsole = command({
   path: 'servers console',
@@ -31,7 +33,10 @@ export const serverConsole = command({
     const serverId = await findServer(connection, server)
     const params = { serverId }
     // Following begins before the command is sent, so that its answer is among the lines.
-    const events = follow ? await connection.serverEvents({ params, query: { backlog: size } }, signal) : null
+    const talk = (line: string): void => out.talk(line)
+    const events = follow
+      ? await followServer(connection, { serverId, backlog: size }, { signal, talk, clock: systemClock })
+      : null
     if (words.length > 0) {
       const { message } = await connection.client.consoleCommand({ params, body: { command: words.join(' ') } })
       if (!events) {

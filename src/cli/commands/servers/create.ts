@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ApiError } from '../../../client/index.ts'
 import { CommandError, type Connection, command, type Tools, UsageError } from '../../command.ts'
 import { describe } from './show.ts'
 
@@ -84,9 +85,12 @@ async function untilReady(connection: Connection, id: string, start: boolean, { 
       if (now.status === 'install_failed') throw failed(now, 'could not be installed')
       if (now.status === 'offline' && wasStarting) throw failed(now, 'did not start')
       for (;;) {
-        const next = await messages.next()
+        const next = await messages.next().catch((error: unknown) => {
+          if (error instanceof ApiError && error.code === 'unreachable') return null
+          throw error
+        })
         signal.throwIfAborted()
-        if (next.done)
+        if (next === null || next.done)
           throw new CommandError(`The panel went away; ${id} goes on by itself: "pharos servers show ${serverId}".`)
         if (next.value.type === 'console') for (const line of next.value.lines) out.talk(`  ${line.text}`)
         if (next.value.type === 'deleted') throw new CommandError(`${id} was deleted.`)
