@@ -7,6 +7,7 @@ import { type Client, createClient } from '../src/client/index.ts'
 import { apiPrefix, publicOperations } from '../src/contract/api/index.ts'
 import { decodeJoinToken } from '../src/contract/join-token.ts'
 import { JoinWelcome } from '../src/contract/node.ts'
+import { countBuffersAsHeap } from '../src/lib/garbage.ts'
 import { silentLog } from '../src/lib/log.ts'
 import { dialLink, tlsDialler } from '../src/link/index.ts'
 import { startNode } from '../src/node/index.ts'
@@ -31,6 +32,7 @@ export interface PanelAndNode extends AsyncDisposable {
 }
 
 if (import.meta.main) {
+  countBuffersAsHeap()
   const [role, folder = ''] = process.argv.slice(2)
   if (role === 'panel') await panel(folder)
   else await node(folder)

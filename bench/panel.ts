@@ -15,6 +15,7 @@ import { createClient } from '../src/client/index.ts'
 import { apiPrefix, publicOperations } from '../src/contract/api/index.ts'
 import { decodeJoinToken } from '../src/contract/join-token.ts'
 import { JoinWelcome } from '../src/contract/node.ts'
+import { countBuffersAsHeap } from '../src/lib/garbage.ts'
 import { silentLog } from '../src/lib/log.ts'
 import { dialLink, tlsDialler } from '../src/link/index.ts'
 import { PanelConfig } from '../src/panel/config.ts'
@@ -51,6 +52,7 @@ function bare(): void {
 }
 
 async function panel(): Promise<void> {
+  countBuffersAsHeap()
   const dataDir = await mkdtemp(join(tmpdir(), 'pharos-bench-'))
   const config = PanelConfig.parse({
     port: 0,

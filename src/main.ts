@@ -1,5 +1,8 @@
 import { dirname } from 'node:path'
 import { runCli } from './cli/cli.ts'
+import { countBuffersAsHeap } from './lib/garbage.ts'
+
+countBuffersAsHeap()
 
 /** A terminal's Ctrl-C comes once from the terminal and again from npm and the start script: within this time it is the same one. */
 const sameInterruptMs = 1_000
