@@ -142,6 +142,7 @@ export async function startPanel(
     changes,
     clock,
     workspaces,
+    activity,
     joinServer: (trx, invitation, userId) => subusers.join(trx, invitation, userId),
     secureCookies: config.publicUrl?.startsWith('https:') ?? false,
     setupSecretFile: join(config.dataDir, 'setup-secret'),

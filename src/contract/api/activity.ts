@@ -70,7 +70,8 @@ export const activityOperations = {
     path: '/account/activity',
     family: 'control',
     tag,
-    summary: 'What was done in your name, wherever; with a key, within its workspace',
+    summary:
+      'What was done in your name, wherever, and where you signed in or somebody tried to; with a key, within its workspace',
     access: 'account',
     query: z.object(PageQuery),
     reply: Page,

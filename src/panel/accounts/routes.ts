@@ -14,12 +14,12 @@ export const accountRoutes = (
     await accounts.setup.check(body.secret)
     right()
     const { user } = await accounts.setup.run(body)
-    request.setHeader('Set-Cookie', await accounts.sessions.begin(user.id, request))
+    request.setHeader('Set-Cookie', await accounts.enter('setup', user.id, request))
     return accounts.account(user.id)
   },
   async signIn({ body, request }) {
-    const userId = await accounts.signIn(body.email, body.password, request.address)
-    request.setHeader('Set-Cookie', await accounts.sessions.begin(userId, request))
+    const userId = await accounts.signIn(body.email, body.password, request)
+    request.setHeader('Set-Cookie', await accounts.enter('signIn', userId, request))
     return accounts.account(userId)
   },
   async signOut({ caller, request }) {
@@ -55,8 +55,8 @@ export const accountRoutes = (
     return { changed: true }
   },
   async acceptInvitation({ body, request }) {
-    const userId = await accounts.accept(body, request.address)
-    request.setHeader('Set-Cookie', await accounts.sessions.begin(userId, request))
+    const userId = await accounts.accept(body, request)
+    request.setHeader('Set-Cookie', await accounts.enter('acceptInvitation', userId, request))
     return accounts.account(userId)
   },
 })

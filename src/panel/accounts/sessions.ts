@@ -8,8 +8,11 @@ import { deleteExpiredSessions, deleteSession, insertSession, listSessions } fro
 
 /** Where accounts are signed in. */
 export interface Sessions {
-  /** Starts a session with a new secret and returns the `Set-Cookie` that carries it. */
-  begin(userId: string, from: { address: string; userAgent: string | undefined }): Promise<string>
+  /** Starts a session with a new secret; `cookie` is the `Set-Cookie` that carries it. */
+  begin(
+    userId: string,
+    from: { address: string; userAgent: string | undefined },
+  ): Promise<{ id: string; cookie: string }>
   list(userId: string): Promise<SessionRow[]>
   /** False when the user has no such session. */
   end(userId: string, sessionId: string): Promise<boolean>
@@ -39,8 +42,9 @@ export function createSessions(options: {
       const open = await listSessions(database.kysely, userId, now)
       for (const session of open.slice(sessionsPerUserMax - 1)) await end(userId, session.id)
       const secret = newSecret('phc')
+      const id = newId('ses')
       await insertSession(database.kysely, {
-        id: newId('ses'),
+        id,
         user_id: userId,
         secret_hash: hashSecret(secret),
         created_at: now,
@@ -50,7 +54,7 @@ export function createSessions(options: {
         user_agent: userAgent === undefined ? null : printable(userAgent).slice(0, userAgentLengthMax),
       })
       // The browser keeps it for the whole lifetime; the panel decides when it has been idle for too long.
-      return sessionCookie(secret, { secure, maxAgeSeconds: sessionLifetimeMs / 1000 })
+      return { id, cookie: sessionCookie(secret, { secure, maxAgeSeconds: sessionLifetimeMs / 1000 }) }
     },
     list: (userId) => listSessions(database.kysely, userId, clock.now()),
     end,

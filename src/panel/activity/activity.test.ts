@@ -9,7 +9,7 @@ import { openDatabase } from '../db/index.ts'
 import { Activity } from './activity.ts'
 import { type Act, EntryIds, idAt, isEntryId, rowOf } from './entry.ts'
 import { entriesPerWrite, keptMs, textCharsMax } from './limits.ts'
-import { removeOldest, workspacesWithMoreThan } from './store.ts'
+import { removeOldest, usersWithMoreThan, workspacesWithMoreThan } from './store.ts'
 
 const act: Act = {
   who: { userId: 'usr_1', email: 'ada@example.com', via: { kind: 'token', id: 'tok_1' } },
@@ -148,11 +148,18 @@ testOnEachDatabase(
     assert.equal(other.status, 200)
     assert.equal((await asBob.accountActivity()).entries.length, 3)
     const all = (await (await fetch(`${world.api}/account/activity`, { headers })).json()) as {
-      entries: { via: string }[]
+      entries: { operation: string; via: string }[]
     }
     assert.deepEqual(
-      all.entries.map(({ via }) => via),
-      ['session', 'token', 'token', 'session'],
+      all.entries.map(({ operation, via }) => [operation, via]),
+      [
+        ['createToken', 'session'],
+        ['createWorkspace', 'token'],
+        ['createToken', 'token'],
+        ['createToken', 'session'],
+        ['signIn', 'session'],
+        ['acceptInvitation', 'session'],
+      ],
     )
     assert.ok((await world.acme.accountActivity()).entries.every(({ email }) => email === 'ada@example.com'))
   },
@@ -218,7 +225,7 @@ testOnEachDatabase(
     assert.equal(await count(), 40_000)
     assert.deepEqual(await workspacesWithMoreThan(db.kysely, 40_000), [])
     assert.deepEqual(await workspacesWithMoreThan(db.kysely, 39_999), ['wsp_1'])
-    await removeOldest(db.kysely, 'wsp_1', 1000)
+    await removeOldest(db.kysely, { workspaceId: 'wsp_1' }, 1000)
     assert.equal(await count(), 1000)
     const { entries } = await activity.page({ column: 'server_id', id: act.serverId ?? '' }, { limit: 1 })
     assert.equal(entries[0]?.subject, '39999')
@@ -272,3 +279,24 @@ describe('entries', () => {
     assert.deepEqual([row.user_id, row.via, row.address, row.outcome], [null, null, null, 'denied'])
   })
 })
+
+testOnEachDatabase(
+  'keeps no more than so much of an account outside of workspaces, and of nobody else less',
+  async (database) => {
+    await using db = await openDatabase(database, silentLog)
+    await using activity = new Activity({ db, clock: systemClock, log: silentLog })
+    const signIn = { ...act, operation: 'signIn', serverId: null, workspaceId: null }
+    for (let n = 0; n < 5; n++) activity.record({ ...signIn, subject: String(n) })
+    activity.record({ ...act, subject: 'in a workspace' })
+    activity.record({ ...signIn, subject: 'of another', who: { userId: 'usr_2', email: 'bob@example.com', via: null } })
+    await activity.flush()
+    assert.deepEqual(await usersWithMoreThan(db.kysely, 5), [])
+    assert.deepEqual(await usersWithMoreThan(db.kysely, 4), ['usr_1'])
+    await removeOldest(db.kysely, { userId: 'usr_1' }, 2)
+    const kept = await db.kysely.selectFrom('activity').select('subject').orderBy('id').execute()
+    assert.deepEqual(
+      kept.map(({ subject }) => subject),
+      ['3', '4', 'in a workspace', 'of another'],
+    )
+  },
+)

@@ -7,12 +7,21 @@ import {
   entriesPerPage,
   entriesPerWrite,
   keptMs,
+  keptPerUserMax,
   keptPerWorkspaceMax,
   tidyEveryMs,
   waitingMax,
   writeDelayMs,
 } from './limits.ts'
-import { type EntriesOf, entriesOf, insertEntries, removeBelow, removeOldest, workspacesWithMoreThan } from './store.ts'
+import {
+  type EntriesOf,
+  entriesOf,
+  insertEntries,
+  removeBelow,
+  removeOldest,
+  usersWithMoreThan,
+  workspacesWithMoreThan,
+} from './store.ts'
 
 export interface Page {
   entries: ActivityRow[]
@@ -79,7 +88,9 @@ export class Activity implements AsyncDisposable {
     try {
       await removeBelow(kysely, idAt(this.#clock.now() - keptMs))
       for (const workspaceId of await workspacesWithMoreThan(kysely, keptPerWorkspaceMax))
-        await removeOldest(kysely, workspaceId, keptPerWorkspaceMax)
+        await removeOldest(kysely, { workspaceId }, keptPerWorkspaceMax)
+      for (const userId of await usersWithMoreThan(kysely, keptPerUserMax))
+        await removeOldest(kysely, { userId }, keptPerUserMax)
     } catch (error) {
       this.#log.warn({ err: error }, 'old activity could not be removed; trying again later')
     }

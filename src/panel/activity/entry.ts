@@ -7,7 +7,8 @@ export interface Act {
   who: {
     userId: string
     email: string | null
-    via: { kind: 'session' | 'token' | 'schedule'; id: string }
+    /** Null where they proved nothing: somebody tried to sign in as them. */
+    via: { kind: 'session' | 'token' | 'schedule'; id: string } | null
   } | null
   /** The operation's name in the contract. */
   operation: string
@@ -34,8 +35,8 @@ export const rowOf = (act: Act, id: string, at: number): ActivityRow => ({
   workspace_id: act.workspaceId,
   user_id: act.who?.userId ?? null,
   email: act.who?.email ?? null,
-  via: act.who?.via.kind ?? null,
-  via_id: act.who?.via.id ?? null,
+  via: act.who?.via?.kind ?? null,
+  via_id: act.who?.via?.id ?? null,
   address: cut(act.address),
   user_agent: cut(act.userAgent),
   outcome: act.code === null ? 'done' : act.code === 'forbidden' ? 'denied' : 'failed',

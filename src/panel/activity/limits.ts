@@ -13,6 +13,9 @@ export const keptMs = 90 * 24 * 60 * 60 * 1000
 /** Entries kept per workspace: the newest. Nobody can fill the disk by doing something very often. */
 export const keptPerWorkspaceMax = 100_000
 
+/** The same of what belongs to no workspace (signing in, for one), per account. */
+export const keptPerUserMax = 10_000
+
 /** How often old entries are removed, in milliseconds. */
 export const tidyEveryMs = 10 * 60_000
 

@@ -22,8 +22,8 @@ interface Asked {
 
 /**
  * The same parts, whose acts are recorded: every operation and upload that is no GET, or declared as recorded, under its
- * declared name, whether it was done or failed. What else reads costs nothing. Acts of nobody known (signing in) are not recorded: anybody could fill the
- * log with them.
+ * declared name, whether it was done or failed. What else reads costs nothing. Acts of nobody known are not recorded here:
+ * anybody could fill the log with them. Who signs in, or tries to, is recorded by the accounts, which know whom it is about.
  */
 export function recorded(
   activity: Recorder,

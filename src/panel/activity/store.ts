@@ -1,4 +1,5 @@
-import type { ActivityRow, Store } from '../db/index.ts'
+import type { ExpressionBuilder } from 'kysely'
+import type { ActivityRow, Store, Tables } from '../db/index.ts'
 
 export async function insertEntries(db: Store, rows: ActivityRow[]): Promise<void> {
   // An entry that a broken connection hid may have been written after all.
@@ -40,16 +41,37 @@ export async function workspacesWithMoreThan(db: Store, kept: number): Promise<s
   return rows.flatMap(({ workspace_id }) => workspace_id ?? [])
 }
 
-/** Removes all but the newest `kept` entries of a workspace. */
-export async function removeOldest(db: Store, workspaceId: string, kept: number): Promise<void> {
+/** Users with more than that many entries that belong to no workspace. */
+export async function usersWithMoreThan(db: Store, kept: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('activity')
+    .select('user_id')
+    .where('workspace_id', 'is', null)
+    .where('user_id', 'is not', null)
+    .groupBy('user_id')
+    .having((eb) => eb(eb.fn.countAll(), '>', kept))
+    .execute()
+  return rows.flatMap(({ user_id }) => user_id ?? [])
+}
+
+/** Removes all but the newest `kept` entries of a workspace, or of a user outside of any. */
+export async function removeOldest(
+  db: Store,
+  of: { workspaceId: string } | { userId: string },
+  kept: number,
+): Promise<void> {
+  const theirs = (eb: ExpressionBuilder<Tables, 'activity'>) =>
+    'workspaceId' in of
+      ? eb('workspace_id', '=', of.workspaceId)
+      : eb.and([eb('user_id', '=', of.userId), eb('workspace_id', 'is', null)])
   const oldest = await db
     .selectFrom('activity')
     .select('id')
-    .where('workspace_id', '=', workspaceId)
+    .where(theirs)
     .orderBy('id', 'desc')
     .offset(kept - 1)
     .limit(1)
     .executeTakeFirst()
   if (!oldest) return
-  await db.deleteFrom('activity').where('workspace_id', '=', workspaceId).where('id', '<', oldest.id).execute()
+  await db.deleteFrom('activity').where(theirs).where('id', '<', oldest.id).execute()
 }
