@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createConnection } from 'mysql2/promise'
+import { reservePort } from './ports.ts'
 
 /** Skips the test where MariaDB is not installed, and says so; under CI=true that is a failure. */
 export function needsMariadb(t: TestContext): boolean {
@@ -36,7 +37,7 @@ export class TestMariadb implements AsyncDisposable {
 
   static async start(): Promise<TestMariadb> {
     const folder = await mkdtemp(join(tmpdir(), 'pharos-test-mariadb-'))
-    const mariadb = new TestMariadb(folder, await freePort())
+    const mariadb = new TestMariadb(folder, await reservePort())
     if (asNobody.uid !== undefined) await chown(folder, nobody, nobody)
     execFileSync(
       'mariadb-install-db',
@@ -171,12 +172,3 @@ export class CuttingProxy implements AsyncDisposable {
 }
 
 const asNobody: { uid?: number; gid?: number } = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {}
-
-/** One that nobody has now. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address ? address.port : 0
-}

@@ -1,10 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createConnection, createServer } from 'node:net'
+import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
+import { reservePort } from './ports.ts'
 
 const run = promisify(execFile)
 
@@ -43,7 +44,7 @@ export async function startSwift(t: TestContext): Promise<Swift | null> {
     await rm(folder, { recursive: true, force: true })
   })
   const ports = { proxy: 0, account: 0, container: 0, object: 0, memcached: 0 }
-  for (const name of Object.keys(ports) as (keyof typeof ports)[]) ports[name] = await freePort()
+  for (const name of Object.keys(ports) as (keyof typeof ports)[]) ports[name] = await reservePort()
   const etc = join(folder, 'etc')
   await mkdir(etc)
   await mkdir(join(folder, 'devices/d1'), { recursive: true })
@@ -113,14 +114,6 @@ use = egg:swift#dlo
     start(`swift-${kind}-server`, [join(etc, `${kind}-server.conf`)])
   for (const port of Object.values(ports)) await listening(port)
   return { endpoint: `http://127.0.0.1:${ports.proxy}`, accessKeyId: user, secretAccessKey: secret }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address ? address.port : 0
 }
 
 async function listening(port: number): Promise<void> {

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
+import { reservePort } from '../../test/ports.ts'
 import { Secret } from '../lib/secret.ts'
 import { readAccount, saveAccount } from './account.ts'
 import { runCli } from './cli.ts'
@@ -174,7 +173,7 @@ describe('the command line fails with exit code 1 and the next move', () => {
     assert.match(talk, /Run "pharos setup" or "pharos use <url>", or set PHAROS_URL and PHAROS_API_KEY/)
   })
   test('when the panel does not answer', async () => {
-    const port = await freePort()
+    const port = await reservePort()
     const env = { HOME: home, PHAROS_URL: `http://127.0.0.1:${port}`, PHAROS_API_KEY: 'phk_x' }
     const { code, talk } = await run(['servers', 'list', '--json'], { env })
     assert.equal(code, 1)
@@ -211,13 +210,3 @@ test('the account file is for its user alone', async () => {
   assert.equal((await stat(dirname(path))).mode & 0o777, 0o700)
   assert.equal((await readAccount(configHome))?.key.reveal(), 'phk_x')
 })
-
-/** A port on which nothing listens any more. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}

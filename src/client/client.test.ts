@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
+import { reservePort } from '../../test/ports.ts'
 import { ApiError, type ReceivedReply, type SentRequest } from '../contract/exchange.ts'
 import { operation, socket } from '../contract/operation.ts'
 import { type ClientOptions, createClient } from './client.ts'
@@ -157,10 +158,7 @@ describe('a reply', () => {
 
 describe('over the network', () => {
   test('a server that is not there is named', async () => {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    server.close()
+    const port = await reservePort()
     const client = createClient(things, { baseUrl: `http://127.0.0.1:${port}/api/v1`, token: 'secret' })
     await assert.rejects(
       client.list(),

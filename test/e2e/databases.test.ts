@@ -9,7 +9,8 @@ import { JoinWelcome } from '../../src/contract/node.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { dialLink, tlsDialler } from '../../src/link/index.ts'
 import { startNode } from '../../src/node/index.ts'
-import { freePort, needsMariadb } from '../mariadb.ts'
+import { needsMariadb } from '../mariadb.ts'
+import { reservePorts } from '../ports.ts'
 import { startAcme } from '../world/panel.ts'
 import { keyOf, until as poll } from '../world/servers-world.ts'
 
@@ -32,9 +33,8 @@ async function startWorld(t: TestContext) {
   )
   const { acme } = world
   await acme.putWorkspacePlan({ params: { slug: 'acme' }, body: { plan: 'enterprise', rateLimit: 100_000 } })
-  const port = await freePort()
   const { joinToken } = await acme.createNode({
-    body: { name: 'machine', publicAddress: '127.0.0.1', ports: { first: port, last: port } },
+    body: { name: 'machine', publicAddress: '127.0.0.1', ports: await reservePorts(1) },
   })
   const { panel, secret } = decodeJoinToken(joinToken)
   const joining = await dialLink({

@@ -16,6 +16,7 @@ import { dialLink, tlsDialler } from '../../src/link/index.ts'
 import { startNode } from '../../src/node/index.ts'
 import { PanelConfig } from '../../src/panel/config.ts'
 import { startPanel } from '../../src/panel/panel.ts'
+import { reservePort, reservePorts } from '../ports.ts'
 import { keyOf, until as poll } from '../world/servers-world.ts'
 
 /** Seldom enough for the rate limit of a key; long enough for a real server on a busy machine. */
@@ -40,9 +41,9 @@ async function world(t: TestContext) {
       {},
       { log: silentLog },
     )
-  let panel = await start(0)
+  const port = await reservePort()
+  let panel = await start(port)
   stack.defer(() => panel[Symbol.asyncDispose]())
-  const { port } = panel
   const { token } = await panel.setup({
     email: 'ada@example.com',
     password: 'correct horse battery',
@@ -50,9 +51,8 @@ async function world(t: TestContext) {
   })
   const baseUrl = `http://127.0.0.1:${port}${apiPrefix}`
   const api = createClient(publicOperations, { baseUrl, token: token.reveal(), checkReplies: true })
-  const first = await freePort()
   const { joinToken } = await api.createNode({
-    body: { name: 'machine', publicAddress: '127.0.0.1', ports: { first, last: first + 1 } },
+    body: { name: 'machine', publicAddress: '127.0.0.1', ports: await reservePorts(2) },
   })
   const joining = decodeJoinToken(joinToken)
   const link = await dialLink({
@@ -81,16 +81,6 @@ async function world(t: TestContext) {
       await until('the node is back', async () => (await api.nodes()).nodes.some(({ online }) => online))
     },
   }
-}
-
-/** One that nobody has now; games of other tests on this machine may hold the usual ones. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0)
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  assert.ok(address !== null && typeof address === 'object')
-  return address.port
 }
 
 /** Whether any process of this machine has the mark in its command line or environment. */

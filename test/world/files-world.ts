@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Client, createClient } from '../../src/client/index.ts'
@@ -14,6 +12,7 @@ import { dialLink, tlsDialler } from '../../src/link/index.ts'
 import { startNode } from '../../src/node/index.ts'
 import { PanelConfig } from '../../src/panel/config.ts'
 import { startPanel } from '../../src/panel/panel.ts'
+import { reservePorts } from '../ports.ts'
 import { keyOf, until } from './servers-world.ts'
 
 export interface Reply {
@@ -58,7 +57,7 @@ export async function startFilesWorld(options: { disk?: number } = {}) {
   })
   await api.putWorkspacePlan({ params: { slug: 'acme' }, body: { plan: 'enterprise', rateLimit: 1_000_000 } })
   const { joinToken } = await api.createNode({
-    body: { name: 'machine', publicAddress: '127.0.0.1', ports: await freePorts() },
+    body: { name: 'machine', publicAddress: '127.0.0.1', ports: await reservePorts(10) },
   })
   const joining = decodeJoinToken(joinToken)
   const link = await dialLink({
@@ -146,13 +145,4 @@ export async function startFilesWorld(options: { disk?: number } = {}) {
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
-/** Some that nobody has now. */
-async function freePorts(): Promise<{ first: number; last: number }> {
-  const server = createServer().listen(0)
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return { first: Math.min(port, 65_500), last: Math.min(port, 65_500) + 9 }
-}
-
 export type FilesWorld = Awaited<ReturnType<typeof startFilesWorld>>

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { reservePort } from '../../../test/ports.ts'
 import { ServerSpec, type ServerState } from '../../contract/node.ts'
 import { Template } from '../../contract/template.ts'
 import { type Clock, systemClock } from '../../lib/clock.ts'
@@ -79,15 +79,6 @@ export async function openTestRuntime(dataDir: string, options: WorldOptions): P
   })
 }
 
-/** A port that nobody listens on at this moment. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address ? address.port : 0
-}
-
 type TemplateInput = Parameters<typeof Template.parse>[0] & object
 
 /** A spec of the tests' game; `template` overrides parts of it. */
@@ -113,7 +104,7 @@ export async function makeSpec(
     }),
     resources: { memory: 256, disk: 1000, cpu: 1 },
     variables: {},
-    allocations: [{ id: 'alloc', port: await freePort(), tunnel: false }],
+    allocations: [{ id: 'alloc', port: await reservePort(), tunnel: false }],
     restartOnCrash: true,
     suspended: false,
     ...spec,
