@@ -61,7 +61,7 @@ async function edge(folder: string): Promise<void> {
       host: '127.0.0.1',
       base: 'localhost',
       scheme: 'http',
-      tcpPorts: { first: 29_400, last: 29_499 },
+      ports: { first: 29_400, last: 29_499 },
       tokensFile,
     }),
     { log: silentLog },

@@ -102,7 +102,15 @@ const web = (port: number, id = 'w', name = 'web') => ({
   request: { kind: 'http', name } as const,
   target: { host: '127.0.0.1', port },
 })
-const visitorOf = (tunnelId: string) => ({ tunnelId, address: '10.0.0.1', port: 5, protocol: 'tcp' })
+const visitorOf = (tunnelId: string) => ({
+  tunnelId,
+  protocol: 'tcp',
+  address: '10.0.0.1',
+  port: 5,
+  localAddress: '10.0.0.2',
+  localPort: 30_000,
+  offset: 0,
+})
 
 test('says hello, opens its tunnels and forwards both ways with half-close', async () => {
   await using closer = new AsyncDisposableStack()

@@ -1,4 +1,4 @@
-import type { EdgeMessage, TunnelRequest } from '../contract/tunnel.ts'
+import type { EdgeEndpoint, EdgeMessage, TunnelRequest } from '../contract/tunnel.ts'
 import type { BackoffLimits } from '../lib/backoff.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
@@ -6,13 +6,6 @@ import { Signal } from '../lib/signals.ts'
 import { type Dialler, type LinkErrorCode, tlsDialler } from '../link/index.ts'
 import { EdgeLink } from './edge-link.ts'
 import type { LocalTarget } from './forward.ts'
-
-export interface EdgeEndpoint {
-  host: string
-  port: number
-  /** base64url SHA-256 of the edge's public key. */
-  pin: string
-}
 
 export interface WantedTunnel {
   /** The caller's own name for it. */

@@ -1,9 +1,9 @@
-import { AgentWelcome, EdgeMessage, VisitorHead } from '../contract/tunnel.ts'
+import { AgentWelcome, type EdgeEndpoint, EdgeMessage, VisitorHead } from '../contract/tunnel.ts'
 import { type BackoffLimits, backoffMs } from '../lib/backoff.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import { type Dialler, type KeptLink, keepLink, type Link, type LinkEnd, LinkError } from '../link/index.ts'
-import type { AgentEvent, EdgeEndpoint, WantedTunnel } from './agent.ts'
+import type { AgentEvent, WantedTunnel } from './agent.ts'
 import { forward } from './forward.ts'
 
 /** A refusal that may pass (a name still held elsewhere, a panel away) is tried again after these waits. */
@@ -45,8 +45,8 @@ export class EdgeLink implements AsyncDisposable {
         onStream: (stream, head) => {
           const visit = VisitorHead.safeParse(head)
           const tunnel = visit.success ? this.#opened.get(visit.data.tunnelId) : undefined
-          // The edge names a tunnel; only a tunnel that this agent has opened leads anywhere.
-          if (tunnel) forward(stream, tunnel.target)
+          // The edge names a tunnel and one of its ports; only those that this agent has asked for lead anywhere.
+          if (visit.success && tunnel && visit.data.offset < portsOf(tunnel)) forward(stream, tunnel.target, visit.data)
           else stream.destroy(new LinkError('refused', 'this agent has no such tunnel'))
         },
         onMessage: (message, link) => this.#onMessage(message, link),
@@ -129,6 +129,9 @@ export class EdgeLink implements AsyncDisposable {
         emit({ type: 'refused', edge, id, code: news.code, message: news.message, retryMs })
         break
       }
+      case 'edges':
+      case 'draining':
+        break
       case 'closed': {
         const tunnel = this.#opened.get(news.tunnelId)
         this.#opened.delete(news.tunnelId)
@@ -167,3 +170,6 @@ export class EdgeLink implements AsyncDisposable {
     this.#attempts.delete(id)
   }
 }
+
+const portsOf = ({ request }: WantedTunnel): number =>
+  request.kind === 'tcp' || request.kind === 'udp' ? (request.ports ?? 1) : 1

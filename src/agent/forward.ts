@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import type { VisitorHead } from '../contract/tunnel.ts'
 import { LinkError, type LinkStream, splice } from '../link/index.ts'
 
 /** Where a tunnel leads: declared on this machine, never by the edge. */
@@ -14,13 +15,14 @@ const connectTimeoutMs = 5_000
 const keepAliveMs = 60_000
 
 /**
- * Joins a visitor's stream to the local service, both ways, with half-close. A service that does not answer resets the stream
+ * Joins a visitor's stream to the local service (of a range, the port that the visitor chose), both ways, with half-close. A service that does not answer resets the stream
  * with `unreachable`. Both are closed when this is over.
  */
-export function forward(stream: LinkStream, target: LocalTarget): Socket {
+export function forward(stream: LinkStream, target: LocalTarget, { offset }: VisitorHead): Socket {
+  const port = target.port + offset
   const service = connect({
     host: target.host,
-    port: target.port,
+    port,
     noDelay: true,
     allowHalfOpen: true,
     keepAlive: true,
@@ -30,10 +32,7 @@ export function forward(stream: LinkStream, target: LocalTarget): Socket {
   const unreachable = (error: Error): void => {
     clearTimeout(late)
     stream.destroy(
-      new LinkError(
-        'unreachable',
-        `The service at ${target.host}:${target.port} cannot be reached: ${reasonOf(error)}.`,
-      ),
+      new LinkError('unreachable', `The service at ${target.host}:${port} cannot be reached: ${reasonOf(error)}.`),
     )
   }
   const gone = (): void => {

@@ -3,7 +3,6 @@ export {
   type Agent,
   type AgentEvent,
   type AgentOptions,
-  type EdgeEndpoint,
   type RefusedCode,
   startAgent,
   type WantedTunnel,

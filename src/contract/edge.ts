@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { Port } from './fields.ts'
 import { operation } from './operation.ts'
-import { TunnelRequest } from './tunnel.ts'
+import { portsPerTunnelMax, TunnelRequest } from './tunnel.ts'
 
 /**
  * Edge ⇄ panel, both ways over the edge's link to each panel. The edge asks who may open what and reports what it counted
  * (`edgeToPanel`); the panel tells it whom to cut off (`panelToEdge`).
  */
 
-/** The edge's hello to a panel. `host`, `httpPort`, `linkPort`, `tcpPorts` are what visitors and agents can reach it by. */
+/** The edge's hello to a panel. `host`, `httpPort`, `linkPort`, `minecraftPort`, `ports` are what visitors and agents can reach it by. */
 export const EdgeHello = z.strictObject({
   role: z.literal('edge'),
   version: z.literal(1),
@@ -24,9 +24,24 @@ export const EdgeHello = z.strictObject({
   linkPort: Port,
   /** SHA-256 of its link certificate's public key, base64url: agents accept no other. */
   pin: z.string().max(100),
-  tcpPorts: z.strictObject({ first: Port, last: Port }),
+  /** What raw tunnels get their ports from, for TCP and UDP alike: a number is one tunnel's for both. */
+  ports: z.strictObject({ first: Port, last: Port }),
+  /** Whether it serves UDP. */
+  udp: z.boolean(),
+  /** The one port of all Minecraft tunnels; null where it could not be had. */
+  minecraftPort: Port.nullable(),
+  /** Agents link to every edge of one region. */
+  region: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/),
 })
 export type EdgeHello = z.output<typeof EdgeHello>
+
+/** Found by host name, on a port that all tunnels of the kind share. */
+export const hostKinds = ['http', 'tls', 'minecraft'] as const
+export type HostKind = (typeof hostKinds)[number]
+
+/** Found by a port of the tunnel's own. */
+export const portKinds = ['tcp', 'udp'] as const
+export type PortKind = (typeof portKinds)[number]
 
 /** Who an agent is. */
 export const AgentIdentity = z.discriminatedUnion('kind', [
@@ -35,15 +50,19 @@ export const AgentIdentity = z.discriminatedUnion('kind', [
 ])
 export type AgentIdentity = z.output<typeof AgentIdentity>
 
+/** A way for visitors into a tunnel: host names on the port that all tunnels of its kind share, or ports of its own from `port` on. */
+export const Entrance = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.enum(hostKinds), hosts: z.array(z.string().min(1).max(253)).min(1).max(10) }),
+  z.strictObject({ kind: z.enum(portKinds), port: Port, ports: z.int().min(1).max(portsPerTunnelMax) }),
+])
+export type Entrance = z.output<typeof Entrance>
+
 /** A tunnel that the agent may open here, and where visitors find it. */
 export const TunnelGrant = z.strictObject({
   tunnelId: z.string(),
   workspaceId: z.string(),
   name: z.string(),
-  target: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('http'), hosts: z.array(z.string()).min(1) }),
-    z.strictObject({ kind: z.literal('tcp'), port: Port }),
-  ]),
+  entrances: z.array(Entrance).min(1).max(5),
   url: z.string(),
 })
 export type TunnelGrant = z.output<typeof TunnelGrant>

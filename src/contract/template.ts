@@ -70,6 +70,8 @@ export const Template = z
       .array(z.enum(['tcp', 'udp']))
       .min(1)
       .max(2),
+    /** Players can also find it by host name, without a port of its own: their client names the host when it connects. */
+    entrance: z.enum(['minecraft']).optional(),
     resources: Resources,
     variables: z.array(TemplateVariable).max(100).default([]),
     install: z

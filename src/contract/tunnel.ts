@@ -19,10 +19,27 @@ export type AgentHello = z.output<typeof AgentHello>
 export const AgentWelcome = z.strictObject({ edge: z.string(), slug: z.string().nullable() })
 export type AgentWelcome = z.output<typeof AgentWelcome>
 
-/** What an agent wants. With a key: a name of its workspace. With a node's credential: an allocation of one of its servers. */
+/** How many consecutive ports one tunnel may have: passive FTP, a game with its query and voice ports, a call's media. */
+export const portsPerTunnelMax = 100
+
+/**
+ * `pool`: several agents share the name and its visitors; without it the newest one takes over. Sharing needs `pool` of all of them.
+ */
+const named = { name: TunnelName, pool: z.boolean().optional() }
+
+/** `port`: the first port that is wanted; `ports`: how many consecutive ones, 1 unless given. */
+const raw = { ...named, port: Port.optional(), ports: z.int().min(1).max(portsPerTunnelMax).optional() }
+
+/**
+ * What an agent wants. With a key: a name of its workspace, reached by host name (`http`; `tls`, passed through by SNI; `minecraft`, by the
+ * host name in its handshake) or by ports of its own. With a node's credential: an allocation of one of its servers.
+ */
 export const TunnelRequest = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('http'), name: TunnelName }),
-  z.strictObject({ kind: z.literal('tcp'), name: TunnelName, port: Port.optional() }),
+  z.strictObject({ kind: z.literal('http'), ...named }),
+  z.strictObject({ kind: z.literal('tls'), ...named }),
+  z.strictObject({ kind: z.literal('minecraft'), ...named }),
+  z.strictObject({ kind: z.literal('tcp'), ...raw }),
+  z.strictObject({ kind: z.literal('udp'), ...raw }),
   z.strictObject({ kind: z.literal('allocation'), allocation: z.string().max(100) }),
 ])
 export type TunnelRequest = z.output<typeof TunnelRequest>
@@ -31,8 +48,19 @@ export type TunnelRequest = z.output<typeof TunnelRequest>
 export const AgentMessage = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('open'), ref: z.string().max(100), tunnel: TunnelRequest }),
   z.strictObject({ type: z.literal('close'), tunnelId: z.string().max(100) }),
+  /** What the agent's own checks of the service say. A tunnel is healthy until its agent says otherwise. */
+  z.strictObject({ type: z.literal('health'), tunnelId: z.string().max(100), healthy: z.boolean() }),
 ])
 export type AgentMessage = z.output<typeof AgentMessage>
+
+/** Where an edge is dialled. */
+export const EdgeEndpoint = z.strictObject({
+  host: z.string().min(1).max(253),
+  port: Port,
+  /** SHA-256 of its public key, base64url: accept no other. */
+  pin: z.string().min(1).max(100),
+})
+export type EdgeEndpoint = z.output<typeof EdgeEndpoint>
 
 export const EdgeMessage = z.discriminatedUnion('type', [
   z.strictObject({
@@ -48,14 +76,27 @@ export const EdgeMessage = z.discriminatedUnion('type', [
     message: z.string(),
   }),
   z.strictObject({ type: z.literal('closed'), tunnelId: z.string(), reason: z.string() }),
+  /** The edges to be linked to from now on, this one among them. */
+  z.strictObject({ type: z.literal('edges'), edges: z.array(EdgeEndpoint).min(1).max(100) }),
+  /** This edge ends soon. What is open goes on until then; visitors are sent to the others. */
+  z.strictObject({ type: z.literal('draining') }),
 ])
 export type EdgeMessage = z.output<typeof EdgeMessage>
 
 /** The head of a visitor's stream. */
 export const VisitorHead = z.strictObject({
   tunnelId: z.string(),
+  protocol: z.enum(['http', 'tls', 'minecraft', 'tcp', 'udp']),
+  /** The visitor's. */
   address: z.string(),
   port: z.int(),
-  /** For logs. */ protocol: z.enum(['http', 'tcp']),
+  /** What the visitor connected to. */
+  localAddress: z.string(),
+  localPort: z.int(),
+  /** Which port of the tunnel's range, 0 for the first. */
+  offset: z
+    .int()
+    .min(0)
+    .max(portsPerTunnelMax - 1),
 })
 export type VisitorHead = z.output<typeof VisitorHead>

@@ -21,11 +21,16 @@ export const EdgeConfig = z
       .default('localhost'),
     /** How visitors reach it: `https` where something in front ends TLS. */
     scheme: z.enum(['http', 'https']).default('http'),
-    /** The range that raw tunnels get their ports from, both ends included. */
-    tcpPorts: z
+    /** The range that raw tunnels get their ports from, both ends included, for TCP and UDP. */
+    ports: z
       .strictObject({ first: Port, last: Port })
       .refine(({ first, last }) => first <= last, 'first must not be above last')
       .default({ first: 20_000, last: 20_999 }),
+    /** Agents link to every edge of one region. */
+    region: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be 1 to 32 lower-case letters, digits and hyphens')
+      .default('default'),
     /** The folder of its identity and its counters. */
     dataDir: z.string().min(1),
     /** Every replica of the panel. */

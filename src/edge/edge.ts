@@ -11,6 +11,7 @@ import { HttpIngress } from './ingress/http.ts'
 import { TcpIngress } from './ingress/tcp.ts'
 import { type EdgeLimits, edgeLimits } from './limits.ts'
 import { openPanelControlPlane } from './panel-control-plane.ts'
+import { hostUrl } from './public-url.ts'
 import { Release } from './release.ts'
 import { Reporter } from './reporter.ts'
 import { Routing } from './routing.ts'
@@ -43,7 +44,7 @@ export interface Edge extends AsyncDisposable {
 export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): Promise<Edge> {
   const { log, clock = systemClock } = overrides
   const limits = { ...edgeLimits, ...overrides.limits }
-  const { listenHost, host, base, scheme, tcpPorts, dataDir } = config
+  const { listenHost, host, base, scheme, ports, region, dataDir } = config
   await using closer = new AsyncDisposableStack()
   // Ends before the rest, so that the last report has the last byte.
   await using traffic = new AsyncDisposableStack()
@@ -65,7 +66,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
       return controlPlane
     },
     routing,
-    tcp,
+    ingresses: { ports: { tcp }, hosts: new Set(['http']) },
     counters,
     limits,
     clock,
@@ -96,7 +97,10 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     httpPort,
     linkPort: httpPort,
     pin: identity.pin,
-    tcpPorts,
+    ports,
+    udp: false,
+    minecraftPort: null,
+    region,
   })
   const credential = config.credential
   if (overrides.controlPlane)
@@ -105,11 +109,10 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     controlPlane = await openTokensFile({
       path: config.tokensFile,
       dataDir,
-      tcpPorts,
+      ports,
       host,
       base,
-      scheme,
-      httpPort: () => httpPort,
+      hostUrl: (kind, name) => hostUrl(kind, name, { scheme, httpPort, minecraftPort: null }),
       orders: sessions,
       log,
     })
@@ -135,7 +138,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     }),
   )
   closer.defer(sessions.changed.on(() => reporter.openChanged()))
-  log.info({ httpPort, base, host, tcpPorts }, 'the edge is up')
+  log.info({ httpPort, base, host, ports }, 'the edge is up')
   const [first, last] = [traffic.move(), closer.move()]
   return {
     httpPort,

@@ -1,3 +1,5 @@
+import { LinkError } from '../link/index.ts'
+
 /**
  * What a visitor sees when the edge itself has to answer. Each problem has a code of its own, so that "the agent is away" is not
  * mistaken for "the service is down"; nothing else about the installation is told.
@@ -9,14 +11,31 @@ export type VisitorProblem =
   | { code: 'service_broke_off'; host: string }
   | { code: 'service_answer_invalid'; host: string }
   | { code: 'over_limit'; host: string }
+  | { code: 'over_quota'; host: string }
   | { code: 'request_timeout' }
   | { code: 'request_invalid'; status: number; reason: string }
 
-interface Wording {
+/** A problem in words for people; `status` is HTTP's. Nothing in it is escaped yet: it may hold what a visitor has sent. */
+export interface ProblemWords {
   status: number
   title: string
   message: string
   retryAfterSeconds?: number
+}
+
+/** What a failed way to a service means to its visitor. */
+export function problemOf(error: unknown, host: string): VisitorProblem {
+  switch (error instanceof LinkError ? error.code : 'lost') {
+    case 'limit':
+      return { code: 'over_limit', host }
+    case 'unreachable':
+    case 'refused':
+      return { code: 'service_unreachable', host }
+    case 'closed':
+      return { code: 'service_broke_off', host }
+    default:
+      return { code: 'agent_offline', host }
+  }
 }
 
 /**
@@ -24,7 +43,7 @@ interface Wording {
  * @param accept the visitor's Accept field: a browser gets a page, everything else JSON.
  */
 export function problemResponse(problem: VisitorProblem, accept: string, method: string): Buffer {
-  const { status, title, message, retryAfterSeconds } = wording(problem)
+  const { status, title, message, retryAfterSeconds } = problemWords(problem)
   const page = accept.includes('text/html')
   const body = Buffer.from(
     page ? problemPage(status, title, message) : `${JSON.stringify({ error: problem.code, message })}\n`,
@@ -44,18 +63,7 @@ export function problemResponse(problem: VisitorProblem, accept: string, method:
   return Buffer.concat(method === 'HEAD' ? [Buffer.from(head)] : [Buffer.from(head), body])
 }
 
-const reasons: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  404: 'Not Found',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
-  501: 'Not Implemented',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
-  505: 'HTTP Version Not Supported',
-}
-
-function wording(problem: VisitorProblem): Wording {
+export function problemWords(problem: VisitorProblem): ProblemWords {
   switch (problem.code) {
     case 'tunnel_not_found':
       return {
@@ -95,6 +103,12 @@ function wording(problem: VisitorProblem): Wording {
         message: `${problem.host} has as many connections as it may have. Try again in a moment.`,
         retryAfterSeconds: 1,
       }
+    case 'over_quota':
+      return {
+        status: 503,
+        title: 'Over its quota',
+        message: `${problem.host} has used up what its plan allows. Its owner can see when it serves again, or raise it.`,
+      }
     case 'request_timeout':
       return { status: 408, title: 'Too slow', message: 'The request did not arrive in time.' }
     case 'request_invalid':
@@ -104,6 +118,17 @@ function wording(problem: VisitorProblem): Wording {
         message: `The request was refused: ${problem.reason}.`,
       }
   }
+}
+
+const reasons: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  404: 'Not Found',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  505: 'HTTP Version Not Supported',
 }
 
 function problemPage(status: number, title: string, message: string): string {

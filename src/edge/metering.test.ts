@@ -5,13 +5,14 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
+import { reservePort } from '../../test/ports.ts'
 import type { TunnelGrant, UsageReport } from '../contract/edge.ts'
 import { systemClock } from '../lib/clock.ts'
 import { silentLog } from '../lib/log.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { Counters } from './counters.ts'
 import type { Edge } from './edge.ts'
-import { acmeToken, eventually, freePort, handAgent, rawVisitor, tempFolder, testEdge } from './testing/world.ts'
+import { acmeToken, eventually, handAgent, rawVisitor, tempFolder, testEdge } from './testing/world.ts'
 
 /** A control plane that keeps reports as a panel does: the largest of each. */
 function meteringPlane(take: (report: UsageReport) => { rejected: string[] }): () => Promise<ControlPlane> {
@@ -24,14 +25,14 @@ function meteringPlane(take: (report: UsageReport) => { rejected: string[] }): (
             tunnelId: name,
             workspaceId: 'acme',
             name,
-            target: { kind: 'tcp', port: request.port ?? 0 },
+            entrances: [{ kind: 'tcp', port: request.port ?? 0, ports: 1 }],
             url: `tcp://127.0.0.1:${request.port}`,
           }
         : {
             tunnelId: name,
             workspaceId: 'acme',
             name,
-            target: { kind: 'http', hosts: [`${name}.acme.localhost`] },
+            entrances: [{ kind: 'http', hosts: [`${name}.acme.localhost`] }],
             url: 'http://x',
           }
     },
@@ -66,7 +67,7 @@ test('counts exactly what visitors sent and received, and repeats a report until
       stream.on('end', () => stream.end())
     }
   })
-  const port = await freePort()
+  const port = await reservePort()
   await agent.open({ kind: 'tcp', name: 'game', port })
   await agent.open({ kind: 'http', name: 'web' })
   const player = await rawVisitor(closer, port)
@@ -109,7 +110,7 @@ test('counters that the panel refuses for good are not sent for ever', async () 
     },
   )
   const agent = await handAgent(closer, edge, acmeToken, (stream) => stream.end('x'))
-  const port = await freePort()
+  const port = await reservePort()
   await agent.open({ kind: 'tcp', name: 'game', port })
   await (await rawVisitor(closer, port)).all
   await eventually(() => sent > 0, 'it is reported once')
@@ -124,9 +125,9 @@ test('an edge killed with -9 under traffic has counted every byte that visitors 
   const dataDir = await tempFolder(closer)
   const tokensFile = join(dataDir, 'tokens.json')
   await writeFile(tokensFile, JSON.stringify({ [acmeToken]: 'acme' }))
-  const httpPort = await freePort()
-  const tcp = await freePort()
-  const config = { listenHost: '127.0.0.1', httpPort, dataDir, tokensFile, tcpPorts: { first: tcp, last: tcp } }
+  const httpPort = await reservePort()
+  const tcp = await reservePort()
+  const config = { listenHost: '127.0.0.1', httpPort, dataDir, tokensFile, ports: { first: tcp, last: tcp } }
   let [received, delivered, reached] = [0, 0, 0]
   for (let round = 0; round < 3; round++) {
     const { child, edge } = await edgeProcess(closer, config)

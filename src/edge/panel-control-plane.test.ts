@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { reservePort } from '../../test/ports.ts'
 import { createClient } from '../client/index.ts'
 import { EdgeHello, edgeToPanel, type OpenTunnel, panelToEdge, type UsageReport } from '../contract/edge.ts'
 import { conflict, unauthorized } from '../contract/errors.ts'
@@ -11,7 +12,7 @@ import { silentLog } from '../lib/log.ts'
 import { acceptLinks, type Link, LinkError, listenShared, loadIdentity } from '../link/index.ts'
 import { EdgeConfig } from './config.ts'
 import { type Edge, startEdge } from './edge.ts'
-import { eventually, forwardTo, freePort, handAgent, httpService, rawVisitor, tempFolder } from './testing/world.ts'
+import { eventually, forwardTo, handAgent, httpService, rawVisitor, tempFolder } from './testing/world.ts'
 
 interface Peers extends Contexts {
   peer: object
@@ -51,7 +52,7 @@ async function panel(closer: AsyncDisposableStack, former?: { endpoint: { port: 
               tunnelId: `tun_${name}`,
               workspaceId: agent.workspaceId,
               name,
-              target: { kind: 'http', hosts: [`${name}.${agent.slug}.localhost`] },
+              entrances: [{ kind: 'http', hosts: [`${name}.${agent.slug}.localhost`] }],
               url: `http://${name}.${agent.slug}.localhost`,
             }
           },
@@ -88,7 +89,7 @@ async function panel(closer: AsyncDisposableStack, former?: { endpoint: { port: 
   const listening = stack.use(
     await listenShared({
       host: '127.0.0.1',
-      port: former?.endpoint.port ?? 0,
+      port: former?.endpoint.port ?? (await reservePort()),
       identity,
       acceptor,
       onPlain: (socket) => socket.destroy(),
@@ -187,7 +188,7 @@ test('the edge serves on while its panel is away, and catches up on what was rev
 test('with several panels, any that is up is enough', async () => {
   await using closer = new AsyncDisposableStack()
   const { endpoint, state } = await panel(closer)
-  const edge = await edgeOf(closer, [{ host: '127.0.0.1', port: await freePort(), pin: endpoint.pin }, endpoint])
+  const edge = await edgeOf(closer, [{ host: '127.0.0.1', port: await reservePort(), pin: endpoint.pin }, endpoint])
   const agent = await handAgent(closer, edge, 'key-1')
   assert.equal((await agent.open({ kind: 'http', name: 'web' })).type, 'opened')
   assert.equal(state.hellos.length, 1)
@@ -218,7 +219,7 @@ test('a config that cannot work is refused with the key named', () => {
     [{ ...base, panels: [{ host: 'h', port: 1, pin: 'p' }] }, 'credential'],
     [{ ...base, tokensFile: 't', credential: 'c' }, 'credential'],
     [{ ...base, tokensFile: 't', colour: 'red' }, 'colour'],
-    [{ ...base, tokensFile: 't', tcpPorts: { first: 2, last: 1 } }, 'tcpPorts'],
+    [{ ...base, tokensFile: 't', ports: { first: 2, last: 1 } }, 'ports'],
     [{ ...base, tokensFile: 't', httpPort: 70_000 }, 'httpPort'],
   ] as const) {
     const parsed = EdgeConfig.safeParse(config)

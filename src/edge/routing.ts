@@ -1,7 +1,11 @@
-/** A table from host names and ports to what is open under them right now. It knows nothing of sockets. */
+import type { Entrance, HostKind, PortKind } from '../contract/edge.ts'
+
+/**
+ * A table from host names and ports to what is open under them right now; each kind has its own. It knows nothing of sockets.
+ */
 export class Routing<T> {
-  readonly #hosts = new Map<string, T>()
-  readonly #ports = new Map<number, T>()
+  readonly #hosts: Record<HostKind, Map<string, T>> = { http: new Map(), tls: new Map(), minecraft: new Map() }
+  readonly #ports: Record<PortKind, Map<number, { owner: T; offset: number }>> = { tcp: new Map(), udp: new Map() }
   /** Names that were served here and are not now, oldest first; a visitor of those is told that the agent is away. */
   readonly #lately = new Set<string>()
   readonly #latelyMax: number
@@ -12,34 +16,64 @@ export class Routing<T> {
   }
 
   /** The owner of a host name as `normalHost` gives it. */
-  host(name: string): T | undefined {
-    return this.#hosts.get(name)
+  host(kind: HostKind, name: string): T | undefined {
+    return this.#hosts[kind].get(name)
   }
 
-  port(port: number): T | undefined {
-    return this.#ports.get(port)
+  /** The owner of a port, and which port of its range that is. */
+  port(kind: PortKind, port: number): { owner: T; offset: number } | undefined {
+    return this.#ports[kind].get(port)
   }
 
   /** Whether the name was served here and nobody serves it now. */
-  wasServed(name: string): boolean {
-    return this.#lately.has(name)
+  wasServed(kind: HostKind, name: string): boolean {
+    return this.#lately.has(`${kind} ${name}`)
   }
 
-  bindHost(name: string, owner: T): void {
-    const key = normalHost(name)
-    this.#hosts.set(key, owner)
-    this.#lately.delete(key)
+  /** Whoever is bound to any part of the entrance. */
+  *ownersOf(entrance: Entrance): Iterable<T> {
+    if ('port' in entrance) {
+      for (let offset = 0; offset < entrance.ports; offset++) {
+        const found = this.#ports[entrance.kind].get(entrance.port + offset)
+        if (found) yield found.owner
+      }
+      return
+    }
+    for (const host of entrance.hosts) {
+      const owner = this.#hosts[entrance.kind].get(normalHost(host))
+      if (owner !== undefined) yield owner
+    }
   }
 
-  bindPort(port: number, owner: T): void {
-    this.#ports.set(port, owner)
+  bind(entrance: Entrance, owner: T): void {
+    if ('port' in entrance) {
+      for (let offset = 0; offset < entrance.ports; offset++)
+        this.#ports[entrance.kind].set(entrance.port + offset, { owner, offset })
+      return
+    }
+    for (const host of entrance.hosts) {
+      const name = normalHost(host)
+      this.#hosts[entrance.kind].set(name, owner)
+      this.#lately.delete(`${entrance.kind} ${name}`)
+    }
   }
 
-  /** Removes the name if it still belongs to `owner`: a newer owner stays. */
-  unbindHost(name: string, owner: T): void {
-    const key = normalHost(name)
-    if (this.#hosts.get(key) !== owner) return
-    this.#hosts.delete(key)
+  /** Removes what of the entrance still belongs to `owner`: a newer owner stays. */
+  unbind(entrance: Entrance, owner: T): void {
+    if ('port' in entrance) {
+      const table = this.#ports[entrance.kind]
+      for (let port = entrance.port; port < entrance.port + entrance.ports; port++)
+        if (table.get(port)?.owner === owner) table.delete(port)
+      return
+    }
+    for (const host of entrance.hosts) this.#unbindHost(entrance.kind, normalHost(host), owner)
+  }
+
+  #unbindHost(kind: HostKind, name: string, owner: T): void {
+    const table = this.#hosts[kind]
+    if (table.get(name) !== owner) return
+    table.delete(name)
+    const key = `${kind} ${name}`
     this.#lately.delete(key)
     this.#lately.add(key)
     if (this.#lately.size > this.#latelyMax)
@@ -47,11 +81,6 @@ export class Routing<T> {
         this.#lately.delete(oldest)
         break
       }
-  }
-
-  /** Removes the port if it still belongs to `owner`. */
-  unbindPort(port: number, owner: T): void {
-    if (this.#ports.get(port) === owner) this.#ports.delete(port)
   }
 }
 

@@ -24,7 +24,7 @@ function openPlane(doors: Partial<ControlPlane> = {}): {
             tunnelId: `acme/${name}`,
             workspaceId: 'acme',
             name,
-            target: { kind: 'http', hosts: [`${name}.acme.localhost`] },
+            entrances: [{ kind: 'http', hosts: [`${name}.acme.localhost`] }],
             url: `http://${name}.acme.localhost`,
           }
         },
@@ -92,12 +92,18 @@ test('the same name in two workspaces is two tunnels', async () => {
     })
     await agent.open(http('web'))
   }
-  for (const host of ['web.umbrella.localhost', 'web.acme.localhost', 'web-umbrella.localhost', 'umbrella.localhost']) {
+  for (const host of [
+    'web.umbrella.localhost',
+    'web.acme.localhost',
+    'web-umbrella.localhost',
+    'umbrella.localhost',
+    'eb-acme.localhost',
+  ]) {
     const visitor = await rawVisitor(closer, edge.httpPort)
     visitor.socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
     await visitor.all
   }
-  assert.deepEqual(served, ['umbrella/web', 'acme/web'])
+  assert.deepEqual(served, ['umbrella/web', 'acme/web', 'umbrella/web'])
 })
 
 test('an agent that comes back takes its tunnel over at once, and the late end of its old link changes nothing', async () => {
@@ -199,7 +205,7 @@ test('a revocation that overtakes a claim wins', async () => {
               tunnelId: 't',
               workspaceId: 'acme',
               name: 'a',
-              target: { kind: 'http', hosts: ['a.acme.localhost'] },
+              entrances: [{ kind: 'http', hosts: ['a.acme.localhost'] }],
               url: 'http://a',
             })
       }),

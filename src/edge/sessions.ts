@@ -1,4 +1,4 @@
-import type { AgentIdentity, OpenTunnel, Revocation, TunnelGrant } from '../contract/edge.ts'
+import type { AgentIdentity, Entrance, OpenTunnel, Revocation, TunnelGrant } from '../contract/edge.ts'
 import {
   AgentHello,
   AgentMessage,
@@ -13,9 +13,9 @@ import { Signal } from '../lib/signals.ts'
 import { type Greeted, type Link, LinkError } from '../link/index.ts'
 import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
 import type { Counters } from './counters.ts'
-import type { TcpIngress } from './ingress/tcp.ts'
+import { hasPorts, type Ingresses } from './ingress/ingresses.ts'
 import type { EdgeLimits } from './limits.ts'
-import { normalHost, type Routing } from './routing.ts'
+import type { Routing } from './routing.ts'
 import { Tunnel } from './tunnel.ts'
 
 /** An agent that is linked. */
@@ -35,7 +35,7 @@ export interface Session {
 export interface SessionsOptions {
   controlPlane: () => ControlPlane
   routing: Routing<Tunnel>
-  tcp: TcpIngress
+  ingresses: Ingresses
   counters: Counters
   limits: EdgeLimits
   clock: Clock
@@ -190,6 +190,8 @@ export class Sessions implements EdgeOrders {
         if (tunnel) this.#unbind(tunnel)
         break
       }
+      case 'health':
+        break
     }
   }
 
@@ -207,8 +209,12 @@ export class Sessions implements EdgeOrders {
     session.pending++
     try {
       const grant = await this.#claim(session.identity, request)
-      if (grant.target.kind === 'tcp') await this.#listen(grant.target.port)
-      this.#bind(session, request, grant, ref)
+      try {
+        for (const entrance of grant.entrances) await this.#listen(entrance)
+        this.#bind(session, request, grant, ref)
+      } finally {
+        this.#release(grant)
+      }
     } catch (error) {
       if (error instanceof Refusal) refuse(error.code, error.message)
       else {
@@ -220,57 +226,66 @@ export class Sessions implements EdgeOrders {
     }
   }
 
-  async #listen(port: number): Promise<void> {
-    try {
-      await this.#options.tcp.listen(port)
-    } catch (error) {
-      if (!(error instanceof Error)) throw error
-      this.#options.log.warn({ err: error, port }, 'a tunnel port cannot be listened on')
-      throw new Refusal('unavailable', `Port ${port} of the edge is used by something else.`)
+  async #listen(entrance: Entrance): Promise<void> {
+    const { ingresses, log } = this.#options
+    if (!hasPorts(entrance)) {
+      if (!ingresses.hosts.has(entrance.kind)) throw notServed(entrance.kind)
+      return
     }
+    const ingress = ingresses.ports[entrance.kind]
+    if (!ingress) throw notServed(entrance.kind)
+    const last = entrance.port + entrance.ports - 1
+    for (let port = entrance.port; port <= last; port++)
+      try {
+        await ingress.listen(port)
+      } catch (error) {
+        if (!(error instanceof Error)) throw error
+        log.warn({ err: error, port, kind: entrance.kind }, 'a tunnel port cannot be listened on')
+        throw new Refusal('unavailable', `Port ${port} (${entrance.kind}) of the edge is used by something else.`)
+      }
+  }
+
+  /** Stops listening on those of its ports that nobody is bound to. */
+  #release(grant: TunnelGrant): void {
+    for (const entrance of grant.entrances.filter(hasPorts))
+      for (let port = entrance.port; port < entrance.port + entrance.ports; port++)
+        this.#options.ingresses.ports[entrance.kind]?.release(port)
   }
 
   /** Makes the grant effective, in one turn: nobody sees half of it. */
   #bind(session: Session, request: TunnelRequest, grant: TunnelGrant, ref: string): void {
-    const { routing, tcp, counters, clock, limits } = this.#options
-    const { tunnelId, workspaceId, target } = grant
-    const owner =
-      target.kind === 'tcp'
-        ? routing.port(target.port)
-        : target.hosts.map((host) => routing.host(normalHost(host))).find((found) => found && found.id !== tunnelId)
+    const { routing, counters, clock, limits } = this.#options
+    const { tunnelId, workspaceId, entrances } = grant
+    if (session.ended) return
+    for (const entrance of entrances)
+      for (const owner of routing.ownersOf(entrance))
+        if (owner.id !== tunnelId) throw new Refusal('taken', `${grant.url} is served by another tunnel.`)
+    let meter: Tunnel['meter']
     try {
-      if (session.ended) return
-      if (owner && owner.id !== tunnelId) throw new Refusal('taken', `${grant.url} is served by another tunnel.`)
-      let meter: Tunnel['meter']
-      try {
-        meter = counters.meter(tunnelId, workspaceId)
-      } catch (error) {
-        if (error instanceof RangeError)
-          throw new Refusal('limit', `The edge cannot count another tunnel: ${error.message}.`)
-        throw error
-      }
-      const tunnel = new Tunnel({
-        grant,
-        request,
-        session,
-        meter,
-        since: clock.now(),
-        visitorsMax: limits.visitorsPerTunnelMax,
-      })
-      const former = this.#tunnels.get(tunnelId)
-      // Before the first visitor's stream, so that the agent knows the tunnel when that comes.
-      tell(session, { type: 'opened', ref, tunnelId, url: grant.url })
-      this.#tunnels.set(tunnelId, tunnel)
-      session.tunnels.set(tunnelId, tunnel)
-      if (target.kind === 'tcp') routing.bindPort(target.port, tunnel)
-      else for (const host of target.hosts) routing.bindHost(host, tunnel)
-      // Before this one is counted: a tunnel that changes hands is one tunnel.
-      if (former) this.#supersede(former, session)
-      this.#count(workspaceId, 1)
-      this.changed.emit()
-    } finally {
-      if (target.kind === 'tcp') tcp.release(target.port)
+      meter = counters.meter(tunnelId, workspaceId)
+    } catch (error) {
+      if (error instanceof RangeError)
+        throw new Refusal('limit', `The edge cannot count another tunnel: ${error.message}.`)
+      throw error
     }
+    const tunnel = new Tunnel({
+      grant,
+      request,
+      session,
+      meter,
+      since: clock.now(),
+      visitorsMax: limits.visitorsPerTunnelMax,
+    })
+    const former = this.#tunnels.get(tunnelId)
+    // Before the first visitor's stream, so that the agent knows the tunnel when that comes.
+    tell(session, { type: 'opened', ref, tunnelId, url: grant.url })
+    this.#tunnels.set(tunnelId, tunnel)
+    session.tunnels.set(tunnelId, tunnel)
+    for (const entrance of entrances) routing.bind(entrance, tunnel)
+    // Before this one is counted: a tunnel that changes hands is one tunnel.
+    if (former) this.#supersede(former, session)
+    this.#count(workspaceId, 1)
+    this.changed.emit()
   }
 
   #supersede(former: Tunnel, by: Session): void {
@@ -286,16 +301,13 @@ export class Sessions implements EdgeOrders {
 
   /** Ends a tunnel. Whatever of its name and port a newer one has by now stays with that. */
   #unbind(tunnel: Tunnel): void {
-    const { routing, tcp } = this.#options
     const { session, grant, id } = tunnel
     if (tunnel.ended) return
     tunnel.end()
     if (session.tunnels.get(id) === tunnel) session.tunnels.delete(id)
     if (this.#tunnels.get(id) === tunnel) this.#tunnels.delete(id)
-    if (grant.target.kind === 'tcp') {
-      routing.unbindPort(grant.target.port, tunnel)
-      tcp.release(grant.target.port)
-    } else for (const host of grant.target.hosts) routing.unbindHost(host, tunnel)
+    for (const entrance of grant.entrances) this.#options.routing.unbind(entrance, tunnel)
+    this.#release(grant)
     this.#count(grant.workspaceId, -1)
     this.changed.emit()
   }
@@ -384,6 +396,9 @@ function isOf(identity: AgentIdentity, revocation: Revocation): boolean {
       return false
   }
 }
+
+const notServed = (kind: string): Refusal =>
+  new Refusal('unavailable', `This edge does not serve ${kind} tunnels at the moment.`)
 
 const credentialKey = (identity: AgentIdentity): string =>
   identity.kind === 'key' ? `key ${identity.keyId}` : `node ${identity.nodeId}`

@@ -37,7 +37,8 @@ test('bytes go both ways, and each side can end its own while the other goes on'
   const { localPort } = visitor.socket
   visitor.socket.end('hello')
   assert.equal((await visitor.all).toString(), 'you said hello')
-  assert.deepEqual(heads, [{ tunnelId: 'acme/game', address: '127.0.0.1', port: localPort, protocol: 'tcp' }])
+  const addresses = { address: '127.0.0.1', port: localPort, localAddress: '127.0.0.1', localPort: port }
+  assert.deepEqual(heads, [{ tunnelId: 'acme/game', protocol: 'tcp', ...addresses, offset: 0 }])
 })
 
 test('a service that ends first still hears the visitor', async () => {

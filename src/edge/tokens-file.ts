@@ -2,14 +2,14 @@ import { type Stats, unwatchFile, watchFile } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { AgentIdentity, TunnelGrant, UsageReport } from '../contract/edge.ts'
+import type { AgentIdentity, HostKind, TunnelGrant, UsageReport } from '../contract/edge.ts'
 import { Slug } from '../contract/fields.ts'
 import type { TunnelRequest } from '../contract/tunnel.ts'
 import type { Log } from '../lib/log.ts'
 import { Queue } from '../lib/queue.ts'
 import { hashSecret } from '../lib/secret.ts'
 import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
-import { httpUrl, tcpUrl } from './public-url.ts'
+import { portUrl } from './public-url.ts'
 import { Reservations } from './reservations.ts'
 
 /** How often the file is looked at: a removed token is cut off within a second. */
@@ -26,12 +26,11 @@ const Tokens = z.record(
 export interface TokensFileOptions {
   path: string
   dataDir: string
-  tcpPorts: { first: number; last: number }
+  ports: { first: number; last: number }
   host: string
   base: string
-  scheme: 'http' | 'https'
-  /** The port in the URLs of HTTP tunnels; known once the edge listens. */
-  httpPort: () => number
+  /** What visitors of a host name use; known once the edge listens. */
+  hostUrl: (kind: HostKind, host: string) => string
   orders: EdgeOrders
   log: Log
 }
@@ -42,7 +41,7 @@ export interface TokensFileOptions {
  */
 export async function openTokensFile(options: TokensFileOptions): Promise<ControlPlane> {
   const { path, orders, log } = options
-  const reservations = await Reservations.open(join(options.dataDir, 'reservations.json'), options.tcpPorts)
+  const reservations = await Reservations.open(join(options.dataDir, 'reservations.json'), options.ports)
   let slugs = await readTokens(path)
   const reads = new Queue()
   const onChange = (now: Stats, before: Stats): void => {
@@ -77,22 +76,29 @@ export async function openTokensFile(options: TokensFileOptions): Promise<Contro
 
     async claim(agent: AgentIdentity, request: TunnelRequest): Promise<TunnelGrant> {
       if (agent.kind !== 'key' || request.kind === 'allocation')
-        throw new Refusal('invalid', 'This edge has no panel: it opens http and tcp tunnels only.')
+        throw new Refusal('invalid', 'This edge has no panel, so there are no servers whose ports it could open.')
       const { slug } = agent
       const { name } = request
       const tunnelId = `${slug}/${name}`
-      if (request.kind === 'http') {
-        const host = `${name}.${slug}.${options.base}`
-        return {
-          tunnelId,
-          workspaceId: slug,
-          name,
-          target: { kind: 'http', hosts: [host] },
-          url: httpUrl(options.scheme, host, options.httpPort()),
+      const shared = { tunnelId, workspaceId: slug, name }
+      switch (request.kind) {
+        case 'http':
+        case 'tls':
+        case 'minecraft': {
+          const hosts = [`${name}.${slug}.${options.base}`, `${name}-${slug}.${options.base}`] as const
+          return {
+            ...shared,
+            entrances: [{ kind: request.kind, hosts: [...hosts] }],
+            url: options.hostUrl(request.kind, hosts[0]),
+          }
+        }
+        case 'tcp':
+        case 'udp': {
+          const { kind, ports = 1 } = request
+          const port = await reservations.ports(tunnelId, { port: request.port, ports })
+          return { ...shared, entrances: [{ kind, port, ports }], url: portUrl(kind, options.host, port, ports) }
         }
       }
-      const port = await reservations.port(tunnelId, request.port)
-      return { tunnelId, workspaceId: slug, name, target: { kind: 'tcp', port }, url: tcpUrl(options.host, port) }
     },
 
     // Nobody asks for usage here; the counters stay in their file.

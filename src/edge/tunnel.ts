@@ -4,6 +4,16 @@ import { LinkError, type LinkStream } from '../link/index.ts'
 import type { TunnelMeter } from './counters.ts'
 import type { Session } from './sessions.ts'
 
+/** Who comes, and by which entrance. */
+export type Visitor = Omit<VisitorHead, 'tunnelId'>
+
+/** A visitor's way to the service. */
+export interface Visit {
+  readonly stream: LinkStream
+  /** The visitor is gone. Idempotent. */
+  leave(): void
+}
+
 /** A tunnel that is open: its name or port leads through one agent's link to a local service. */
 export class Tunnel {
   readonly grant: TunnelGrant
@@ -45,11 +55,12 @@ export class Tunnel {
   }
 
   /**
-   * Opens the way to the service for one visitor connection. The caller closes the stream and then calls `leave`.
+   * Lets one visitor connection in and opens its way to the service. The caller counts what it carries with `meter`, closes the
+   * stream, and then calls `leave`.
    * @param cut ends the visitor's connection; called when the tunnel ends.
    * @throws LinkError `limit` when the tunnel is full, `closed` when it has ended.
    */
-  open(visitor: Omit<VisitorHead, 'tunnelId'>, cut: () => void): { stream: LinkStream; leave: () => void } {
+  visit(visitor: Visitor, cut: () => void): Visit {
     if (this.#ended) throw new LinkError('closed', 'the tunnel is closed')
     if (this.#visitors.size >= this.#visitorsMax)
       throw new LinkError('limit', 'the tunnel has as many visitors as it may have')

@@ -24,7 +24,7 @@ export async function runEdge(settings: EdgeSettings & { dataDir: string }, { si
     await startEdgeRole(settings, tokensFile === undefined ? { panels, credential } : { tokensFile }),
   )
   say(
-    `Edge up: host names ending in .${settings.edgeBase} on port ${edge.httpPort}, raw ports ${settings.edgeTcpPorts.first}-${settings.edgeTcpPorts.last}.`,
+    `Edge up: host names ending in .${settings.edgeBase} on port ${edge.httpPort}, raw ports ${settings.edgePorts.first}-${settings.edgePorts.last}.`,
   )
   await untilInterrupted(signal)
 }
@@ -34,14 +34,16 @@ export function startEdgeRole(
   settings: Omit<EdgeSettings, 'dataDir' | 'edgePanels' | 'edgeCredential' | 'edgeTokensFile'> & { dataDir: string },
   behind: Pick<EdgeConfigInput, 'panels' | 'credential' | 'tokensFile'>,
 ): Promise<Edge> {
-  const { edgeListenHost, edgeHttpPort, edgeHost, edgeBase, edgeScheme, edgeTcpPorts, dataDir, logLevel } = settings
+  const { edgeListenHost, edgeHttpPort, edgeHost, edgeBase, edgeScheme, edgePorts, edgeRegion, dataDir, logLevel } =
+    settings
   const config = EdgeConfig.parse({
     listenHost: edgeListenHost,
     httpPort: edgeHttpPort,
     host: edgeHost,
     base: edgeBase,
     scheme: edgeScheme,
-    tcpPorts: edgeTcpPorts,
+    ports: edgePorts,
+    region: edgeRegion,
     dataDir: join(dataDir, 'edge'),
     ...behind,
   })

@@ -33,13 +33,13 @@ export async function runUp(settings: Located<UpSettings>, { signal, root, say }
   const linked = await bothLinked(panel, [localEdge.edgeId, localNode.nodeId], signal)
   if (signal.aborted) return
 
-  const { edgeBase, edgeScheme, edgeHost, edgeTcpPorts, dataDir } = settings
+  const { edgeBase, edgeScheme, edgeHost, edgePorts, dataDir } = settings
   say(
     [
       'Pharos is up.',
       '',
       `  Panel    ${panel.url}`,
-      `  Tunnels  ${edgeScheme}://<name>.<workspace>.${edgeBase}:${edge.httpPort}, and ports ${edgeTcpPorts.first}-${edgeTcpPorts.last} of ${edgeHost}`,
+      `  Tunnels  ${edgeScheme}://<name>.<workspace>.${edgeBase}:${edge.httpPort}, and ports ${edgePorts.first}-${edgePorts.last} of ${edgeHost}`,
       `  Data     ${dataDir}`,
       ...node.capabilities.warnings.map((warning) => `  Note     ${warning}`),
       ...(linked ? [] : ['', 'The node or the edge is not linked to the panel yet; --log-level info says why.']),

@@ -41,7 +41,7 @@ describe('settings', () => {
   test('are all there with nothing configured', async () => {
     const settings = await resolveSettings(upSettings, sources())
     assert.equal(settings.port, 4600)
-    assert.deepEqual(settings.edgeTcpPorts, { first: 30000, last: 30999 })
+    assert.deepEqual(settings.edgePorts, { first: 30000, last: 30999 })
     assert.deepEqual(settings.trustedProxies, [])
     assert.equal(settings.databaseUrl, undefined)
   })
@@ -94,7 +94,7 @@ describe('settings are refused, naming the place:', () => {
     assert.match(await refusal({ flags: { port: '70000' } }), /^--port must be a port from 0 to 65535.*it is "70000"/)
   })
   test('a variable with a bad value', async () => {
-    assert.match(await refusal({ env: { PHAROS_EDGE_TCP_PORTS: '3000' } }), /^PHAROS_EDGE_TCP_PORTS must be two ports/)
+    assert.match(await refusal({ env: { PHAROS_EDGE_PORTS: '3000' } }), /^PHAROS_EDGE_PORTS must be two ports/)
   })
   test('a port range from high to low', async () => {
     assert.match(await refusal({ flags: { nodePorts: '200-100' } }), /--node-ports must be/)

@@ -10,6 +10,7 @@ import {
   optionalUrl,
   port,
   portRange,
+  region,
   secret,
   type Values,
 } from './setting.ts'
@@ -80,7 +81,11 @@ const edgeOnly = {
     default: 'http',
   }),
   edgeHttpPort: port({ help: 'the port of the edge: visitors’ HTTP and agents’ links', default: '4680' }),
-  edgeTcpPorts: portRange({ help: 'the ports that raw tunnels get', default: '30000-30999' }),
+  edgeRegion: region({
+    help: 'the region of the edge: agents link to every edge of theirs',
+    default: 'default',
+  }),
+  edgePorts: portRange({ help: 'the ports that raw tunnels get', default: '30000-30999' }),
 }
 
 /** `host:port#pin`, as `pharos edges create` prints it. */

@@ -81,6 +81,14 @@ const hostSchema = z.string().regex(/^[A-Za-z0-9:._-]{1,253}$/)
 export const host = ({ help, default: preset }: Words & { default: string }): Setting<string> =>
   required({ help, expected: 'a host name or an address, without a port', schema: hostSchema, preset })
 
+export const region = ({ help, default: preset }: Words & { default: string }): Setting<string> =>
+  required({
+    help,
+    expected: '1 to 32 lower-case letters, digits and hyphens',
+    schema: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/),
+    preset,
+  })
+
 export const optionalText = ({ help, expected }: { help: string; expected: string }): Setting<string | undefined> =>
   optional({ help, expected, schema: z.string().min(1).max(1000) })
 

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -11,6 +11,7 @@ import { test } from 'node:test'
 import { type AgentEvent, startAgent } from '../../src/agent/index.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
+import { reservePort } from '../ports.ts'
 
 const token = 'test-token-of-acme-0001'
 const edgeProgram = join(import.meta.dirname, '../../src/edge/testing/edge-process.ts')
@@ -28,8 +29,8 @@ test('an edge that is killed and started again has the same names and ports, and
     service.close()
   })
   const { port } = service.address() as AddressInfo
-  const [httpPort, tcpPort] = [await freePort(), await freePort()]
-  const config = { listenHost: '127.0.0.1', httpPort, dataDir, tokensFile, tcpPorts: { first: tcpPort, last: tcpPort } }
+  const [httpPort, tcpPort] = [await reservePort(), await reservePort()]
+  const config = { listenHost: '127.0.0.1', httpPort, dataDir, tokensFile, ports: { first: tcpPort, last: tcpPort } }
 
   let edge = await startEdgeProcess(closer, config)
   const events: AgentEvent[] = []
@@ -89,14 +90,6 @@ function ask(port: number, host: string): Promise<string> {
     socket.on('end', () => resolve(text))
     socket.on('error', reject)
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 async function eventually(condition: () => boolean, what: string): Promise<void> {

@@ -63,7 +63,7 @@ function pharos(...args: string[]): Running {
 }
 
 const up = (...args: string[]): Running =>
-  pharos('up', '--port', '0', '--edge-http-port', '0', '--edge-tcp-ports', '39100-39149', ...args)
+  pharos('up', '--port', '0', '--edge-http-port', '0', '--edge-ports', '39100-39149', ...args)
 
 async function ran(...args: string[]): Promise<{ code: number | null; output: string }> {
   const running = pharos(...args)

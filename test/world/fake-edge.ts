@@ -82,5 +82,8 @@ const facts = {
   httpPort: 4680,
   linkPort: 4680,
   pin: 'pin-of-the-edge',
-  tcpPorts: { first: 30_000, last: 30_004 },
+  ports: { first: 30_000, last: 30_004 },
+  udp: true,
+  minecraftPort: 25_565 as number | null,
+  region: 'default',
 }

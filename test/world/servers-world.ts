@@ -111,7 +111,10 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     base: 'localhost',
     scheme: 'http',
     httpPort: 80,
-    tcpPorts: { first: 31_000, last: 31_099 },
+    linkPort: 80,
+    minecraftPort: 25_565,
+    udp: true,
+    ports: { first: 31_000, last: 31_099 },
   } as const
   const tunnels = createTunnels({ database: db, changes, clock, access, reaches: () => [edge] })
   const identity = await loadIdentity(folder)

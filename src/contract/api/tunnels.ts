@@ -6,8 +6,13 @@ export const Tunnel = z
   .strictObject({
     id: z.string(),
     name: z.string(),
-    kind: z.enum(['http', 'tcp']),
-    url: z.string(),
+    kind: z.enum(['http', 'tls', 'minecraft', 'tcp', 'udp', 'allocation']).meta({
+      description: '`allocation`: a server’s port, over TCP and UDP and, where its game allows it, by host name',
+    }),
+    url: z.string().meta({ description: 'The first of its addresses' }),
+    addresses: z.array(z.string()).meta({
+      description: 'Everything visitors can use, such as `http://web.acme.example.org`, `udp://example.org:30000`',
+    }),
     open: z.boolean(),
     openSince: Time.nullable(),
     connections: z.int().meta({ description: 'Open at this moment' }),

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
 import { LinkError, type LinkStream } from '../../link/index.ts'
-import { problemResponse, type VisitorProblem } from '../errors.ts'
+import { problemOf, problemResponse, type VisitorProblem } from '../errors.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
 import type { Routing } from '../routing.ts'
-import type { Tunnel } from '../tunnel.ts'
-import { forwardedFields } from './forwarded.ts'
+import type { Tunnel, Visit } from '../tunnel.ts'
+import { forwardedFields, plainAddress } from './forwarded.ts'
 import { BodyReader } from './http-body.ts'
 import {
   HttpRefusal,
@@ -132,10 +132,10 @@ export class HttpVisitor {
   #begin(text: string): void {
     const head = parseRequestHead(text)
     const { routing, release, scheme } = this.#options
-    const tunnel = routing.host(head.host)
+    const tunnel = routing.host('http', head.host)
     if (!tunnel) {
       this.#answer(
-        { code: routing.wasServed(head.host) ? 'agent_offline' : 'tunnel_not_found', host: head.authority },
+        { code: routing.wasServed('http', head.host) ? 'agent_offline' : 'tunnel_not_found', host: head.authority },
         head.accept,
         head.method,
       )
@@ -178,14 +178,24 @@ export class HttpVisitor {
       return current
     }
     this.#dropUpstream()
-    let opened: { stream: LinkStream; leave: () => void }
+    let visit: Visit
     try {
-      opened = tunnel.open({ address: this.#address, port: this.#socket.remotePort ?? 0, protocol: 'http' }, this.cut)
+      visit = tunnel.visit(
+        {
+          protocol: 'http',
+          address: this.#address,
+          port: this.#socket.remotePort ?? 0,
+          localAddress: plainAddress(this.#socket.localAddress),
+          localPort: this.#socket.localPort ?? 0,
+          offset: 0,
+        },
+        this.cut,
+      )
     } catch (error) {
       this.#fail(error)
       return undefined
     }
-    const upstream: Upstream = { tunnel, ...opened, reused: false }
+    const upstream: Upstream = { tunnel, ...visit, reused: false }
     this.#upstream = upstream
     const { stream } = upstream
     const own = (news: () => void): void => {
@@ -345,12 +355,7 @@ export class HttpVisitor {
       return
     }
     if (this.#retry(exchange)) return
-    const code = error instanceof LinkError ? error.code : 'lost'
-    const host = exchange.head.authority
-    if (code === 'limit') this.#serviceFailed({ code: 'over_limit', host })
-    else if (code === 'unreachable' || code === 'refused') this.#serviceFailed({ code: 'service_unreachable', host })
-    else if (code === 'closed') this.#serviceFailed({ code: 'service_broke_off', host })
-    else this.#serviceFailed({ code: 'agent_offline', host })
+    this.#serviceFailed(problemOf(error, exchange.head.authority))
   }
 
   /**

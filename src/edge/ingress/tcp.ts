@@ -1,12 +1,12 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Log } from '../../lib/log.ts'
-import type { LinkStream } from '../../link/index.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
 import type { Routing } from '../routing.ts'
-import type { Tunnel } from '../tunnel.ts'
+import type { Tunnel, Visit } from '../tunnel.ts'
 import type { Visitors } from '../visitors.ts'
 import { plainAddress } from './forwarded.ts'
+import type { PortIngress } from './ingresses.ts'
 import { pump } from './pump.ts'
 
 export interface TcpIngressOptions {
@@ -19,7 +19,7 @@ export interface TcpIngressOptions {
 }
 
 /** Raw TCP: a port leads to the tunnel that is bound to it at the moment a visitor connects. */
-export class TcpIngress implements AsyncDisposable {
+export class TcpIngress implements PortIngress, AsyncDisposable {
   readonly #options: TcpIngressOptions
   readonly #listeners = new Map<number, { server: Server; ready: Promise<void> }>()
   readonly #sockets = new Set<Socket>()
@@ -28,7 +28,6 @@ export class TcpIngress implements AsyncDisposable {
     this.#options = options
   }
 
-  /** Listens on the port if it does not yet. Rejects with the system's error when it cannot. */
   async listen(port: number): Promise<void> {
     const known = this.#listeners.get(port)
     if (known) return await known.ready
@@ -57,9 +56,8 @@ export class TcpIngress implements AsyncDisposable {
     }
   }
 
-  /** Stops listening on a port that no tunnel is bound to. */
   release(port: number): void {
-    if (this.#options.routing.port(port)) return
+    if (this.#options.routing.port('tcp', port)) return
     this.#listeners.get(port)?.server.close()
     this.#listeners.delete(port)
   }
@@ -72,15 +70,14 @@ export class TcpIngress implements AsyncDisposable {
 
   #visit(socket: Socket, port: number): void {
     const { routing, visitors, release, limits } = this.#options
-    const tunnel = routing.port(port)
+    const found = routing.port('tcp', port)
     const address = plainAddress(socket.remoteAddress)
-    if (!tunnel || !visitors.enter(address)) {
+    if (!found || !visitors.enter(address)) {
       socket.destroy()
       return
     }
     this.#sockets.add(socket)
-    let opened: LinkStream | undefined
-    let leave: (() => void) | undefined
+    let visit: Visit | undefined
     const cut = (): void => {
       socket.destroy()
     }
@@ -88,18 +85,29 @@ export class TcpIngress implements AsyncDisposable {
     socket.once('close', () => {
       this.#sockets.delete(socket)
       visitors.leave(address)
-      leave?.()
-      opened?.destroy()
+      visit?.leave()
+      visit?.stream.destroy()
     })
     try {
-      ;({ stream: opened, leave } = tunnel.open({ address, port: socket.remotePort ?? 0, protocol: 'tcp' }, cut))
+      visit = found.owner.visit(
+        {
+          protocol: 'tcp',
+          address,
+          port: socket.remotePort ?? 0,
+          localAddress: plainAddress(socket.localAddress),
+          localPort: port,
+          offset: found.offset,
+        },
+        cut,
+      )
     } catch {
       // Raw TCP has no words for "full" or "closed".
       socket.resetAndDestroy()
       return
     }
-    const stream = opened
-    tunnel.meter.connection()
+    const { stream } = visit
+    const { meter } = found.owner
+    meter.connection()
     // An unreachable service shows as a reset, as it would without the tunnel.
     stream.once('error', () => socket.resetAndDestroy())
     // Ended in order, its last bytes leave at the end of this turn; otherwise there is nothing left to wait for.
@@ -107,7 +115,7 @@ export class TcpIngress implements AsyncDisposable {
       if (!stream.readableEnded) socket.destroy()
     })
     socket.setTimeout(limits.connectionIdleMs, cut)
-    pump(socket, stream, release, tunnel.meter.in)
-    pump(stream, socket, release, tunnel.meter.out)
+    pump(socket, stream, release, meter.in)
+    pump(stream, socket, release, meter.out)
   }
 }

@@ -3,6 +3,7 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { reservePorts } from '../../../test/ports.ts'
 import type { TunnelRequest } from '../../contract/tunnel.ts'
 import { silentLog } from '../../lib/log.ts'
 import { type Dialler, dialLink, type Link, LinkError, type LinkStream, tlsDialler } from '../../link/index.ts'
@@ -16,15 +17,6 @@ export async function tempFolder(closer: AsyncDisposableStack): Promise<string> 
   const folder = await mkdtemp(join(tmpdir(), 'edge-test-'))
   closer.defer(() => rm(folder, { recursive: true, force: true }))
   return folder
-}
-
-/** A port that nothing listens on at this moment. */
-export async function freePort(): Promise<number> {
-  const server = createTcpServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 export interface TestEdge extends Edge {
@@ -42,14 +34,13 @@ export async function testEdge(
   const tokensFile = join(dataDir, 'tokens.json')
   if (config.dataDir === undefined)
     await writeFile(tokensFile, JSON.stringify({ [acmeToken]: 'acme', [umbrellaToken]: 'umbrella' }))
-  const first = await freePort()
   const edge = await startEdge(
     EdgeConfig.parse({
       listenHost: '127.0.0.1',
       httpPort: 0,
       dataDir,
       tokensFile,
-      tcpPorts: { first, last: Math.min(65_535, first + 20) },
+      ports: await reservePorts(8),
       ...config,
     }),
     { log: silentLog, ...overrides },

@@ -33,6 +33,7 @@ export interface Tables {
   backup_settings: { server_id: string; rotate: number; backups_limit: number | null }
   // tunnels
   tunnels: TunnelRow
+  edge_ports: EdgePortRow
   // usage
   usage_counters: UsageCounterRow
   usage_peaks: { edge_id: string; epoch: string; workspace_id: string; day: number; peak: number }
@@ -245,13 +246,25 @@ export interface TunnelRow {
   id: string
   workspace_id: string
   name: string
-  kind: 'http' | 'tcp'
-  /** The port on the edges, kept for this tunnel alone; null for kind http. */
+  kind: 'http' | 'tls' | 'minecraft' | 'tcp' | 'udp' | 'allocation'
+  /** The first of its ports on the edges, kept for this tunnel alone; null for kinds that are found by host name. */
   edge_port: number | null
+  /** How many consecutive ones. */
+  port_count: number
+  /** With kind allocation: how players find it besides its port. */
+  entrance: 'minecraft' | null
   allocation_id: string | null
   created_at: number
   /** Given up; the row stays because usage refers to it, and a tunnel of that name takes it up again. */
   deleted_at: number | null
+}
+
+/** Who has a port of the edges. `given_up_at`: nobody, but other workspaces do not get it for a while. */
+export interface EdgePortRow {
+  port: number
+  tunnel_id: string
+  workspace_id: string
+  given_up_at: number | null
 }
 
 export interface UsageCounterRow {

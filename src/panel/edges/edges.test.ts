@@ -78,14 +78,17 @@ testOnEachDatabase('keeps a name and a port for the workspace, the same each tim
   await using edge = await FakeEdge.register(world, 'edge')
   const agent = await verify(edge, world.key)
   const web = await claim(edge, agent, { kind: 'http', name: 'web' })
-  assert.deepEqual(web.target, {
+  assert.deepEqual(web.entrances[0], {
     kind: 'http',
     hosts: ['web.acme.tunnels.example.org', 'web-acme.tunnels.example.org'],
   })
   assert.equal(web.url, 'http://web.acme.tunnels.example.org:4680')
   assert.deepEqual(await claim(edge, agent, { kind: 'http', name: 'web' }), web)
   const game = await claim(edge, agent, { kind: 'tcp', name: 'game' })
-  assert.deepEqual([game.target, game.url], [{ kind: 'tcp', port: 30_000 }, 'tcp://edge.example.org:30000'])
+  assert.deepEqual(
+    [game.entrances, game.url],
+    [[{ kind: 'tcp', port: 30_000, ports: 1 }], 'tcp://edge.example.org:30000'],
+  )
   assert.deepEqual(await claim(edge, agent, { kind: 'tcp', name: 'game' }), game)
   const moved = await claim(edge, agent, { kind: 'tcp', name: 'game', port: 30_003 })
   assert.deepEqual([moved.tunnelId, moved.url], [game.tunnelId, 'tcp://edge.example.org:30003'])

@@ -139,8 +139,7 @@ export function createEdges(options: EdgesOptions): Edges {
       const row = await edgeByCredential(database.kysely, credentialHash)
       if (!row)
         throw new LinkError('unauthorized', 'This panel knows no edge with this credential. Register the edge again.')
-      if (facts.tcpPorts.first > facts.tcpPorts.last)
-        throw new LinkError('refused', 'tcpPorts: first must not be above last')
+      if (facts.ports.first > facts.ports.last) throw new LinkError('refused', 'ports: first must not be above last')
       await saveHello(database.kysely, row.id, JSON.stringify(facts), clock.now())
       const edge: ConnectedEdge = { id: row.id, name: row.name, facts, open: new Map() }
       const asking = (): ConnectedEdge | null => links.get(row.id)?.edge ?? null

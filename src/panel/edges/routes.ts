@@ -25,11 +25,13 @@ export const tunnelRoutes = ({
     return {
       tunnels: rows.map((row) => {
         const open = edges.openTunnel(row.id)
+        const addresses = tunnels.addressesOf(row, workspace.slug)
         return {
           id: row.id,
           name: row.name,
           kind: row.kind,
-          url: tunnels.urlOf(row, workspace.slug),
+          url: addresses[0],
+          addresses,
           open: open !== null,
           openSince: open === null ? null : isoTime(open.since),
           connections: open?.connections ?? 0,

@@ -101,6 +101,7 @@ export class Allocations {
           allocationId: id,
           workspaceId: row.workspace_id,
           name: `server-${row.id}`,
+          entrance: null,
         })
         return { result: port, news: [{ of: 'tunnel', id: tunnelId }] }
       }),

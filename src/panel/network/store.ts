@@ -1,44 +1,39 @@
 import type { AllocationRow, Store, TunnelRow } from '../db/index.ts'
 
-export type AllocationWithTunnel = AllocationRow & { tunnel: TunnelRow | null }
+export type AllocationWithTunnel = AllocationRow & { tunnel: (TunnelRow & { slug: string }) | null }
 
 /** The ports of these servers, the primary first, then by number. */
 export async function allocationsOf(db: Store, serverIds: readonly string[]): Promise<AllocationWithTunnel[]> {
   if (serverIds.length === 0) return []
   const rows = await db
     .selectFrom('allocations')
-    .leftJoin('tunnels', (join) =>
-      join.onRef('tunnels.allocation_id', '=', 'allocations.id').on('tunnels.deleted_at', 'is', null),
-    )
+    .innerJoin('servers', 'servers.id', 'allocations.server_id')
+    .innerJoin('workspaces', 'workspaces.id', 'servers.workspace_id')
     .selectAll('allocations')
-    .select([
-      'tunnels.id as t_id',
-      'tunnels.workspace_id as t_workspace_id',
-      'tunnels.name as t_name',
-      'tunnels.kind as t_kind',
-      'tunnels.edge_port as t_edge_port',
-      'tunnels.created_at as t_created_at',
-    ])
+    .select('workspaces.slug')
     .where('allocations.server_id', 'in', [...serverIds])
     .orderBy('allocations.primary_port', 'desc')
     .orderBy('allocations.port')
     .execute()
-  return rows.map(({ t_id, t_workspace_id, t_name, t_kind, t_edge_port, t_created_at, ...row }) => ({
-    ...row,
-    tunnel:
-      t_id === null || t_workspace_id === null || t_name === null || t_kind === null || t_created_at === null
-        ? null
-        : {
-            id: t_id,
-            workspace_id: t_workspace_id,
-            name: t_name,
-            kind: t_kind,
-            edge_port: t_edge_port,
-            allocation_id: row.id,
-            created_at: t_created_at,
-            deleted_at: null,
-          },
-  }))
+  const tunnels = await tunnelsOf(
+    db,
+    rows.map(({ id }) => id),
+  )
+  return rows.map(({ slug, ...row }) => {
+    const tunnel = tunnels.get(row.id)
+    return { ...row, tunnel: tunnel ? { ...tunnel, slug } : null }
+  })
+}
+
+async function tunnelsOf(db: Store, allocationIds: string[]): Promise<Map<string | null, TunnelRow>> {
+  if (allocationIds.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('tunnels')
+    .selectAll()
+    .where('allocation_id', 'in', allocationIds)
+    .where('deleted_at', 'is', null)
+    .execute()
+  return new Map(rows.map((row) => [row.allocation_id, row]))
 }
 
 /** The ports of the node that some server has, also one that is being deleted: its process may still hold it. */

@@ -131,7 +131,9 @@ async function place(
   const tunnel = await tunnels.forAllocation(trx, {
     allocationId,
     workspaceId: workspace.id,
-    name: `server-${serverId}`,
+    // Players type a host name: the server's own name says more than its number.
+    name: template.entrance === undefined ? `server-${serverId}` : input.name,
+    entrance: template.entrance ?? null,
   })
   return { serverId, tunnelId: tunnel.id }
 }

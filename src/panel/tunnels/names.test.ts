@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Entrance, HostKind } from '../../contract/edge.ts'
 import { TunnelName } from '../../contract/fields.ts'
-import { hostsOf, httpUrl, labelOf, tcpUrl } from './names.ts'
+import { type EdgeReach, entrancesOf, hostsOf, labelOf, urlOf } from './names.ts'
 
 test('makes a DNS label of whatever people call a server', () => {
   for (const [name, number, label] of [
@@ -17,10 +18,54 @@ test('makes a DNS label of whatever people call a server', () => {
   }
 })
 
-test('leaves the port out of a URL where it is the scheme’s own', () => {
-  assert.equal(httpUrl({ scheme: 'https', httpPort: 443 }, 'a.b.c'), 'https://a.b.c')
-  assert.equal(httpUrl({ scheme: 'http', httpPort: 443 }, 'a.b.c'), 'http://a.b.c:443')
-  assert.equal(tcpUrl('2001:db8::1', 25_565), 'tcp://[2001:db8::1]:25565')
+const reach: EdgeReach = {
+  host: '2001:db8::1',
+  base: 'example.org',
+  scheme: 'https',
+  httpPort: 443,
+  linkPort: 443,
+  minecraftPort: 25_565,
+  udp: true,
+  ports: { first: 30_000, last: 30_999 },
+}
+
+test('leaves the port out of a URL where it is the one that clients take anyway', () => {
+  const named = (kind: HostKind): Entrance => ({ kind, hosts: ['a.b.c'] })
+  const cases: [Entrance, Partial<EdgeReach>, string][] = [
+    [named('http'), {}, 'https://a.b.c'],
+    [named('http'), { scheme: 'http' }, 'http://a.b.c:443'],
+    [named('tls'), {}, 'tls://a.b.c'],
+    [named('tls'), { linkPort: 4680 }, 'tls://a.b.c:4680'],
+    [named('minecraft'), {}, 'minecraft://a.b.c'],
+    [named('minecraft'), { minecraftPort: 25_570 }, 'minecraft://a.b.c:25570'],
+    [{ kind: 'udp', port: 30_000, ports: 10 }, { host: 'edge.org' }, 'udp://edge.org:30000-30009'],
+    [{ kind: 'tcp', port: 25_565, ports: 1 }, {}, 'tcp://[2001:db8::1]:25565'],
+  ]
+  for (const [entrance, change, url] of cases) assert.equal(urlOf(entrance, { ...reach, ...change }), url)
+})
+
+test('a server’s port is open for TCP and UDP, and by host name only where game and edge can do that', () => {
+  const row = {
+    id: 'tun_1',
+    workspace_id: 'ws_1',
+    name: 'survival',
+    kind: 'allocation',
+    edge_port: 30_005,
+    port_count: 1,
+    entrance: 'minecraft',
+    allocation_id: 'alloc_1',
+    created_at: 0,
+    deleted_at: null,
+  } as const
+  const urls = (change: Partial<typeof row | { entrance: null }>, at: Partial<EdgeReach> = {}): string[] =>
+    entrancesOf({ ...row, ...change }, 'acme', { ...reach, ...at }).map((entrance) =>
+      urlOf(entrance, { ...reach, host: 'edge.org', ...at }),
+    )
+  const raw = ['tcp://edge.org:30005', 'udp://edge.org:30005']
+  assert.deepEqual(urls({}), ['minecraft://survival.acme.example.org', ...raw])
+  assert.deepEqual(urls({ entrance: null }), raw)
+  assert.deepEqual(urls({}, { minecraftPort: null }), raw)
+  assert.deepEqual(urls({}, { minecraftPort: null, udp: false }), raw.slice(0, 1))
 })
 
 test('has a host below the slug, and one that a wildcard certificate of the base covers', () => {

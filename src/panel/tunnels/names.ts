@@ -1,21 +1,56 @@
-import type { EdgeHello } from '../../contract/edge.ts'
+import { type EdgeHello, type Entrance, type HostKind, hostKinds } from '../../contract/edge.ts'
+import type { TunnelRow } from '../db/index.ts'
 
 /** The part of an edge's hello that says what it can serve. */
-export type EdgeReach = Pick<EdgeHello, 'host' | 'base' | 'scheme' | 'httpPort' | 'tcpPorts'>
+export type EdgeReach = Pick<
+  EdgeHello,
+  'host' | 'base' | 'scheme' | 'httpPort' | 'linkPort' | 'minecraftPort' | 'udp' | 'ports'
+>
 
-/** The host names of an HTTP tunnel. The second fits a wildcard certificate of the base: `*.tunnels.example.org`. */
+/** The host names of a tunnel. The second fits a wildcard certificate of the base: `*.tunnels.example.org`. */
 export const hostsOf = (name: string, slug: string, base: string): [string, string] => [
   `${name}.${slug}.${base}`,
   `${name}-${slug}.${base}`,
 ]
 
-/** `http://web.acme.localhost:4680`; the scheme's own port is left out. */
-export function httpUrl({ scheme, httpPort }: Pick<EdgeReach, 'scheme' | 'httpPort'>, host: string): string {
-  return `${scheme}://${host}${httpPort === (scheme === 'http' ? 80 : 443) ? '' : `:${httpPort}`}`
+/** The ways into a tunnel on an edge with this reach, the one that people are shown first. */
+export function entrancesOf(row: TunnelRow, slug: string, reach: EdgeReach): Entrance[] {
+  const hosts = hostsOf(row.name, slug, reach.base)
+  const ports = { port: row.edge_port ?? 0, ports: row.port_count }
+  switch (row.kind) {
+    case 'http':
+    case 'tls':
+    case 'minecraft':
+      return [{ kind: row.kind, hosts }]
+    case 'tcp':
+    case 'udp':
+      return [{ kind: row.kind, ...ports }]
+    case 'allocation':
+      return [
+        ...(row.entrance !== null && reach.minecraftPort !== null ? [{ kind: row.entrance, hosts }] : []),
+        { kind: 'tcp', ...ports },
+        ...(reach.udp ? [{ kind: 'udp' as const, ...ports }] : []),
+      ]
+  }
 }
 
-/** `tcp://play.example.org:25565` */
-export const tcpUrl = (host: string, port: number): string => `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`
+/** What visitors use of an entrance: `http://web.acme.localhost:4680`, `minecraft://survival.acme.example.org`, `udp://example.org:30000`. */
+export function urlOf(entrance: Entrance, reach: EdgeReach): string {
+  if ('port' in entrance) return portUrl(entrance.kind, reach.host, entrance.port, entrance.ports)
+  const [host = ''] = entrance.hosts
+  const { scheme, port, usual } = wayIn(entrance.kind, reach)
+  return `${scheme}://${host}${port === usual ? '' : `:${port}`}`
+}
+
+/** `tcp://play.example.org:30000`; of several ports `tcp://play.example.org:30000-30009`. */
+export function portUrl(kind: 'tcp' | 'udp', host: string, port: number, ports = 1): string {
+  return `${kind}://${host.includes(':') ? `[${host}]` : host}:${port}${ports > 1 ? `-${port + ports - 1}` : ''}`
+}
+
+/** Where Minecraft's clients go unless told otherwise. */
+export const minecraftPortDefault = 25_565
+
+export const isHostKind = (kind: string): kind is HostKind => (hostKinds as readonly string[]).includes(kind)
 
 /** A DNS label made of what people called something; `number` above 1 tells namesakes apart. */
 export function labelOf(name: string, number: number): string {
@@ -27,6 +62,22 @@ export function labelOf(name: string, number: number): string {
     .slice(0, labelLengthMax - suffix.length)
     .replace(/-+$/, '')
   return (plain === '' ? 'server' : plain) + suffix
+}
+
+/** The port that all tunnels of the kind share, and the one that clients take when none is named. */
+function wayIn(kind: HostKind, reach: EdgeReach): { scheme: string; port: number; usual: number } {
+  switch (kind) {
+    case 'http':
+      return { scheme: reach.scheme, port: reach.httpPort, usual: reach.scheme === 'http' ? 80 : 443 }
+    case 'tls':
+      return { scheme: 'tls', port: reach.linkPort, usual: 443 }
+    case 'minecraft':
+      return {
+        scheme: 'minecraft',
+        port: reach.minecraftPort ?? minecraftPortDefault,
+        usual: minecraftPortDefault,
+      }
+  }
 }
 
 /** RFC 1035. */

@@ -6,7 +6,7 @@ export const insertTunnel = (store: Store, row: TunnelRow): Promise<unknown> =>
 export const updateTunnel = (
   store: Store,
   id: string,
-  change: Partial<Pick<TunnelRow, 'kind' | 'edge_port' | 'allocation_id' | 'created_at' | 'deleted_at'>>,
+  change: Partial<Omit<TunnelRow, 'id' | 'workspace_id' | 'name'>>,
 ): Promise<unknown> => store.updateTable('tunnels').set(change).where('id', '=', id).execute()
 
 /** Also one that was given up. */
@@ -53,23 +53,6 @@ export async function countOwnTunnels(store: Store, workspaceId: string): Promis
     .where('deleted_at', 'is', null)
     .executeTakeFirstOrThrow()
   return Number(count)
-}
-
-/** The tunnel that has the port, whoever's it is. */
-export const tunnelOnPort = (store: Store, port: number): Promise<TunnelRow | undefined> =>
-  store.selectFrom('tunnels').selectAll().where('edge_port', '=', port).executeTakeFirst()
-
-/** The lowest port of the range that nobody has; null when all are taken. */
-export async function freePort(store: Store, range: { first: number; last: number }): Promise<number | null> {
-  const rows = await store
-    .selectFrom('tunnels')
-    .select('edge_port')
-    .where('edge_port', '>=', range.first)
-    .where('edge_port', '<=', range.last)
-    .execute()
-  const taken = new Set(rows.map((row) => row.edge_port))
-  for (let port = range.first; port <= range.last; port++) if (!taken.has(port)) return port
-  return null
 }
 
 /** What a node may serve for an allocation: only its own, of a server that still stands. */

@@ -4,23 +4,27 @@ import type { TunnelRequest } from '../../contract/tunnel.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Access, WorkspaceMembership } from '../access/index.ts'
 import type { Changes, Database, Store, TunnelRow } from '../db/index.ts'
-import { type EdgeReach, hostsOf, httpUrl, tcpUrl } from './names.ts'
-import { reserveForAllocation, reserveNamed } from './reserve.ts'
+import { type EdgeReach, entrancesOf, hostsOf, minecraftPortDefault, urlOf } from './names.ts'
+import { giveUpPorts } from './port-store.ts'
+import { type AllocationToKeep, reserveForAllocation, reserveNamed } from './reserve.ts'
 import { allocationOfNode, listTunnels, tunnelById, tunnelOfAllocation, updateTunnel } from './store.ts'
 
 export interface Tunnels {
   /**
-   * Keeps a port on the edges for a server's allocation. `name` is what it would like to be called; a number is added where that is
-   * taken. Throws `conflict` when no edge is known or none has a free port. Publish `{of: 'tunnel'}` after the commit.
+   * Keeps a port on the edges for a server's allocation. Throws `conflict` when no edge is known or none has a free port. Publish
+   * `{of: 'tunnel'}` after the commit.
    */
-  forAllocation(trx: Store, allocation: { allocationId: string; workspaceId: string; name: string }): Promise<TunnelRow>
+  forAllocation(trx: Store, allocation: AllocationToKeep): Promise<TunnelRow>
   /** Gives that port up. Idempotent. Publish `{of: 'tunnel'}` with the returned id after the commit: the edges then close it. */
   dropForAllocation(trx: Store, allocationId: string): Promise<string | null>
   ofAllocation(store: Store, allocationId: string): Promise<TunnelRow | null>
-  /** What visitors of a raw port connect to; null for an HTTP tunnel, and while no edge is known that has the port. */
-  addressOf(tunnel: TunnelRow): { host: string; port: number } | null
-  /** Where visitors find it, in the form that people paste. */
-  urlOf(tunnel: TunnelRow, slug: string): string
+  /**
+   * What players of a server connect to: the host name where its game is found by that, else the port on an edge. Null while no edge is
+   * known that has the port.
+   */
+  addressOf(tunnel: TunnelRow & { slug: string }): { host: string; port: number } | null
+  /** Where visitors find it, in the forms that people paste, the preferred one first; at least one. */
+  addressesOf(tunnel: TunnelRow, slug: string): [string, ...string[]]
   /** Whether `agent` may open `request` on an edge with this reach; keeps the name and the port for its workspace. */
   claim(agent: AgentIdentity, request: TunnelRequest, reach: EdgeReach): Promise<TunnelGrant>
   /** The workspace's tunnels, with the server whose port each carries. */
@@ -41,13 +45,18 @@ export interface TunnelsOptions {
 }
 
 export function createTunnels({ database, changes, clock, access, reaches }: TunnelsOptions): Tunnels {
-  const addressOf: Tunnels['addressOf'] = ({ edge_port: port }) => {
-    if (port === null) return null
-    const edge = reaches().find(({ tcpPorts }) => tcpPorts.first <= port && port <= tcpPorts.last)
-    return edge ? { host: edge.host, port } : null
-  }
+  /** The first edge that can serve the tunnel. */
+  const reachFor = ({ edge_port: port }: TunnelRow): EdgeReach | undefined =>
+    reaches().find(({ ports }) => port === null || (ports.first <= port && port <= ports.last))
   return {
-    addressOf,
+    addressOf(tunnel) {
+      const { edge_port: port, entrance } = tunnel
+      const reach = reachFor(tunnel)
+      if (port === null || !reach) return null
+      if (entrance === 'minecraft' && reach.minecraftPort !== null)
+        return { host: hostsOf(tunnel.name, tunnel.slug, reach.base)[0], port: reach.minecraftPort }
+      return { host: reach.host, port }
+    },
     forAllocation: (trx, allocation) => reserveForAllocation(trx, allocation, reaches(), clock.now()),
     async dropForAllocation(trx, allocationId) {
       const tunnel = await tunnelOfAllocation(trx, allocationId)
@@ -57,11 +66,11 @@ export function createTunnels({ database, changes, clock, access, reaches }: Tun
     async ofAllocation(store, allocationId) {
       return (await tunnelOfAllocation(store, allocationId)) ?? null
     },
-    urlOf(tunnel, slug) {
-      const address = addressOf(tunnel)
-      const edge = reaches()[0] ?? beforeFirstEdge
-      if (tunnel.kind === 'tcp') return tcpUrl(address?.host ?? edge.host, tunnel.edge_port ?? 0)
-      return httpUrl(edge, hostsOf(tunnel.name, slug, edge.base)[0])
+    addressesOf(tunnel, slug) {
+      const reach = reachFor(tunnel) ?? reaches()[0] ?? beforeFirstEdge
+      const [first, ...others] = entrancesOf(tunnel, slug, reach).map((entrance) => urlOf(entrance, reach))
+      if (first === undefined) throw new Error(`tunnel ${tunnel.id} has no entrance`)
+      return [first, ...others]
     },
     async claim(agent, request, reach) {
       if (agent.kind === 'node') {
@@ -95,8 +104,10 @@ export function createTunnels({ database, changes, clock, access, reaches }: Tun
   }
 }
 
-const giveUp = (trx: Store, tunnel: TunnelRow, now: number): Promise<unknown> =>
-  updateTunnel(trx, tunnel.id, { deleted_at: now, edge_port: null, allocation_id: null })
+async function giveUp(trx: Store, tunnel: TunnelRow, now: number): Promise<void> {
+  await updateTunnel(trx, tunnel.id, { deleted_at: now, edge_port: null, allocation_id: null })
+  await giveUpPorts(trx, tunnel.id, now)
+}
 
 /** One answer for an allocation that is missing, foreign, or of another node. */
 async function claimAllocation(
@@ -109,24 +120,32 @@ async function claimAllocation(
   const tunnel = allocation && (await tunnelOfAllocation(store, allocationId))
   if (!allocation || !tunnel) throw notFound(`Allocation ${allocationId}`)
   if (allocation.suspended_at !== null) throw forbidden(`Workspace ${allocation.slug} is suspended`)
-  const { first, last } = reach.tcpPorts
+  const { first, last } = reach.ports
   if (tunnel.edge_port === null || tunnel.edge_port < first || tunnel.edge_port > last)
     throw conflict(`Port ${tunnel.edge_port} is not one of this edge's ports (${first} to ${last})`)
   return grantOf(tunnel, allocation.slug, reach)
 }
 
 function grantOf(row: TunnelRow, slug: string, reach: EdgeReach): TunnelGrant {
-  const shared = { tunnelId: row.id, workspaceId: row.workspace_id, name: row.name }
-  if (row.edge_port !== null)
-    return { ...shared, target: { kind: 'tcp', port: row.edge_port }, url: tcpUrl(reach.host, row.edge_port) }
-  const hosts = hostsOf(row.name, slug, reach.base)
-  return { ...shared, target: { kind: 'http', hosts }, url: httpUrl(reach, hosts[0]) }
+  const [first, ...others] = entrancesOf(row, slug, reach)
+  if (first === undefined) throw new Error(`tunnel ${row.id} has no entrance`)
+  return {
+    tunnelId: row.id,
+    workspaceId: row.workspace_id,
+    name: row.name,
+    entrances: [first, ...others],
+    url: urlOf(first, reach),
+  }
 }
 
 /** What addresses look like on a panel that no edge has ever linked to. */
-const beforeFirstEdge: Pick<EdgeReach, 'host' | 'base' | 'scheme' | 'httpPort'> = {
+const beforeFirstEdge: EdgeReach = {
   host: 'localhost',
   base: 'localhost',
   scheme: 'http',
   httpPort: 80,
+  linkPort: 443,
+  minecraftPort: minecraftPortDefault,
+  udp: true,
+  ports: { first: 1, last: 65_535 },
 }

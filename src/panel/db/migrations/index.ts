@@ -7,6 +7,7 @@ import * as activity from './0006-activity.ts'
 import * as stats from './0007-stats.ts'
 import * as limits from './0008-limits.ts'
 import * as scheduleLimits from './0009-schedule-limits.ts'
+import * as tunnelKinds from './0010-tunnel-kinds.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
 export const migrations: readonly Migration[] = [
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   { name: '0007-stats', up: stats.up },
   { name: '0008-limits', up: limits.up },
   { name: '0009-schedule-limits', up: scheduleLimits.up },
+  { name: '0010-tunnel-kinds', up: tunnelKinds.up },
 ]
