@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { basename, join, relative } from 'node:path'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { fingerprint } from './fingerprint.js'
 import { say } from './npm.js'
 
 /** Left to node_modules: native code, CommonJS that is loaded by name, and optional parts that are not there. */
@@ -32,7 +32,11 @@ export async function build(root) {
   const dist = join(root, 'dist')
   const entry = join(dist, 'pharos.js')
   const notePath = join(dist, 'built-from')
-  const sources = await fingerprint(root)
+  const sources = await fingerprint(
+    root,
+    ['src'],
+    ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.js'],
+  )
   if ((await readFile(notePath, 'utf8').catch(() => '')) === sources) return entry
 
   say('building …')
@@ -40,7 +44,7 @@ export async function build(root) {
   const result = await esbuild.build({
     absWorkingDir: root,
     // The second is a process of its own: it unpacks archives under a server's user.
-    entryPoints: { pharos: 'src/main.ts', extract: 'src/node/files/extract-main.ts' },
+    entryPoints: { pharos: 'src/main.ts', extract: 'src/node/extraction/main.ts' },
     outdir: dist,
     chunkNames: '[name]-[hash]',
     bundle: true,
@@ -67,23 +71,8 @@ export async function build(root) {
     await rename(`${file.path}.new`, file.path)
   }
   const made = new Set(result.outputFiles.map((file) => basename(file.path)))
-  for (const name of await readdir(dist)) if (!made.has(name)) await rm(join(dist, name), { recursive: true })
+  for (const name of await readdir(dist))
+    if (!made.has(name) && name !== 'web') await rm(join(dist, name), { recursive: true })
   await writeFile(notePath, sources)
   return entry
-}
-
-/** Changes whenever a source, a dependency or this script does; reading times and sizes alone keeps every start quick. */
-async function fingerprint(root) {
-  const hash = createHash('sha256')
-  const files = (await readdir(join(root, 'src'), { recursive: true, withFileTypes: true }))
-    .filter((item) => item.isFile() && item.name.endsWith('.ts') && !item.name.endsWith('.test.ts'))
-    .map((item) => join(item.parentPath, item.name))
-  const others = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.js'].map((name) =>
-    join(root, name),
-  )
-  for (const file of [...files, ...others].sort()) {
-    const { mtimeMs, size } = await stat(file)
-    hash.update(`${relative(root, file)}\0${mtimeMs}\0${size}\n`)
-  }
-  return hash.digest('hex')
 }

@@ -4,6 +4,7 @@ import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from './build.js'
+import { buildWeb } from './build-web.js'
 import { install } from './install.js'
 import { say, withNodeOnPath } from './npm.js'
 import { oneAtATime } from './one-at-a-time.js'
@@ -20,7 +21,9 @@ export async function launch(args) {
   const { node, entry } = await prepared(async () => {
     const node = await bringNode(root)
     await install(root, { root, node, set: 'production' })
-    return { node, entry: await build(root) }
+    const entry = await build(root)
+    await buildWeb(root)
+    return { node, entry }
   })
   if (node === process.execPath) {
     process.argv = [node, entry, ...args]

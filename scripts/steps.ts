@@ -18,6 +18,7 @@ const tool = (path: string, ...args: string[]): Step['command'] => [
 ]
 
 export const types: Step = { name: 'types', command: tool('typescript/bin/tsc', '-p', '.') }
+export const webTypes: Step = { name: 'types of the web UI', command: tool('typescript/bin/tsc', '-p', 'web') }
 export const lint: Step = {
   name: 'lint and format',
   command: tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '--diagnostic-level=warn'),

@@ -1,10 +1,11 @@
 // `npm test`: brings what the tests need, checks the sources, runs every test. Under CI=true a missing part is a failure.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { buildWeb } from './build-web.js'
 import { bringDebianPackages, testPackages } from './debian.ts'
 import { install } from './install.js'
 import { finishPostgres } from './postgres.ts'
-import { lint, root, runSteps, types } from './steps.ts'
+import { lint, root, runSteps, types, webTypes } from './steps.ts'
 
 /** A test that hangs fails by name instead of stopping the run: none needs a tenth of this on an idle machine. */
 const testTimeoutMs = 240_000
@@ -26,7 +27,8 @@ await install(join(root, 'test', 'games'), {
   what: 'game clients for the tests',
 })
 finishPostgres()
-problems.push(...(await runSteps([types, lint])))
+await buildWeb(root)
+problems.push(...(await runSteps([types, webTypes, lint])))
 
 const files = process.argv.slice(2)
 const tests = spawn(

@@ -1,10 +1,10 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { type AppError, type ErrorCode, type FieldProblem, statusOfCode } from './errors.ts'
 import type { Family } from './operation.ts'
 
 /**
- * What one request and its reply look like on the wire. `src/http` writes these shapes, the clients read them, the OpenAPI
- * document describes them: this file is the only place that knows them.
+ * What one request and its reply look like on the wire. `src/http` writes these shapes, the clients read them: this file and the
+ * schemas in `exchange-schemas.ts` are the only places that know them. It goes into every page, hence zod's small edition.
  */
 
 /** One HTTP exchange, whatever carries it: `fetch`, or a stream of a link. `path` begins with a slash and includes the query. */
@@ -59,48 +59,21 @@ export class ApiError extends Error {
   }
 }
 
-const FieldProblemSchema = z
-  .strictObject({
-    where: z.string().meta({ description: 'The field: `body.resources.memory`', example: 'body.label' }),
-    problem: z.string().meta({ description: 'What is wrong with it', example: 'is a number' }),
-    expected: z.string().optional().meta({ description: 'What it should be', example: 'string' }),
-  })
-  .meta({ id: 'FieldProblem' })
-
-const codes = z.enum(Object.keys(statusOfCode) as [ErrorCode, ...ErrorCode[]])
-
-/** The error body of each family. */
-export const errorSchemas = {
-  panel: z
-    .object({
-      success: z.literal(false),
-      error: z
-        .string()
-        .meta({ description: 'A sentence that names the thing and the next move', example: 'Server not found' }),
-    })
-    .meta({ id: 'PanelError' }),
-  control: z
-    .object({ error: codes, message: z.string().optional(), details: z.array(FieldProblemSchema).optional() })
-    .meta({ id: 'ControlError' }),
-  internal: z
-    .object({ error: codes, message: z.string().optional(), details: z.array(FieldProblemSchema).optional() })
-    .meta({ id: 'InternalError' }),
-} as const satisfies Record<Family, z.ZodType>
-
-/** The schema of a whole success reply whose data is `data`. */
-export const replySchema = (family: Family, data: z.ZodType): z.ZodType =>
-  family === 'panel' ? z.object({ success: z.literal(true), data }) : data
-
 /** The whole success reply. */
 export const replyBody = (family: Family, data: unknown): unknown =>
   family === 'panel' ? { success: true, data } : data
+
+/** What an error reply of any family looks like. `errorSchemas` says it for each. */
+export type ErrorBody =
+  | { success: false; error: string }
+  | { error: ErrorCode; message?: string; details?: FieldProblem[] }
 
 /** The whole error reply. An `internal` error tells nothing but where to look for it. */
 export function errorBody(
   family: Family,
   error: Pick<AppError, 'code' | 'message' | 'details'>,
   requestId: string,
-): z.output<(typeof errorSchemas)[Family]> {
+): ErrorBody {
   const hidden = error.code === 'internal'
   if (family === 'panel') {
     return {
@@ -152,12 +125,13 @@ const PanelReply = z.object({ success: z.literal(true), data: z.unknown() })
 
 const AnyError = z.object({
   error: z.string(),
-  message: z.string().optional(),
-  details: z
-    .array(z.object({ where: z.string(), problem: z.string(), expected: z.string().exactOptional() }))
-    .optional()
-    .catch(undefined),
+  message: z.optional(z.string()),
+  details: z.catch(
+    z.optional(z.array(z.object({ where: z.string(), problem: z.string(), expected: z.exactOptional(z.string()) }))),
+    undefined,
+  ),
 })
+const codes = z.enum(Object.keys(statusOfCode) as [ErrorCode, ...ErrorCode[]])
 
 function notOurs(reply: ReceivedReply): ApiError {
   return new ApiError(

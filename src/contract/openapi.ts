@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type ErrorCode, statusOfCode } from './errors.ts'
-import { errorSchemas, replyBody, replySchema } from './exchange.ts'
+import { replyBody } from './exchange.ts'
+import { errorSchemas, replySchema } from './exchange-schemas.ts'
 import { inlineSchema, type Json, JsonSchemas } from './json-schemas.ts'
 import {
   type Access,

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { finished, pipeline } from 'node:stream/promises'
 import type { FastifyReply } from 'fastify'
-import { replyBody, replySchema } from '../contract/exchange.ts'
+import { replyBody } from '../contract/exchange.ts'
+import { replySchema } from '../contract/exchange-schemas.ts'
 import type { Contexts, Download, Outgoing, Transfer, Upload } from '../contract/operation.ts'
 import { transferIdleMs } from './limits.ts'
 import { type Binding, pathPattern, receiver } from './route.ts'
@@ -75,21 +76,45 @@ async function sendBytes(
   const { raw } = reply
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value)
   raw.writeHead(status, headers)
-  const source =
-    content === null ? null : content instanceof Readable ? content : Readable.from(content, { objectMode: false })
-  if (source === null || request.method === 'HEAD' || raw.destroyed) {
-    source?.on('error', () => undefined).destroy()
+  if (content === null || request.method === 'HEAD' || raw.destroyed) {
+    if (content !== null) discardContent(content)
     raw.end()
     return
   }
   cutOffWhenIdle(request)
   try {
-    await pipeline(source, raw)
+    if (content instanceof Readable) await pipeline(content, raw)
+    else await sendPieces(content, raw)
   } catch (error) {
     // A caller that leaves is nobody's fault.
     if (!hasLeft(error, raw)) failed(error)
     raw.destroy()
   }
+}
+
+function discardContent(content: AsyncIterable<Uint8Array>): void {
+  const source = content instanceof Readable ? content : Readable.from(content, { objectMode: false })
+  source.on('error', () => undefined).destroy()
+}
+
+/** One piece after the other has left when the next is asked for, so that its source may fill the same buffers again. */
+async function sendPieces(content: AsyncIterable<Uint8Array>, response: ServerResponse): Promise<void> {
+  for await (const piece of content) await written(response, piece)
+  response.end()
+  await finished(response)
+}
+
+function written(response: ServerResponse, piece: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => reject(new Error('The caller went away'))
+    if (response.closed || response.destroyed) return onClose()
+    response.once('close', onClose)
+    response.write(piece, (error) => {
+      response.off('close', onClose)
+      if (error) reject(error)
+      else resolve()
+    })
+  })
 }
 
 const hasLeft = (error: unknown, response: ServerResponse): boolean =>

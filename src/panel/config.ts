@@ -49,6 +49,8 @@ export const PanelConfig = z.strictObject({
     .prefault({}),
   /** The folder of the templates. */
   templatesDir: z.string().min(1),
+  /** The folder of the built web UI. One that does not exist: the panel runs without. */
+  webDir: z.string().min(1).optional(),
   /** Sends invitations; without it their links are shown to hand over. */
   mail: z
     .strictObject({

@@ -54,7 +54,7 @@ import { fileHandlers, fileTransferHandlers } from './files/index.ts'
 import { createPost } from './mail/index.ts'
 import { Allocations, networkHandlers } from './network/index.ts'
 import { Nodes, nodeHandlers } from './nodes/index.ts'
-import { pages } from './pages/index.ts'
+import { pages, readWebFiles } from './pages/index.ts'
 import { countSchedules, Schedules, scheduleHandlers, setScheduleLimit } from './schedules/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from './servers/index.ts'
 import { type CountedThings, resourceHandlers, settingsHandlers } from './settings/index.ts'
@@ -243,7 +243,7 @@ export async function startPanel(
       cors: true,
       aliases: [pastedServerId],
       trustedProxies: config.trustedProxies,
-      pages,
+      pages: pages(config.webDir === undefined ? new Map() : await readWebFiles(config.webDir)),
     }),
   )
   const listener = closer.use(

@@ -48,6 +48,7 @@ export async function startPanelRole(settings: Located<PanelSettings>, root: str
     nodePorts,
     trustedProxies,
     templatesDir: join(root, 'templates'),
+    webDir: join(root, 'dist', 'web'),
     ...mailOf(settings),
     backups: backupsOf(settings),
   })

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { operation } from '../operation.ts'
-import { Allocation, OfServer, type ServerStatus, type Verdict } from './servers.ts'
+import type { ServerStatus, Verdict } from '../power.ts'
+import { Allocation, OfServer } from './servers.ts'
 
 const Notes = z
   .string()

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { displayName, Time } from '../fields.ts'
 import { IgnorePatterns } from '../node-backups.ts'
 import { operation } from '../operation.ts'
-import { OfServer, powerActions, serverOperations } from './servers.ts'
+import { powerActions } from '../power.ts'
+import { OfServer, serverOperations } from './servers.ts'
 
 /** How long a task may wait before it acts, and how long it may wait for a status: an hour covers a warning, a slow stop, a long start. */
 export const taskWaitSecondsMax = 3600

@@ -3,21 +3,8 @@ import { displayName, PageQuery, Time } from '../fields.ts'
 import { backupJobStates } from '../node-backups.ts'
 import { operation, socket } from '../operation.ts'
 import { serverPermissions } from '../permissions.ts'
+import { powerActions, serverStatuses } from '../power.ts'
 import { Resources } from '../template.ts'
-
-export const serverStatuses = [
-  'installing',
-  'install_failed',
-  'offline',
-  'starting',
-  'running',
-  'stopping',
-  'restoring',
-  'suspended',
-  'sleeping',
-  'unknown',
-] as const
-export type ServerStatus = (typeof serverStatuses)[number]
 
 /** `servers/1a7ce997`; the path takes the short part, or the whole id as it is or percent-encoded. */
 export const ServerId = z.string().regex(/^servers\/[0-9a-f]{8}$/)
@@ -102,102 +89,6 @@ export const NewServer = z
 
 const Message = z.strictObject({ message: z.string() })
 const base = { family: 'panel', tag: 'Servers' } as const
-
-export const powerActions = ['start', 'stop', 'restart', 'kill'] as const
-export type PowerAction = (typeof powerActions)[number]
-
-/** `do` goes ahead. `done` is so already: asking again succeeds and changes nothing. Any other text says why not, and what to do instead. */
-export type Verdict = 'do' | 'done' | (string & {})
-
-const installing = 'It is being installed: wait until that has finished.'
-const installFailed = 'Its installation failed: reinstall it first.'
-const restoring = 'A backup is being restored: wait until that has finished.'
-const suspended = 'It is suspended: ask the people who run this installation.'
-const unknown = 'Its node is away: try again once the node is back.'
-
-/** Which statuses allow which power action: the panel refuses with these words, a UI disables its buttons by the same table. */
-export const powerRules: Readonly<Record<PowerAction, Readonly<Record<ServerStatus, Verdict>>>> = {
-  start: {
-    installing,
-    install_failed: installFailed,
-    offline: 'do',
-    starting: 'done',
-    running: 'done',
-    stopping: 'It is still stopping: start it once it is offline.',
-    restoring,
-    suspended,
-    sleeping: 'do',
-    unknown,
-  },
-  stop: {
-    installing,
-    install_failed: 'done',
-    offline: 'done',
-    starting: 'do',
-    running: 'do',
-    stopping: 'done',
-    restoring,
-    suspended: 'done',
-    sleeping: 'do',
-    unknown,
-  },
-  restart: {
-    installing,
-    install_failed: installFailed,
-    offline: 'do',
-    starting: 'do',
-    running: 'do',
-    stopping: 'do',
-    restoring,
-    suspended,
-    sleeping: 'do',
-    unknown,
-  },
-  kill: {
-    installing,
-    install_failed: 'done',
-    offline: 'done',
-    starting: 'do',
-    running: 'do',
-    stopping: 'do',
-    restoring,
-    suspended: 'do',
-    sleeping: 'do',
-    unknown,
-  },
-}
-
-const notRunning = 'It is not running: start it first.'
-
-/** Which statuses take a console command. */
-export const commandRules: Readonly<Record<ServerStatus, Verdict>> = {
-  installing,
-  install_failed: installFailed,
-  offline: notRunning,
-  starting: 'do',
-  running: 'do',
-  stopping: 'do',
-  restoring,
-  suspended,
-  sleeping: notRunning,
-  unknown,
-}
-
-const stopFirst = 'It is not stopped: stop it first.'
-
-/** Which statuses allow the installation to run again. */
-export const reinstallRules: Readonly<Record<ServerStatus, Verdict>> = {
-  installing,
-  install_failed: 'do',
-  offline: 'do',
-  starting: stopFirst,
-  running: stopFirst,
-  stopping: stopFirst,
-  restoring,
-  suspended,
-  sleeping: stopFirst,
-  unknown,
-}
 
 export const serverOperations = {
   servers: operation({

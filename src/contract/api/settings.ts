@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { PageQuery } from '../fields.ts'
 import { operation } from '../operation.ts'
+import { serverStatuses } from '../power.ts'
 import { Resources } from '../template.ts'
-import { OfServer, ServerId, serverStatuses } from './servers.ts'
+import { OfServer, ServerId } from './servers.ts'
 
 const Counted = z.strictObject({ limit: z.int(), current: z.int() }).meta({ id: 'CountedLimit' })
 

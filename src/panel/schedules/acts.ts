@@ -1,6 +1,6 @@
 import type { ScheduleTask } from '../../contract/api/schedules.ts'
-import type { ServerStatus } from '../../contract/api/servers.ts'
 import { AppError, conflict, forbidden } from '../../contract/errors.ts'
+import type { ServerStatus } from '../../contract/power.ts'
 import type { ServerAccess } from '../access/index.ts'
 import { lookAtBackupEveryMs, nodeAwayMaxMs } from './limits.ts'
 import { permissionOf } from './progress.ts'

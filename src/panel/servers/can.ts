@@ -1,3 +1,4 @@
+import { conflict } from '../../contract/errors.ts'
 import {
   commandRules,
   type PowerAction,
@@ -5,8 +6,7 @@ import {
   reinstallRules,
   type ServerStatus,
   type Verdict,
-} from '../../contract/api/servers.ts'
-import { conflict } from '../../contract/errors.ts'
+} from '../../contract/power.ts'
 import type { Status } from './status.ts'
 
 /**

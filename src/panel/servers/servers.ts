@@ -1,6 +1,6 @@
-import type { PowerAction } from '../../contract/api/servers.ts'
 import { conflict, forbidden, notFound } from '../../contract/errors.ts'
 import type { ServerState } from '../../contract/node.ts'
+import type { PowerAction } from '../../contract/power.ts'
 import type { Signal } from '../../lib/signals.ts'
 import type { Caller, ServerAccess, WorkspaceMembership } from '../access/index.ts'
 import type { ServerRow, Store } from '../db/index.ts'

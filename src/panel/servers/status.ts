@@ -1,5 +1,5 @@
-import type { ServerStatus } from '../../contract/api/servers.ts'
 import type { ServerState } from '../../contract/node.ts'
+import type { ServerStatus } from '../../contract/power.ts'
 
 /** Everything that decides what a server's status is: what the panel knows of it, and what its node last said. */
 export interface StatusFacts {

@@ -1,5 +1,5 @@
-import type { ServerStatus } from '../../contract/api/servers.ts'
 import type { NodeCapabilities } from '../../contract/node.ts'
+import type { ServerStatus } from '../../contract/power.ts'
 
 /** From when changed limits hold, in a sentence. */
 export function limitWords(facts: {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type PowerAction, powerActions } from '../../../contract/api/servers.ts'
+import { type PowerAction, powerActions } from '../../../contract/power.ts'
 import { command } from '../../command.ts'
 import { findServer } from './find.ts'
 

@@ -1,0 +1,58 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { type ErrorComponentProps, Link, useRouter } from '@tanstack/react-router'
+import { useEffect } from 'react'
+import { ApiError } from '../../src/client/index.ts'
+import { errorText } from '../api/error-text.ts'
+import { useText } from '../i18n/language.tsx'
+import { buttonClass } from '../ui/button.tsx'
+import { ErrorState } from '../ui/state.tsx'
+import { appText } from './text.ts'
+
+/** Shown in place of a page that failed. Somebody whose session has ended goes to the sign-in and comes back afterwards. */
+export function RouteError({ error, reset }: ErrorComponentProps) {
+  const t = useText(appText)
+  const router = useRouter()
+  const queries = useQueryClient()
+  const ended = error instanceof ApiError && error.code === 'unauthorized'
+  // A chunk of a version that the panel no longer serves.
+  const outdated = error instanceof Error && /dynamically imported module|module script/i.test(error.message)
+  useEffect(() => {
+    if (!ended) return
+    queries.clear()
+    void router.navigate({ to: '/sign-in', search: { next: location.pathname + location.search } })
+  }, [ended, queries, router])
+  if (ended) return null
+  if (outdated)
+    return (
+      <ErrorState title={t.newVersion}>
+        <button type="button" className={buttonClass('primary')} onClick={() => location.reload()}>
+          {t.reload}
+        </button>
+      </ErrorState>
+    )
+  if (error instanceof ApiError && error.code === 'not_found') return <NotFound />
+  return (
+    <ErrorState
+      title={t.brokenTitle}
+      onRetry={() => {
+        reset()
+        void router.invalidate()
+      }}
+    >
+      {errorText(error)}
+    </ErrorState>
+  )
+}
+
+export function NotFound() {
+  const t = useText(appText)
+  return (
+    <div className="grid justify-items-center gap-3 px-6 py-20 text-center">
+      <h1 className="font-semibold text-lg">{t.notFoundTitle}</h1>
+      <p className="text-muted">{t.notFoundText}</p>
+      <Link to="/servers" className={buttonClass('primary')}>
+        {t.toServers}
+      </Link>
+    </div>
+  )
+}

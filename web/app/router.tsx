@@ -1,0 +1,104 @@
+import type { QueryClient } from '@tanstack/react-query'
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from '@tanstack/react-router'
+import { signedIn } from '../session/session.ts'
+import { Loading } from '../ui/state.tsx'
+import { NotFound, RouteError } from './route-error.tsx'
+import { Shell } from './shell.tsx'
+
+const root = createRootRouteWithContext<{ queries: QueryClient }>()({ component: Outlet })
+
+/** Pages for people who are not signed in. The secrets of links are in the fragment, which browsers send to nobody. */
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: '/setup',
+  component: lazyRouteComponent(() => import('../session/setup-page.tsx'), 'SetupPage'),
+})
+const invitation = createRoute({
+  getParentRoute: () => root,
+  path: '/invitation',
+  component: lazyRouteComponent(() => import('../session/invitation-page.tsx'), 'InvitationPage'),
+})
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  validateSearch: (search): { next?: string } =>
+    // Only a path of this panel: `//elsewhere` would be another site.
+    typeof search['next'] === 'string' && /^\/(?![/\\])/.test(search['next']) ? { next: search['next'] } : {},
+  component: lazyRouteComponent(() => import('../session/sign-in-page.tsx'), 'SignInPage'),
+})
+
+/** Everything else needs somebody. */
+const inside = createRoute({
+  getParentRoute: () => root,
+  id: 'inside',
+  component: Shell,
+  beforeLoad: async ({ context, location }) => {
+    if (!(await signedIn(context.queries)))
+      throw redirect({ to: '/sign-in', search: location.href === '/' ? {} : { next: location.href } })
+  },
+})
+const home = createRoute({
+  getParentRoute: () => inside,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/servers' })
+  },
+})
+const servers = createRoute({
+  getParentRoute: () => inside,
+  path: '/servers',
+  component: lazyRouteComponent(() => import('../servers/servers-page.tsx'), 'ServersPage'),
+})
+const newServer = createRoute({
+  getParentRoute: () => inside,
+  path: '/servers/new',
+  component: lazyRouteComponent(() => import('../servers/new-server-page.tsx'), 'NewServerPage'),
+})
+const server = createRoute({
+  getParentRoute: () => inside,
+  path: '/servers/$serverId',
+  component: lazyRouteComponent(() => import('../servers/server-layout.tsx'), 'ServerLayout'),
+})
+const serverHome = createRoute({
+  getParentRoute: () => server,
+  path: '/',
+  beforeLoad: ({ params }) => {
+    throw redirect({ to: '/servers/$serverId/console', params })
+  },
+})
+const serverConsole = createRoute({
+  getParentRoute: () => server,
+  path: '/console',
+  component: lazyRouteComponent(() => import('../console/console-page.tsx'), 'ConsolePage'),
+})
+
+const routes = root.addChildren([
+  setup,
+  invitation,
+  signIn,
+  inside.addChildren([home, servers, newServer, server.addChildren([serverHome, serverConsole])]),
+])
+
+export const createAppRouter = (queries: QueryClient) =>
+  createRouter({
+    routeTree: routes,
+    context: { queries },
+    defaultPreload: 'intent',
+    defaultPendingComponent: Loading,
+    defaultErrorComponent: RouteError,
+    defaultNotFoundComponent: NotFound,
+    scrollRestoration: true,
+  })
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof createAppRouter>
+  }
+}

@@ -1,0 +1,70 @@
+import { useSuspenseQuery } from '@tanstack/react-query'
+import { Link, Outlet, useParams } from '@tanstack/react-router'
+import { ChevronLeft } from 'lucide-react'
+import { Suspense } from 'react'
+import { useText } from '../i18n/language.tsx'
+import { Copyable } from '../ui/copy.tsx'
+import { Loading, Notice } from '../ui/state.tsx'
+import { PowerButtons } from './power-buttons.tsx'
+import { permissionsQuery, serverQuery } from './queries.ts'
+import { StatusBadge } from './status-badge.tsx'
+import { serversText } from './text.ts'
+
+/** The server that a page below `/servers/$serverId` is about. */
+export function useServer() {
+  const serverId = useParams({ from: '/inside/servers/$serverId', select: ({ serverId }) => serverId })
+  const { data: server } = useSuspenseQuery(serverQuery(serverId))
+  const { data: access } = useSuspenseQuery(permissionsQuery(serverId))
+  return { serverId, server, ...access }
+}
+
+/** What stands above every page of one server: its name, how it is, its buttons, and what else there is. */
+export function ServerLayout() {
+  const t = useText(serversText)
+  const { serverId, server, may } = useServer()
+  return (
+    <div className="mx-auto w-full max-w-7xl px-4 py-5 sm:px-6 lg:px-8">
+      <Link to="/servers" className="inline-flex items-center gap-1 text-muted hover:text-ink">
+        <ChevronLeft aria-hidden className="size-4" />
+        {t.all}
+      </Link>
+      <header className="mt-2 flex flex-wrap items-center justify-between gap-x-6 gap-y-3">
+        <div className="min-w-0">
+          <h1 className="flex flex-wrap items-center gap-3 font-semibold text-xl tracking-tight">
+            <span className="wrap-anywhere">{server.name}</span>
+            <StatusBadge status={server.status} />
+          </h1>
+          <div className="mt-1 min-h-8 text-muted">
+            {server.address ? <Copyable text={server.address} /> : t.noAddress}
+          </div>
+        </div>
+        <PowerButtons serverId={serverId} status={server.status} may={may} />
+      </header>
+      <nav aria-label={server.name} className="mt-3 mb-5 flex gap-1 overflow-x-auto border-line border-b">
+        {may('console.read') && (
+          <ServerTab to="/servers/$serverId/console" serverId={serverId} label={t.tabs.console} />
+        )}
+      </nav>
+      <div className="grid gap-4">
+        {!server.node.online && <Notice tone="warn">{t.nodeAway(server.node.name)}</Notice>}
+        {server.message && <Notice tone={server.status === 'install_failed' ? 'bad' : 'info'}>{server.message}</Notice>}
+        {server.lastExit?.outOfMemory && server.status === 'offline' && <Notice tone="warn">{t.outOfMemory}</Notice>}
+        <Suspense fallback={<Loading />}>
+          <Outlet />
+        </Suspense>
+      </div>
+    </div>
+  )
+}
+
+function ServerTab({ to, serverId, label }: { to: '/servers/$serverId/console'; serverId: string; label: string }) {
+  return (
+    <Link
+      to={to}
+      params={{ serverId }}
+      className="-mb-px whitespace-nowrap border-transparent border-b-2 px-3 py-2 font-medium text-muted hover:text-ink data-[status=active]:border-accent data-[status=active]:text-ink"
+    >
+      {label}
+    </Link>
+  )
+}

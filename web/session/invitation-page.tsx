@@ -1,0 +1,68 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useRouter } from '@tanstack/react-router'
+import { type FormEvent, useState } from 'react'
+import { api } from '../api/api.ts'
+import { errorText } from '../api/error-text.ts'
+import { useAction } from '../api/use-action.ts'
+import { useText } from '../i18n/language.tsx'
+import { Button } from '../ui/button.tsx'
+import { Field, Input } from '../ui/field.tsx'
+import { Notice } from '../ui/state.tsx'
+import { Gate } from './gate.tsx'
+import { linkSecret } from './link-secret.ts'
+import { accountQuery } from './session.ts'
+import { sessionText } from './text.ts'
+
+/** Where an invitation's link leads. */
+export function InvitationPage() {
+  const t = useText(sessionText)
+  const queries = useQueryClient()
+  const router = useRouter()
+  const [secret] = useState(linkSecret)
+  const [password, setPassword] = useState('')
+  const [name, setName] = useState('')
+  const join = useAction({
+    run: () => api.acceptInvitation({ body: { secret, password, ...(name.trim() === '' ? {} : { name }) } }),
+    quiet: true,
+    onDone(account) {
+      queries.clear()
+      queries.setQueryData(accountQuery.queryKey, account)
+      void router.navigate({ to: '/servers' })
+    },
+  })
+  const submit = (event: FormEvent): void => {
+    event.preventDefault()
+    join.mutate()
+  }
+  if (secret === '')
+    return (
+      <Gate title={t.invitationTitle}>
+        <Notice tone="warn">{t.invitationGone}</Notice>
+      </Gate>
+    )
+  return (
+    <Gate title={t.invitationTitle} hint={t.invitationHint}>
+      <form onSubmit={submit} className="grid gap-4">
+        <Field label={t.password} hint={t.passwordHint}>
+          <Input
+            type="password"
+            autoComplete="new-password"
+            required
+            autoFocus
+            minLength={10}
+            maxLength={256}
+            value={password}
+            onChange={(event) => setPassword(event.target.value)}
+          />
+        </Field>
+        <Field label={`${t.yourName} (${t.optional})`}>
+          <Input maxLength={80} autoComplete="name" value={name} onChange={(event) => setName(event.target.value)} />
+        </Field>
+        {join.error && <Notice tone="bad">{errorText(join.error)}</Notice>}
+        <Button type="submit" kind="primary" busy={join.isPending}>
+          {t.join}
+        </Button>
+      </form>
+    </Gate>
+  )
+}

@@ -1,0 +1,41 @@
+import { type QueryClient, queryOptions, useSuspenseQuery } from '@tanstack/react-query'
+import type { z } from 'zod'
+import { ApiError } from '../../src/client/index.ts'
+import type { Account } from '../../src/contract/api/accounts.ts'
+import { rolePermissions, type WorkspacePermission } from '../../src/contract/permissions.ts'
+import { api } from '../api/api.ts'
+import { chosenWorkspace } from './chosen-workspace.ts'
+
+export type Person = z.output<typeof Account>
+export type Membership = Person['workspaces'][number]
+
+export const accountQuery = queryOptions({
+  queryKey: ['account'],
+  queryFn: ({ signal }) => api.account({}, { signal }),
+  staleTime: 60_000,
+})
+
+/** Who is signed in; null for nobody. */
+export async function signedIn(queries: QueryClient): Promise<Person | null> {
+  try {
+    return await queries.ensureQueryData(accountQuery)
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'unauthorized') return null
+    throw error
+  }
+}
+
+export const useAccount = (): Person => useSuspenseQuery(accountQuery).data
+
+/** The workspace that is looked at: the chosen one, or the first; null for somebody who belongs to none. */
+export function useWorkspace(): Membership | null {
+  const { workspaces } = useAccount()
+  const slug = chosenWorkspace()
+  return workspaces.find((workspace) => workspace.slug === slug) ?? workspaces[0] ?? null
+}
+
+/** Whether the person may do that in the workspace that is looked at. The panel decides; this only spares a click that it would refuse. */
+export function useMay(permission: WorkspacePermission): boolean {
+  const workspace = useWorkspace()
+  return workspace !== null && rolePermissions[workspace.role].includes(permission)
+}

@@ -1,0 +1,86 @@
+import { LoaderCircle, type LucideIcon } from 'lucide-react'
+import type { ButtonHTMLAttributes, ReactNode, Ref } from 'react'
+import { classNames } from './class-names.ts'
+import { Tip } from './tip.tsx'
+
+export type ButtonKind = 'primary' | 'plain' | 'quiet' | 'danger'
+
+const kinds: Record<ButtonKind, string> = {
+  primary: 'bg-accent text-accent-ink hover:brightness-110 border-transparent',
+  plain: 'bg-surface text-ink border-line hover:bg-sunken',
+  quiet: 'bg-transparent text-muted border-transparent hover:bg-sunken hover:text-ink',
+  danger: 'bg-bad-fill text-accent-ink border-transparent hover:brightness-110',
+}
+
+/** How a button looks, for links that look like one. */
+export const buttonClass = (kind: ButtonKind = 'plain', small = false): string =>
+  classNames(
+    'inline-flex shrink-0 select-none items-center justify-center gap-2 whitespace-nowrap rounded-lg border font-medium transition',
+    'disabled:cursor-not-allowed disabled:opacity-50 aria-disabled:cursor-not-allowed aria-disabled:opacity-50',
+    small ? 'h-8 px-2.5 text-[13px]' : 'h-9 px-3.5',
+    kinds[kind],
+  )
+
+export interface ButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement>, 'disabled'> {
+  kind?: ButtonKind
+  small?: boolean
+  icon?: LucideIcon
+  /** Work is under way: shows it and takes no further click. */
+  busy?: boolean
+  disabled?: boolean
+  /** Why it cannot be used now. The button stays reachable by keyboard so that everybody can read it. */
+  unavailable?: string | null | undefined
+  ref?: Ref<HTMLButtonElement>
+  children?: ReactNode
+}
+
+export function Button({
+  kind = 'plain',
+  small = false,
+  icon: Icon,
+  busy = false,
+  disabled = false,
+  unavailable,
+  className,
+  children,
+  onClick,
+  type = 'button',
+  ...rest
+}: ButtonProps) {
+  const blocked = busy || Boolean(unavailable)
+  const button = (
+    <button
+      {...rest}
+      type={type}
+      disabled={disabled}
+      aria-disabled={blocked || undefined}
+      aria-busy={busy || undefined}
+      onClick={blocked ? (event) => event.preventDefault() : onClick}
+      className={classNames(buttonClass(kind, small), className)}
+    >
+      {busy ? (
+        <LoaderCircle aria-hidden className="size-4 animate-spin" />
+      ) : (
+        Icon && <Icon aria-hidden className="size-4" />
+      )}
+      {children}
+    </button>
+  )
+  return unavailable ? <Tip text={unavailable}>{button}</Tip> : button
+}
+
+/** A button that is only an icon; `label` is what it is called. */
+export function IconButton({ label, ...rest }: Omit<ButtonProps, 'children'> & { label: string }) {
+  return (
+    <Tip text={rest.unavailable ? `${label}: ${rest.unavailable}` : label}>
+      <Button
+        kind="quiet"
+        {...rest}
+        unavailable={undefined}
+        disabled={rest.disabled || Boolean(rest.unavailable)}
+        aria-label={label}
+        className={classNames(rest.small ? 'w-8 px-0' : 'w-9 px-0', rest.className)}
+      />
+    </Tip>
+  )
+}

@@ -1,0 +1,107 @@
+import { X } from 'lucide-react'
+import { Dialog as Radix } from 'radix-ui'
+import { type FormEvent, type ReactNode, useState } from 'react'
+import { useText } from '../i18n/language.tsx'
+import { Button, IconButton } from './button.tsx'
+import { classNames } from './class-names.ts'
+import { Field, Input } from './field.tsx'
+import { uiText } from './text.ts'
+
+export interface DialogProps {
+  open: boolean
+  onOpenChange(open: boolean): void
+  title: ReactNode
+  description?: ReactNode
+  children?: ReactNode
+  wide?: boolean
+}
+
+/** A window in front of the page; Escape and a click beside it close it. */
+export function Dialog({ open, onOpenChange, title, description, children, wide = false }: DialogProps) {
+  const t = useText(uiText)
+  return (
+    <Radix.Root open={open} onOpenChange={onOpenChange}>
+      <Radix.Portal>
+        <Radix.Overlay className="fixed inset-0 z-40 bg-black/55 backdrop-blur-[1px]" />
+        <Radix.Content
+          {...(description ? {} : { 'aria-describedby': undefined })}
+          className={classNames(
+            'fixed top-1/2 left-1/2 z-40 max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] -translate-x-1/2 -translate-y-1/2 overflow-y-auto rounded-xl border border-line bg-raised p-5 shadow-2xl',
+            wide ? 'max-w-3xl' : 'max-w-lg',
+          )}
+        >
+          <div className="mb-4 flex items-start justify-between gap-4">
+            <div className="min-w-0">
+              <Radix.Title className="font-semibold text-base">{title}</Radix.Title>
+              {description && <Radix.Description className="mt-1 text-muted">{description}</Radix.Description>}
+            </div>
+            <Radix.Close asChild>
+              <IconButton label={t.close} icon={X} small className="-mt-1 -mr-2" />
+            </Radix.Close>
+          </div>
+          {children}
+        </Radix.Content>
+      </Radix.Portal>
+    </Radix.Root>
+  )
+}
+
+/** A form in a dialog: Enter sends it, and it stays open until `onSubmit` has succeeded. */
+export function FormDialog({
+  onSubmit,
+  submit,
+  danger = false,
+  busy = false,
+  disabled = false,
+  children,
+  ...dialog
+}: DialogProps & {
+  onSubmit(): void
+  submit: string
+  danger?: boolean
+  busy?: boolean
+  disabled?: boolean
+}) {
+  const t = useText(uiText)
+  const send = (event: FormEvent): void => {
+    event.preventDefault()
+    if (!busy && !disabled) onSubmit()
+  }
+  return (
+    <Dialog {...dialog}>
+      <form onSubmit={send} className="grid gap-4" noValidate>
+        {children}
+        <div className="mt-1 flex flex-wrap justify-end gap-2">
+          <Button onClick={() => dialog.onOpenChange(false)}>{t.cancel}</Button>
+          <Button type="submit" kind={danger ? 'danger' : 'primary'} busy={busy} disabled={disabled}>
+            {submit}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  )
+}
+
+/** Asks before something that cannot be taken back. With `type`, that word has to be typed. */
+export function ConfirmDialog({
+  type,
+  ...form
+}: Omit<Parameters<typeof FormDialog>[0], 'danger' | 'disabled'> & { type?: string }) {
+  const t = useText(uiText)
+  const [typed, setTyped] = useState('')
+  return (
+    <FormDialog {...form} danger disabled={type !== undefined && typed !== type}>
+      {form.children}
+      {type !== undefined && (
+        <Field label={t.typeToConfirm(type)}>
+          <Input
+            value={typed}
+            onChange={(event) => setTyped(event.target.value)}
+            autoComplete="off"
+            spellCheck={false}
+          />
+        </Field>
+      )}
+    </FormDialog>
+  )
+}

@@ -1,0 +1,32 @@
+import { type ReactNode, useEffect } from 'react'
+
+/** A page: its title, what can be done on it, and what it shows. The title is the browser's, too. */
+export function Page({
+  title,
+  tabTitle,
+  description,
+  actions,
+  children,
+}: {
+  title: ReactNode
+  tabTitle: string
+  description?: ReactNode
+  actions?: ReactNode
+  children: ReactNode
+}) {
+  useEffect(() => {
+    document.title = `${tabTitle} · Pharos`
+  }, [tabTitle])
+  return (
+    <div className="mx-auto w-full max-w-7xl px-4 py-6 sm:px-6 lg:px-8">
+      <header className="mb-5 flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
+        <div className="min-w-0">
+          <h1 className="wrap-anywhere font-semibold text-xl tracking-tight">{title}</h1>
+          {description && <p className="mt-1 max-w-2xl text-muted">{description}</p>}
+        </div>
+        {actions && <div className="flex flex-wrap items-center gap-2">{actions}</div>}
+      </header>
+      {children}
+    </div>
+  )
+}

@@ -1,0 +1,24 @@
+import { Tooltip } from 'radix-ui'
+import type { ReactNode } from 'react'
+
+/** Words that appear beside `children` on hover and focus. */
+export function Tip({ text, children }: { text: ReactNode; children: ReactNode }) {
+  return (
+    <Tooltip.Root>
+      <Tooltip.Trigger asChild>{children}</Tooltip.Trigger>
+      <Tooltip.Portal>
+        <Tooltip.Content
+          sideOffset={6}
+          collisionPadding={8}
+          className="z-50 max-w-72 animate-pop rounded-md border border-line bg-raised px-2.5 py-1.5 text-ink text-xs shadow-lg"
+        >
+          {text}
+        </Tooltip.Content>
+      </Tooltip.Portal>
+    </Tooltip.Root>
+  )
+}
+
+export const TipProvider = ({ children }: { children: ReactNode }) => (
+  <Tooltip.Provider delayDuration={300}>{children}</Tooltip.Provider>
+)
