@@ -214,7 +214,10 @@ export interface Outgoing {
   status?: 200 | 206 | 304 | 416
   /** `content-type`, `content-length`, `etag` and the like; the common headers of the API are set anyway. */
   headers: Readonly<Record<string, string>>
-  /** Read as fast as the caller takes it, and closed (`return`, or `destroy` of a stream) when the caller leaves. Null: no body. */
+  /**
+   * Read as fast as the caller takes it, and closed (`return`, or `destroy` of a stream) when the caller leaves. A piece of what
+   * is no stream is done with when the next one is asked for: its bytes may change then. Null: no body.
+   */
   content: AsyncIterable<Uint8Array> | null
 }
 

@@ -71,6 +71,7 @@ before(async () => {
         get({ params, request }) {
           if (params.name === 'missing') throw conflict('There is no such thing. Look again.')
           if (params.name === 'endless') return { headers: {}, content: endless() }
+          if (params.name === 'refilled') return { headers: {}, content: refilled() }
           if (params.name === 'broken') return { headers: { 'content-length': '100' }, content: broken() }
           return ranged(
             {
@@ -106,6 +107,12 @@ async function* endless(): AsyncGenerator<Uint8Array> {
   }
 }
 
+/** All of `content`, each piece in the buffer of the one before. */
+async function* refilled(): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.alloc(100_000)
+  for (let at = 0; at < content.length; at += buffer.length) yield buffer.subarray(0, content.copy(buffer, 0, at))
+}
+
 async function* broken(): AsyncGenerator<Uint8Array> {
   yield Buffer.from('half')
   throw new Error('the disk broke')
@@ -138,6 +145,10 @@ test('takes and gives bytes as they are, with the family’s reply', async () =>
   assert.equal(back.status, 200)
   assert.equal(back.headers.get('content-length'), String(content.length))
   assert.ok(back.headers.get('x-request-id'))
+  assert.equal(hashOf(new Uint8Array(await back.arrayBuffer())), hashOf(content))
+})
+test('a source may fill one buffer again and again', async () => {
+  const back = await get('refilled')
   assert.equal(hashOf(new Uint8Array(await back.arrayBuffer())), hashOf(content))
 })
 test('refuses a stranger before a byte of the body is asked for', async () => {

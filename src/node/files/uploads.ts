@@ -1,9 +1,10 @@
 import { constants } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { conflict } from '../../contract/errors.ts'
+import { FileAppender } from './file-appender.ts'
 import { uploadsMax } from './limits.ts'
 import { openError, partsOf, quoted } from './place.ts'
-import { type ServerFiles, writeAll } from './server-files.ts'
+import type { ServerFiles } from './server-files.ts'
 import { Reservation } from './space.ts'
 
 export interface Part {
@@ -60,15 +61,20 @@ async function append(files: ServerFiles, part: Part): Promise<{ received: numbe
   using reservation = await Reservation.of(files.space, total ?? 0)
   reservation.add(at)
   let begun = false
-  for await (const chunk of part.content) {
-    if (chunk.length === 0) continue
-    if (!begun && offset !== at) throw conflict(`${quoted(path)}: ${at} bytes have arrived so far; go on from there`)
-    begun = true
-    if (total !== null && at + chunk.length > total)
-      throw conflict(`${quoted(path)}: more than the ${total} bytes that were announced`)
-    reservation.add(chunk.length)
-    await writeAll(file, chunk)
-    at += chunk.length
+  const appender = new FileAppender(file)
+  try {
+    for await (const chunk of part.content) {
+      if (chunk.length === 0) continue
+      if (!begun && offset !== at) throw conflict(`${quoted(path)}: ${at} bytes have arrived so far; go on from there`)
+      begun = true
+      if (total !== null && at + chunk.length > total)
+        throw conflict(`${quoted(path)}: more than the ${total} bytes that were announced`)
+      reservation.add(chunk.length)
+      await appender.add(chunk)
+      at += chunk.length
+    }
+  } finally {
+    await appender.flush()
   }
   if (total !== null && at < total) return { received: at, complete: false }
   await file.sync()
