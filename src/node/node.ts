@@ -48,7 +48,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const debian = createDebianPackages()
   const servers = closer.use(await openServers({ dataDir, runtime, packages, debian, clock, log }))
   const databases = closer.use(await openDatabases({ dataDir, runtime, debian, log }))
-  const backups = closer.use(await Backups.open({ dataDir, servers, clock, log }))
+  const backups = closer.use(await Backups.open({ dataDir, servers, runtime, clock, log }))
   const files = closer.use(
     openNodeFiles({ dataDir, runtime, servers, clock, log, ...(isReachable ? { isReachable } : {}) }),
   )

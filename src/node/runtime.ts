@@ -19,6 +19,32 @@ export interface Runtime extends AsyncDisposable {
   find(folder: string): Promise<Run | RunEnd | null>
   /** Ends whatever still runs for this folder, known or not. */
   sweep(folder: string): Promise<void>
+  /** How to run a program of the node's own on what somebody else has made. */
+  confine(request: ConfineRequest): Promise<Confinement>
+}
+
+/** A program of the node's own, for Node.js: it may read itself, write one folder, and reach nothing else. */
+export interface ConfineRequest {
+  /** Whom it becomes; null for this process's user. */
+  owner: Owner | null
+  /** Its working folder, which must belong to the owner already. */
+  folder: string
+  program: {
+    /** Where the node's own files are, and which of them the program is made of. */
+    root: string
+    parts: readonly string[]
+    /** What is run, relative to the root. */
+    main: string
+  }
+  /** For Node.js itself. */
+  nodeOptions: readonly string[]
+  limits: Limits
+}
+
+/** A command to be started by whoever asked, with its own standard streams; descriptor 3 is passed on too. */
+export interface Confinement extends AsyncDisposable {
+  command: readonly [program: string, ...rest: string[]]
+  cwd: string
 }
 
 export interface Places {
@@ -92,4 +118,5 @@ export const serverFiles = {
   logIndex: 'console.json',
   input: 'console.in',
   data: 'data',
+  restore: 'restore',
 } as const

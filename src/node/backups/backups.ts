@@ -5,7 +5,7 @@ import type { BackupFormat, BackupReport, BackupStore } from '../../contract/nod
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { Signal } from '../../lib/signals.ts'
-import { serverFiles } from '../runtime.ts'
+import { type Runtime, serverFiles } from '../runtime.ts'
 import type { Servers } from '../supervisor/servers.ts'
 import { backupsAtOnce, claimedDiskFactor, progressMs } from './limits.ts'
 import { makeBackup } from './make.ts'
@@ -15,6 +15,7 @@ import { restoreWork } from './restore.ts'
 export interface BackupsOptions {
   dataDir: string
   servers: Servers
+  runtime: Pick<Runtime, 'confine'>
   clock: Clock
   log: Log
 }
@@ -116,9 +117,8 @@ export class Backups implements AsyncDisposable {
     const diskBytesMax = target.spec.resources.disk * 1024 * 1024
     const work = restoreWork({
       ...order,
-      archive: this.#place.archive(server, id),
+      ...{ archive: this.#place.archive(server, id), runtime: this.#options.runtime },
       diskBytesMax,
-      unpackedBytesMax: diskBytesMax * claimedDiskFactor * 2,
     })
     const over = (): boolean => this.#restoring.delete(id)
     this.#restoring.set(id, server)

@@ -1,5 +1,5 @@
 import type { Transform } from 'node:stream'
-import { constants, createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib'
+import { constants, createGzip, createZstdCompress } from 'node:zlib'
 import type { BackupFormat } from '../../contract/node-backups.ts'
 
 /** zstd's own default: half again as fast as gzip's fastest, and smaller. */
@@ -16,14 +16,5 @@ export function compressor(format: BackupFormat): Transform {
       })
     case 'gzip':
       return createGzip({ level: gzipLevel })
-  }
-}
-
-export function decompressor(format: BackupFormat): Transform {
-  switch (format) {
-    case 'zstd':
-      return createZstdDecompress()
-    case 'gzip':
-      return createGunzip()
   }
 }

@@ -13,8 +13,14 @@ export const freeBytesMin = 256 * 1024 * 1024
 /** After how many written bytes the free space is looked at again. */
 export const freeCheckBytes = 32 * 1024 * 1024
 
-/** How often the disk of a server is measured while files come back into it, in ms. */
-export const restoreMeasureMs = 5_000
+/** Unpacking a backup may take this long, in ms: a hundred gigabytes from a slow store. */
+export const restoreMs = 6 * 60 * 60_000
+
+/** Entries of a backup whatever the disk limit is: what the memory of the process that unpacks has room for. */
+export const restoreEntriesMax = 2_000_000
+
+/** Folders inside folders in a backup: a few more than one that is made here ever has. */
+export const restoreDepthMax = 210
 
 /** What is known of a backup whose archive is in a store elsewhere is kept this long for a panel that has not asked yet, in ms. */
 export const elsewhereKeptMs = 30 * 24 * 60 * 60 * 1000

@@ -1,17 +1,19 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
+import { chown } from 'node:fs/promises'
 import { conflict } from '../../contract/errors.ts'
 import type { BackupFormat, BackupStore } from '../../contract/node-backups.ts'
 import { s3Read } from '../../lib/s3.ts'
-import { measureDisk } from '../stats/disk.ts'
+import { type Job, unpack } from '../extraction/index.ts'
+import type { Runtime } from '../runtime.ts'
+import { filesMaxOf, measureDisk } from '../stats/disk.ts'
 import type { RestoreWork } from '../supervisor/server.ts'
-import { clearTree } from './clear.ts'
-import { excludedBy } from './excluded.ts'
-import { restoreMeasureMs } from './limits.ts'
+import { restoreDepthMax, restoreEntriesMax, restoreMs } from './limits.ts'
 import { inWords, s3PlaceOf } from './make.ts'
-import { unpack } from './unpack.ts'
+import { beginRestore, replacedBytes, swapIn } from './swap.ts'
 
 export interface RestoreOptions {
+  runtime: Pick<Runtime, 'confine'>
   name: string
   store: BackupStore
   /** Where the archive is on this machine, with a store of kind local. */
@@ -22,44 +24,38 @@ export interface RestoreOptions {
   deleteOthers: boolean
   ignored: string
   diskBytesMax: number
-  /** Room for files that the server may hold and an archive's own headers. */
-  unpackedBytesMax: number
 }
 
 /**
- * Puts files of a backup back. An archive on this machine is checked as a whole before anything is touched, one in a store while it arrives.
+ * Puts files of a backup back. The archive is unpacked beside the server's files and compared with its checksum, wherever it was
+ * kept; only then the first file is replaced. The unpacker believes nothing of what the archive says.
  */
 export function restoreWork(options: RestoreOptions): RestoreWork {
-  return async ({ data, owner, progress, signal }) => {
-    const { name, store, archive } = options
+  return async ({ folder, data, owner, progress, signal }) => {
+    const { name, store, archive, deleteOthers, ignored, diskBytesMax } = options
+    const readLocal = (): AsyncIterable<Uint8Array> => createReadStream(archive, { highWaterMark: readBytes })
     try {
-      if (store.kind === 'local') {
-        progress(`Checking backup ${name}`)
-        const { digest, through } = checksumming()
-        for await (const _ of through(createReadStream(archive, { highWaterMark: readBytes, signal })));
-        mustMatch(digest(), options.checksum)
-      }
-      if (options.deleteOthers) {
-        progress(`Restoring backup ${name}: deleting what is not in it`)
-        await clearTree(data, excludedBy(options.ignored), signal)
-      }
-      const over = watchDisk(data, options.diskBytesMax, signal)
+      const fresh = await beginRestore(folder)
+      if (owner) await chown(fresh, owner.uid, owner.gid)
+      const { digest, through } = checksumming((done) => progress(`Reading backup ${name}: ${inMib(done)} MiB`))
+      const bytes = store.kind === 'local' ? readLocal() : await s3Read(s3PlaceOf(store), store.key, { signal })
       try {
-        const { digest, through } = checksumming()
-        const bytes =
-          store.kind === 'local'
-            ? createReadStream(archive, { highWaterMark: readBytes })
-            : await s3Read(s3PlaceOf(store), store.key, { signal })
-        await unpack({
-          ...{ data, owner, format: options.format, files: options.files, unpackedBytesMax: options.unpackedBytesMax },
-          archive: through(bytes),
-          progress: (done) => progress(`Restoring backup ${name}: ${Math.round(done / 1024 / 1024)} MiB`),
-          signal: over.signal,
+        await unpack(options.runtime, {
+          ...{ folder: fresh, owner, archive: through(bytes), job: jobOf(options) },
+          signal: AbortSignal.any([signal, AbortSignal.timeout(restoreMs)]),
         })
-        mustMatch(digest(), options.checksum)
-      } finally {
-        over.stop()
+      } catch (error) {
+        signal.throwIfAborted()
+        // An archive that was changed is told as what it is, rather than as what became of it.
+        if (store.kind === 'local') mustMatch(await digestOf(readLocal()), options.checksum)
+        throw error
       }
+      mustMatch(digest(), options.checksum)
+      const stays = deleteOthers ? 0 : ((await measureDisk(data, signal)) ?? 0) - (await replacedBytes(folder, data))
+      const comes = (await measureDisk(fresh, signal)) ?? 0
+      if (stays + comes > diskBytesMax) throw tooLarge(diskBytesMax)
+      progress(`Restoring backup ${name}: putting its files into place`)
+      await swapIn(folder, { deleteOthers, ignored }, signal)
     } catch (error) {
       signal.throwIfAborted()
       throw inWords(error)
@@ -70,43 +66,51 @@ export function restoreWork(options: RestoreOptions): RestoreWork {
 /** One read of the archive, in bytes. */
 const readBytes = 256 * 1024
 
+function jobOf({ format, files, diskBytesMax }: RestoreOptions): Job {
+  const entriesMax = Math.min(restoreEntriesMax, filesMaxOf(diskBytesMax))
+  return {
+    kind: format === 'zstd' ? 'tar.zst' : 'tar.gz',
+    name: '',
+    bytesMax: diskBytesMax,
+    tooLarge: tooLarge(diskBytesMax).message,
+    entriesMax,
+    tooMany: `The backup has more than the ${entriesMax} files that a server of this disk limit may have: raise the limit, or restore some of its files`,
+    depthMax: restoreDepthMax,
+    faithful: true,
+    only: files === null ? null : [...files],
+  }
+}
+
+const tooLarge = (bytesMax: number) =>
+  conflict(
+    `The server may use ${inMib(bytesMax)} MiB of disk, and the backup needs more with what is there: delete files, or restore with deleteOthers`,
+  )
+
 function mustMatch(found: string, wanted: string): void {
   if (found !== wanted)
     throw conflict('The archive is not the one that was made: its checksum differs. Use another backup')
 }
 
-function checksumming() {
+function checksumming(progress: (bytes: number) => void) {
   const hash = createHash('sha256')
+  let done = 0
   return {
     digest: () => hash.digest('hex'),
     async *through(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
       for await (const piece of bytes) {
         hash.update(piece)
+        done += piece.length
+        progress(done)
         yield piece
       }
     },
   }
 }
 
-/** Ends the restore once the server takes more disk than it may. */
-function watchDisk(data: string, bytesMax: number, signal: AbortSignal): { signal: AbortSignal; stop(): void } {
-  const over = new AbortController()
-  const stopping = new AbortController()
-  const timer = setInterval(() => {
-    void measureDisk(data, stopping.signal).then((bytes) => {
-      if (bytes !== null && bytes > bytesMax && !stopping.signal.aborted)
-        over.abort(
-          conflict(
-            `The server may use ${Math.floor(bytesMax / 1024 / 1024)} MiB of disk, and the backup needs more with what is there: delete files, or restore with deleteOthers`,
-          ),
-        )
-    })
-  }, restoreMeasureMs)
-  return {
-    signal: AbortSignal.any([signal, over.signal]),
-    stop() {
-      clearInterval(timer)
-      stopping.abort()
-    },
-  }
+async function digestOf(bytes: AsyncIterable<Uint8Array>): Promise<string> {
+  const { digest, through } = checksumming(() => undefined)
+  for await (const _ of through(bytes));
+  return digest()
 }
+
+const inMib = (bytes: number): number => Math.floor(bytes / 1024 / 1024)

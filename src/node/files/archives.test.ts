@@ -7,57 +7,12 @@ import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { ZipFile } from 'yazl'
+import { tar } from '../extraction/testing.ts'
 import { compress } from './compress.ts'
 import { decompress } from './decompress.ts'
 import { noSignal, openTestFiles } from './testing.ts'
 
 const run = promisify(execFile)
-
-interface Entry {
-  name: string | Buffer
-  type?: string
-  content?: string | Buffer
-  link?: string
-  mode?: number
-  /** What the header says, if it lies. */
-  size?: number
-  /** Records of a PAX header before it. */
-  pax?: Record<string, string>
-}
-
-/** A tar archive of exactly these entries, whatever they are. */
-function tar(entries: Entry[]): Buffer {
-  const blocks: Buffer[] = []
-  const add = ({ name, type = '0', content = '', link = '', mode = 0o644, size }: Entry): void => {
-    const header = Buffer.alloc(512)
-    const bytes = Buffer.from(content as string)
-    Buffer.from(name as string).copy(header, 0, 0, 100)
-    header.write(`${mode.toString(8).padStart(7, '0')}\0`, 100)
-    header.write('0000000\0'.repeat(2), 108)
-    header.write(`${(size ?? bytes.length).toString(8).padStart(11, '0')}\0`, 124)
-    header.write('00000000000\0', 136)
-    header.write('        ', 148)
-    header.write(type, 156)
-    header.write(link, 157)
-    header.write('ustar\x0000', 257)
-    let sum = 0
-    for (const byte of header) sum += byte
-    header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
-    blocks.push(header, bytes, Buffer.alloc(-bytes.length & 511))
-  }
-  for (const entry of entries) {
-    if (entry.pax) {
-      const records = Object.entries(entry.pax).map(([key, value]) => {
-        let length = key.length + Buffer.byteLength(value) + 3
-        length += String(length + String(length).length).length
-        return `${length} ${key}=${value}\n`
-      })
-      add({ name: 'pax', type: 'x', content: records.join('') })
-    }
-    add(entry)
-  }
-  return Buffer.concat([...blocks, Buffer.alloc(1024)])
-}
 
 async function zip(entries: { name: string; content?: string | Buffer; mode?: number }[]): Promise<Buffer> {
   const file = new ZipFile()
@@ -216,8 +171,9 @@ test('unpacks one level of a bomb in a bomb, and refuses the next', async (t) =>
   assert.deepEqual(await readFile(join(world.root, 'inner.tar.zst')), inner)
   await refuses(t, 'inner.tar.zst', inner, /far more than its own size/, roomy)
 })
-test('refuses a zip of a million entries before the first is written', async (t) => {
-  const count = 1_000_000n
+const roomyBytes = 10 * 1024 * 1024 * 1024
+/** A zip whose directory claims so many entries. */
+function claiming(count: bigint): Buffer {
   const zip64 = Buffer.alloc(56)
   zip64.writeUInt32LE(0x06064b50, 0)
   zip64.writeBigUInt64LE(44n, 4)
@@ -230,12 +186,22 @@ test('refuses a zip of a million entries before the first is written', async (t)
   end.writeUInt32LE(0x06054b50, 0)
   end.fill(0, 4, 8)
   end.writeUInt16LE(0, 20)
-  await refuses(t, 'a.zip', Buffer.concat([zip64, locator, end]), /more than 500000 entries/)
-})
+  return Buffer.concat([zip64, locator, end])
+}
+test('refuses a zip of a million entries before the first is written', (t) =>
+  refuses(t, 'a.zip', claiming(1_000_000n), /more than 500000 entries/, roomyBytes))
+test('refuses more entries than the disk limit leaves files', (t) =>
+  refuses(t, 'a.zip', claiming(120_000n), /left of the 100000 files that a server of this disk limit may have/))
 test('refuses a tar of more than a million entries that make nothing', async (t) => {
   const folder = tar([{ name: 'd', type: '5' }]).subarray(0, 512)
   const thousands = gzipSync(Buffer.alloc(1_000 * 512, folder))
-  await refuses(t, 'a.tar.gz', Buffer.concat(Array<Buffer>(1_001).fill(thousands)), /more than 500000 entries/)
+  await refuses(
+    t,
+    'a.tar.gz',
+    Buffer.concat(Array<Buffer>(1_001).fill(thousands)),
+    /more than 500000 entries/,
+    roomyBytes,
+  )
 })
 test('refuses what is more than the disk limit leaves', async (t) => {
   await refuses(

@@ -33,6 +33,7 @@ export async function compress(
   const kind = name === undefined ? 'gzip' : kindOf(name)
   await using folder = await files.openFolder(root)
   const chosen = await choose(files, root, names)
+  files.mayChange()
   const temporary = await files.scratch.next()
   using reservation = await Reservation.of(files.space, 0)
   try {

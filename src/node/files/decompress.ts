@@ -1,13 +1,11 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { chown, lstat, mkdir, open, readdir } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
-import { z } from 'zod'
 import { conflict } from '../../contract/errors.ts'
-import type { Job } from './extract.ts'
+import { type Job, type Unpacked, unpack } from '../extraction/index.ts'
+import { removeTree } from '../runtime/remove-tree.ts'
+import { countFiles, filesMaxOf } from '../stats/disk.ts'
 import { archiveDepthMax, archiveEntriesMax, archiveFreeBytes, archiveRatioMax, longWorkMs } from './limits.ts'
-import { folderFlags, openError, openFile, openPlace, quoted } from './place.ts'
-import { exists, removeTree, type ServerFiles } from './server-files.ts'
+import { openError, openFile, openPlace, quoted } from './place.ts'
+import { exists, type ServerFiles } from './server-files.ts'
 import { Reservation } from './space.ts'
 
 const kinds: readonly [end: string, kind: Job['kind']][] = [
@@ -28,32 +26,30 @@ const kinds: readonly [end: string, kind: Job['kind']][] = [
 export async function decompress(
   files: ServerFiles,
   { file, root, overwrite, signal }: { file: string; root: string; overwrite: boolean; signal: AbortSignal },
-): Promise<{ files: number; bytes: number }> {
+): Promise<Unpacked> {
   const [end, kind] = kinds.find(([suffix]) => file.toLowerCase().endsWith(suffix)) ?? []
   if (!end || !kind)
     throw conflict(`${quoted(file)} is no archive that can be unpacked: ${kinds.map(([suffix]) => suffix).join(', ')}`)
+  files.mayChange()
   // Where it goes must be there before the work begins.
   await using _target = await files.openFolder(root)
   await using archive = await openFile(files.root, file)
   const { size } = await archive.stat()
   await files.space.refresh()
-  const room = files.space.limitBytes - files.space.usedBytes
-  const allowed = Math.max(archiveFreeBytes, size * archiveRatioMax)
-  const temporary = await files.scratch.next()
   const { owner } = files.root
+  const name = file.slice(file.lastIndexOf('/') + 1).slice(0, -end.length)
+  const temporary = await files.scratch.next()
   await mkdir(temporary, 0o700)
   try {
     if (owner) await chown(temporary, owner.uid, owner.gid)
-    await using folder = await open(temporary, folderFlags)
-    const name = file.slice(file.lastIndexOf('/') + 1).slice(0, -end.length)
-    const made = await extract(folder.fd, archive.fd, signal, {
-      kind,
-      owner,
-      name: name === '' ? 'unpacked' : name,
-      bytesMax: Math.max(0, Math.min(room, allowed)),
-      bytesMaxIsRoom: room <= allowed,
-      entriesMax: archiveEntriesMax,
-      depthMax: archiveDepthMax,
+    const made = await unpack(files.runtime, {
+      ...{ folder: temporary, owner, archive: archive.fd },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(longWorkMs)]),
+      job: {
+        ...{ kind, name: name === '' ? 'unpacked' : name, depthMax: archiveDepthMax, faithful: false, only: null },
+        ...bytesOf(size, files.space.limitBytes - files.space.usedBytes),
+        ...(await entriesOf(files)),
+      },
     })
     using reservation = await Reservation.of(files.space, made.bytes)
     reservation.add(made.bytes)
@@ -69,6 +65,32 @@ export async function decompress(
   } finally {
     await removeTree(temporary)
   }
+}
+
+/** How much an archive of this size may become where so much room is left. */
+function bytesOf(size: number, room: number): Pick<Job, 'bytesMax' | 'tooLarge'> {
+  const allowed = Math.max(archiveFreeBytes, size * archiveRatioMax)
+  const bytesMax = Math.max(0, Math.min(room, allowed))
+  const mib = `${(bytesMax / (1024 * 1024)).toFixed(1)} MiB`
+  return {
+    bytesMax,
+    tooLarge:
+      room <= allowed
+        ? `The archive holds more than the ${mib} that the server's disk limit leaves. Delete some files, or raise the limit.`
+        : `The archive grows to more than ${mib}, far more than its own size: that is not unpacked`,
+  }
+}
+
+/** How many entries one may have where so many files are there already. */
+async function entriesOf(files: ServerFiles): Promise<Pick<Job, 'entriesMax' | 'tooMany'>> {
+  const filesMax = filesMaxOf(files.space.limitBytes)
+  const left = Math.max(0, filesMax - ((await countFiles(files.root.path)) ?? 0))
+  return left < archiveEntriesMax
+    ? {
+        entriesMax: left,
+        tooMany: `The archive has more than the ${left} entries that are left of the ${filesMax} files that a server of this disk limit may have. Delete some files, or raise the limit.`,
+      }
+    : { entriesMax: archiveEntriesMax, tooMany: `The archive has more than ${archiveEntriesMax} entries` }
 }
 
 interface Move {
@@ -94,52 +116,4 @@ async function plan(files: ServerFiles, from: string, to: string, overwrite: boo
     else throw exists(path)
   }
   return moves
-}
-
-const Outcome = z.union([
-  z.strictObject({ files: z.int(), bytes: z.int() }),
-  z.strictObject({ refused: z.string().max(1000) }),
-])
-
-/** Memory of the unpacking process, in MiB: half a million names fit. */
-const memoryMib = 512
-
-async function extract(
-  folder: number,
-  archive: number,
-  signal: AbortSignal,
-  job: Job,
-): Promise<{ files: number; bytes: number }> {
-  const child = spawn(process.execPath, [`--max-old-space-size=${memoryMib}`, program()], {
-    cwd: `/proc/${process.pid}/fd/${folder}`,
-    env: {},
-    stdio: ['pipe', 'pipe', 'ignore', archive],
-    signal: AbortSignal.any([signal, AbortSignal.timeout(longWorkMs)]),
-    killSignal: 'SIGKILL',
-  })
-  let output = ''
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    output = (output + text).slice(0, 4096)
-  })
-  child.stdin?.on('error', () => undefined).end(JSON.stringify(job))
-  await once(child, 'close').catch((error: unknown) => {
-    signal.throwIfAborted()
-    throw error
-  })
-  const outcome = Outcome.safeParse(parse(output))
-  if (!outcome.success) throw conflict('The archive could not be unpacked: it needs too much memory or time')
-  if ('refused' in outcome.data) throw conflict(outcome.data.refused)
-  return outcome.data
-}
-
-/** Beside this file as it is written, or beside the bundle that it has become part of. */
-const program = (): string =>
-  fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './extract-main.ts' : './extract.js', import.meta.url))
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }

@@ -56,7 +56,16 @@ export function openNodeFiles(options: NodeFilesOptions): NodeFiles {
       measure: () => measureDisk(path, closing.signal),
     })
     const { home } = runtime.places({ folder, shared: null })
-    const files = new ServerFiles({ root: { path, home, owner }, scratch: new Scratch(folder), space })
+    const files = new ServerFiles({
+      ...{ root: { path, home, owner }, scratch: new Scratch(folder), space, runtime },
+      refuseChanges() {
+        const server = servers.get(id)
+        if (server.state().phase === 'restoring')
+          throw conflict(
+            `A backup is being restored into server ${server.spec.name}; change its files when that has ended`,
+          )
+      },
+    })
     return { files, pulls: new Pulls(files, clock, options.isReachable) }
   }
   const entryOf = async (id: string): Promise<Entry> => {

@@ -1,14 +1,12 @@
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { constants } from 'node:fs'
 import { type FileHandle, lchown, lstat, mkdir, open, rename, rm, symlink } from 'node:fs/promises'
 import { type AppError, conflict } from '../../contract/errors.ts'
 import type { NodeFile } from '../../contract/node-files.ts'
 import { Queue } from '../../lib/queue.ts'
 import { walkTree } from '../backups/tree.ts'
-import { toolEnvironment } from '../runtime/launch.ts'
-import { FileAppender } from './file-appender.ts'
+import { removeTree } from '../runtime/remove-tree.ts'
+import type { Runtime } from '../runtime.ts'
 import { searchEntriesMax, searchMs, searchResultsMax } from './limits.ts'
 import { listFolder, type Page } from './listing.ts'
 import {
@@ -34,18 +32,32 @@ export interface Placing {
   check?(existing: FileHandle | null): Promise<void>
 }
 
+export interface ServerFilesOptions {
+  root: Root
+  scratch: Scratch
+  space: Space
+  runtime: Pick<Runtime, 'confine'>
+  /** Throws where files must not change now. */
+  refuseChanges?(): void
+}
+
 /** The files of one server. Everything new is made whole in the scratch folder and then moved to its place at once. */
 export class ServerFiles {
   readonly root: Root
   readonly scratch: Scratch
   readonly space: Space
+  /** Unpacks archives. */
+  readonly runtime: Pick<Runtime, 'confine'>
   /** What exists is decided by one at a time. */
   readonly #placing = new Queue()
+  readonly #refuseChanges: () => void
 
-  constructor(options: { root: Root; scratch: Scratch; space: Space }) {
+  constructor(options: ServerFilesOptions) {
     this.root = options.root
     this.scratch = options.scratch
     this.space = options.space
+    this.runtime = options.runtime
+    this.#refuseChanges = options.refuseChanges ?? (() => undefined)
   }
 
   async list(path: string, limit: number, after: string | undefined): Promise<Page> {
@@ -88,22 +100,18 @@ export class ServerFiles {
     content: AsyncIterable<Uint8Array>,
     options: { overwrite: boolean; expectedBytes: number; check?: Placing['check'] },
   ): Promise<{ hash: string; size: number }> {
+    this.#refuseChanges()
     const temporary = await this.scratch.next()
     using reservation = await Reservation.of(this.space, options.expectedBytes)
     try {
       const hash = createHash('sha256')
       let size = 0
       await using file = await open(temporary, newFileFlags, 0o644)
-      const appender = new FileAppender(file)
-      try {
-        for await (const chunk of content) {
-          reservation.add(chunk.length)
-          hash.update(chunk)
-          size += chunk.length
-          await appender.add(chunk)
-        }
-      } finally {
-        await appender.flush()
+      for await (const chunk of content) {
+        reservation.add(chunk.length)
+        hash.update(chunk)
+        size += chunk.length
+        await writeAll(file, chunk)
       }
       await file.sync()
       const { overwrite, check } = options
@@ -118,10 +126,11 @@ export class ServerFiles {
 
   /** Moves a finished file from the scratch folder to its place, and resolves to the size of what it replaced. */
   async put(temporary: string, file: FileHandle, path: string, { overwrite, create, check }: Placing): Promise<number> {
+    this.#refuseChanges()
     await using place = await openPlace(this.root, path, { create, follow: true })
     if (place.isRoot) throw conflict('The root is a folder, not a file')
     // Awaited here: the folder stays open until it is done.
-    return await this.#placing.run(async () => {
+    return await this.#change(async () => {
       await using existing = await openExisting(place, path)
       if (existing && !overwrite) throw exists(path)
       await check?.(existing)
@@ -145,7 +154,7 @@ export class ServerFiles {
   async createFolder(path: string): Promise<void> {
     await using place = await openPlace(this.root, path)
     if (place.isRoot) throw exists('/')
-    await this.#placing.run(async () => {
+    await this.#change(async () => {
       try {
         await mkdir(place.path, 0o755)
         await using folder = await open(place.path, folderFlags)
@@ -168,6 +177,7 @@ export class ServerFiles {
 
   /** Copies a file or a folder with everything in it; links are copied as links. */
   async copy(from: string, to: string, signal: AbortSignal): Promise<void> {
+    this.#refuseChanges()
     await using source = await openPlace(this.root, from)
     if (source.isRoot) throw conflict('The root cannot be copied into itself')
     await using target = await openPlace(this.root, to)
@@ -190,7 +200,7 @@ export class ServerFiles {
     if (place.isRoot) throw conflict('The root itself cannot be deleted; delete what is in it')
     const temporary = await this.scratch.next()
     // One step, whatever is in it and whoever changes it: nothing is followed, and there is no half of it left.
-    await this.#placing.run(() =>
+    await this.#change(() =>
       rename(place.path, temporary).catch((error: unknown) => {
         throw openError(path, error)
       }),
@@ -213,7 +223,7 @@ export class ServerFiles {
       await using file = await open(place.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
       const facts = await file.stat()
       if (!facts.isFile() && !facts.isDirectory()) throw conflict(`${quoted(path)} is no ordinary file or folder`)
-      await file.chmod(mode)
+      await this.#change(() => file.chmod(mode))
     } catch (error) {
       throw openError(path, error)
     }
@@ -255,9 +265,22 @@ export class ServerFiles {
     return { files, complete }
   }
 
+  /** One change at a time, each refused where none may happen now: also one that was on its way for long. */
+  #change<T>(act: () => Promise<T>): Promise<T> {
+    return this.#placing.run(async () => {
+      this.#refuseChanges()
+      return act()
+    })
+  }
+
+  /** Before long work that would be refused at its end. */
+  mayChange(): void {
+    this.#refuseChanges()
+  }
+
   async #moveNew(from: string, target: Place, to: string, fromName = to): Promise<void> {
     if (target.isRoot) throw exists('/')
-    await this.#placing.run(async () => {
+    await this.#change(async () => {
       if (await isThere(target.path)) throw exists(to)
       await rename(from, target.path).catch((error: unknown) => {
         throw openError((error as NodeJS.ErrnoException).code === 'ENOENT' ? fromName : to, error)
@@ -330,60 +353,27 @@ export const exists = (path: string): AppError =>
 
 export const newFileFlags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 
-/** One read of a file, in bytes: each is a trip to the thread pool. */
-const chunkBytes = 512 * 1024
+/** One read of a file, in bytes. */
+const chunkBytes = 256 * 1024
 
-/**
- * The bytes of an open file from `first` up to and including `last`. A piece is good until the next one is asked for: two
- * buffers take turns, one of them filled ahead, so that a long file makes no garbage.
- */
+/** The bytes of an open file from `first` up to and including `last`. */
 export async function* readChunks(
   file: FileHandle,
   first = 0,
   last = Number.MAX_SAFE_INTEGER,
 ): AsyncGenerator<Buffer, void, void> {
   let at = first
-  let turn = 0
-  const buffers: Buffer[] = []
-  const readNext = async (): Promise<Buffer | null> => {
+  while (at <= last) {
     const wanted = Math.min(chunkBytes, last - at + 1)
-    if (wanted <= 0) return null
-    buffers[turn] ??= Buffer.allocUnsafe(wanted)
-    const buffer = buffers[turn] as Buffer
-    turn = 1 - turn
-    const { bytesRead } = await file.read(buffer, 0, Math.min(wanted, buffer.length), at)
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(wanted), 0, wanted, at)
+    if (bytesRead === 0) return
     at += bytesRead
-    return bytesRead === 0 ? null : buffer.subarray(0, bytesRead)
-  }
-  let ahead = readNext()
-  try {
-    for (let piece = await ahead; piece; piece = await ahead) {
-      ahead = readNext()
-      // Its failure is met when its turn comes.
-      ahead.catch(() => undefined)
-      yield piece
-    }
-  } finally {
-    // The caller closes the file, whose number may be another file's then.
-    await ahead.catch(() => undefined)
+    yield buffer.subarray(0, bytesRead)
   }
 }
 
 export async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten
-}
-
-/** How often removing is begun anew when something appears in between. */
-const removeAttempts = 5
-
-/** `rm` goes from open folder to name, follows no link, and is not stopped by depth. */
-export async function removeTree(path: string): Promise<void> {
-  // A write that was on its way when its folder was taken out of sight may still put a file there.
-  for (let attempt = 0; attempt < removeAttempts; attempt += 1) {
-    const child = spawn('rm', ['-rf', '--one-file-system', '--', path], { env: toolEnvironment, stdio: 'ignore' })
-    const [code] = await once(child, 'close')
-    if (code === 0) return
-  }
 }
 
 async function openExisting(place: Place, path: string): Promise<FileHandle | null> {

@@ -2,6 +2,8 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { findNodeTools } from '../runtime/node-tools.ts'
+import { createSandbox } from '../runtime/sandbox.ts'
 import { measureDisk } from '../stats/disk.ts'
 import { Scratch } from './scratch.ts'
 import { ServerFiles } from './server-files.ts'
@@ -21,10 +23,11 @@ export async function openTestFiles(
   const owner = process.getuid?.() === 0 ? { uid: 41_234, gid: 41_234 } : null
   const signal = new AbortController().signal
   const space = new Space({ limitBytes: () => limitBytes, measure: () => measureDisk(root, signal) })
+  const runtime = createSandbox({ owners: null, cgroups: null, tools: await findNodeTools(), canDisableUserns: true })
   const files = new ServerFiles({
     root: { path: root, home: '/home/server', owner },
     scratch: new Scratch(folder),
-    space,
+    ...{ space, runtime },
   })
   return { files, root, outside, folder }
 }

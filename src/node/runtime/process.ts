@@ -1,8 +1,18 @@
 import { chmod, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AppError } from '../../contract/errors.ts'
-import { type LaunchRequest, type Owner, type Places, type Run, type RunEnd, serverFiles } from '../runtime.ts'
+import {
+  type Confinement,
+  type ConfineRequest,
+  type LaunchRequest,
+  type Owner,
+  type Places,
+  type Run,
+  type RunEnd,
+  serverFiles,
+} from '../runtime.ts'
 import type { Cgroup, Cgroups } from './cgroups.ts'
+import { confineAsUser, Slots } from './confined.ts'
 import { launch, shellQuoted } from './launch.ts'
 import type { NodeTools } from './node-tools.ts'
 import type { Owners } from './owners.ts'
@@ -35,6 +45,7 @@ export function createProcessRuntime(options: ProcessOptions) {
     template: shared ?? join(folder, serverFiles.data),
     path: `${dirname(options.tools.node)}:/usr/local/bin:/usr/bin:/bin:/usr/games`,
   })
+  const slots = new Slots(options.cgroups)
   return {
     places,
 
@@ -72,6 +83,7 @@ export function createProcessRuntime(options: ProcessOptions) {
       return trackRun({ folder: request.folder, shape: sessionShape, cgroup, launcherExited: exited })
     },
 
+    confine: (request: ConfineRequest): Promise<Confinement> => confineAsUser({ ...options, slots }, request),
     find: (folder: string): Promise<Run | RunEnd | null> => findRun(folder, sessionShape, groupOf(folder)),
     sweep: (folder: string): Promise<void> => sweepRun(folder, sessionShape, groupOf(folder)),
   }

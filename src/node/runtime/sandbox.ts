@@ -1,16 +1,26 @@
 import { execFile } from 'node:child_process'
-import { lstatSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError } from '../../contract/errors.ts'
 import { writeFileAtomic } from '../../lib/fs.ts'
-import { type LaunchRequest, type Owner, type Places, type Run, type RunEnd, serverFiles } from '../runtime.ts'
+import {
+  type Confinement,
+  type ConfineRequest,
+  type LaunchRequest,
+  type Owner,
+  type Places,
+  type Run,
+  type RunEnd,
+  serverFiles,
+} from '../runtime.ts'
 import type { Cgroup, Cgroups } from './cgroups.ts'
+import { confineInSandbox, Slots } from './confined.ts'
 import { launch } from './launch.ts'
 import type { NodeTools } from './node-tools.ts'
 import type { Owners } from './owners.ts'
 import { findRun, sweepRun } from './recovery.ts'
+import { bindArguments, type Mount, staged, systemArguments } from './stage.ts'
 import { launcherStatus, noteChildStart, sandboxShape, trackRun } from './tracked-run.ts'
 
 const run = promisify(execFile)
@@ -29,27 +39,11 @@ export interface SandboxOptions {
   canDisableUserns: boolean
 }
 
-/** Where the private view of the mounts puts things; an empty folder that every Debian and its relatives have. */
-const stageFolder = '/mnt'
-
 const inside: Places = {
   home: '/home/server',
   template: '/opt/template',
   path: '/opt/node/bin:/usr/local/bin:/usr/bin:/bin:/usr/games',
 }
-
-/** Mounts each `kind source name` under the stage, then becomes the rest. */
-const stageScript = `stage=$1
-count=$2
-shift 2
-mount -t tmpfs -o mode=0711,size=64k tmpfs "$stage"
-while [ "$count" -gt 0 ]; do
-  if [ "$1" = folder ]; then mkdir "$stage/$3"; else : > "$stage/$3"; fi
-  mount --bind "$2" "$stage/$3"
-  shift 3
-  count=$((count - 1))
-done
-exec "$@"`
 
 /** What programs expect of /etc: names, certificates, time zone, fonts, where libraries are. No accounts, no secrets. */
 const etc = [
@@ -68,6 +62,7 @@ const etc = [
 
 export function createSandbox(options: SandboxOptions) {
   const groupOf = (folder: string): Cgroup | null => options.cgroups?.group(basename(folder)) ?? null
+  const slots = new Slots(options.cgroups)
   return {
     places: (): Places => inside,
 
@@ -106,18 +101,10 @@ export function createSandbox(options: SandboxOptions) {
       return trackRun({ folder: request.folder, shape: sandboxShape, cgroup, launcherExited: exited })
     },
 
+    confine: (request: ConfineRequest): Promise<Confinement> => confineInSandbox({ ...options, slots }, request),
     find: (folder: string): Promise<Run | RunEnd | null> => findRun(folder, sandboxShape, groupOf(folder)),
     sweep: (folder: string): Promise<void> => sweepRun(folder, sandboxShape, groupOf(folder)),
   }
-}
-
-interface Mount {
-  kind: 'folder' | 'file'
-  source: string
-  /** Its name on the stage. */
-  name: string
-  target: string
-  writable: boolean
 }
 
 function mountsOf(request: LaunchRequest, accounts: string, tools: NodeTools): Mount[] {
@@ -145,40 +132,11 @@ function mountsOf(request: LaunchRequest, accounts: string, tools: NodeTools): M
   return mounts
 }
 
-/** Mounts as root while that is still possible: the server's user could not reach a path such as /root/…. */
-function staged(mounts: Mount[], owner: Owner): { prefix: string[]; mounts: Mount[] } {
-  const binds = mounts.flatMap((mount) => [mount.kind, mount.source, mount.name])
-  return {
-    prefix: [
-      ...[
-        'unshare',
-        '--mount',
-        '--propagation',
-        'slave',
-        'sh',
-        '-ec',
-        stageScript,
-        'sh',
-        stageFolder,
-        String(mounts.length),
-        ...binds,
-      ],
-      ...['setpriv', `--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'],
-    ],
-    mounts: mounts.map((mount) => ({ ...mount, source: join(stageFolder, mount.name) })),
-  }
-}
-
 function bwrapArguments(
   mounts: Mount[],
   environment: Readonly<Record<string, string>>,
   options: SandboxOptions,
 ): string[] {
-  const system = ['/bin', '/lib', '/lib64', '/lib32', '/sbin'].flatMap((path) => {
-    const stat = lstatSync(path, { throwIfNoEntry: false })
-    if (!stat) return []
-    return stat.isSymbolicLink() ? ['--symlink', `usr${path}`, path] : ['--ro-bind', path, path]
-  })
   const namespaces = [
     '--unshare-user',
     ...(options.canDisableUserns ? ['--disable-userns'] : []),
@@ -190,10 +148,10 @@ function bwrapArguments(
   return [
     ...namespaces,
     ...['--hostname', 'server', '--new-session', '--json-status-fd', '3'],
-    ...['--ro-bind', '/usr', '/usr', ...system],
+    ...systemArguments(),
     ...etc.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
     ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--tmpfs', '/run'],
-    ...mounts.flatMap((mount) => [mount.writable ? '--bind' : '--ro-bind', mount.source, mount.target]),
+    ...bindArguments(mounts),
     ...(options.tools.npm ? ['--symlink', '../lib/node_modules/npm/bin/npm-cli.js', '/opt/node/bin/npm'] : []),
     ...['--remount-ro', '/', '--chdir', inside.home, '--clearenv'],
     ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]),

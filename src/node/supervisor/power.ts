@@ -34,7 +34,7 @@
  * | installing | kill | the same, until the installation has ended | cancel-install |
  * | installing | installed / install-failed | offline / install_failed | |
  * | offline, restore_failed | restore | restoring | restore |
- * | restoring | restored / restore-failed | offline / restore_failed | |
+ * | restoring | restored, restore-undone / restore-failed | offline / restore_failed | |
  * | restore_failed | reinstall | installing: its files are accepted as they are | install |
  *
  * Everything else is refused with the reason (commands) or old news that changes nothing (observations).
@@ -63,6 +63,7 @@ export type PowerEvent =
   | { type: 'installed' }
   | { type: 'install-failed'; why: string }
   | { type: 'restored' }
+  | { type: 'restore-undone' }
   | { type: 'restore-failed'; why: string }
   | { type: 'ready' }
   | { type: 'start-failed' }
@@ -138,6 +139,7 @@ export function observe(state: Power, event: PowerEvent, now: number): Transitio
         ? { next: { phase: 'install_failed', since: now, why: event.why }, effects: [] }
         : stay(state)
     case 'restored':
+    case 'restore-undone':
       return state.phase === 'restoring' ? { next: offline(now), effects: [] } : stay(state)
     case 'restore-failed':
       return state.phase === 'restoring'

@@ -5,6 +5,7 @@ import type { ConsoleLine, ServerSpec, ServerState, ServerUsage } from '../../co
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { Queue } from '../../lib/queue.ts'
+import { endRestore, finishSwap, isSwapping } from '../backups/swap.ts'
 import type { DebianPackages } from '../install/debian.ts'
 import { install } from '../install/installation.ts'
 import type { SharedPackages } from '../install/packages.ts'
@@ -25,8 +26,9 @@ import {
 } from './power.ts'
 import { readRecord, readSpec, type ServerRecord, writeRecord, writeSpec } from './record.ts'
 
-/** Changes the files of a stopped server. Rejects when `signal` aborts, and with an `AppError` that says what went wrong. */
+/** Changes the files of a stopped server, by way of `swapIn`. Rejects when `signal` aborts, and with an `AppError` that says what went wrong. */
 export type RestoreWork = (request: {
+  folder: string
   /** The server's own files, and whom they belong to. */
   data: string
   owner: Owner | null
@@ -148,8 +150,8 @@ export class Server implements AsyncDisposable {
       if (power.phase === 'offline' || power.phase === 'install_failed' || power.phase === 'restore_failed')
         return this.#armTimer()
       if (power.phase === 'restoring') {
-        const why = `restoring backup ${power.what} was cut off because the node stopped`
-        return this.#restoreEnded(why)
+        this.#restore = { work: finishRestore, stopping: new AbortController(), done: Promise.resolve() }
+        return this.#performRestore()
       }
       if (power.phase === 'installing') {
         await runtime.sweep(this.#folder)
@@ -393,6 +395,8 @@ export class Server implements AsyncDisposable {
     const work = async (): Promise<void> => {
       let event: PowerEvent
       try {
+        // Whoever installs anew takes the files as they are.
+        await endRestore(this.#folder)
         await install({
           ...{ spec, folder: this.#folder, runtime, packages, debian, progress },
           signal: installing.signal,
@@ -446,7 +450,10 @@ export class Server implements AsyncDisposable {
       try {
         await this.console.note(`Restoring backup ${what}`)
         const owner = await this.#outside.runtime.prepare(this.#folder)
+        // One that failed on the way goes on first: its files must not be lost with the folder that they wait in.
+        if (restore.work !== finishRestore) await finishSwap(this.#folder, restore.stopping.signal)
         await restore.work({
+          folder: this.#folder,
           data: join(this.#folder, serverFiles.data),
           owner,
           progress,
@@ -473,9 +480,19 @@ export class Server implements AsyncDisposable {
   async #restoreEnded(why: string | null): Promise<void> {
     const { power } = this.#record
     if (power.phase !== 'restoring') return
-    this.#record.message = why === null ? null : `Its files may be a mix of old and new: ${why}. Restore again.`
+    // What cannot be looked at may be half done.
+    const changed = why !== null && (await isSwapping(this.#folder).catch(() => true))
+    if (why !== null && !changed) await endRestore(this.#folder)
+    this.#record.message =
+      why === null
+        ? null
+        : changed
+          ? `Its files are a mix of old and new: ${why}. Restore again.`
+          : `${capital(why)}. ${asBefore}`
     await this.console.note(this.#record.message ?? `Restored backup ${power.what}`)
-    const event: PowerEvent = why === null ? { type: 'restored' } : { type: 'restore-failed', why }
+    const event: PowerEvent = changed
+      ? { type: 'restore-failed', why }
+      : { type: why === null ? 'restored' : 'restore-undone' }
     await this.#apply(observe(power, event, this.#now()))
   }
 
@@ -651,6 +668,14 @@ export class Server implements AsyncDisposable {
     return this.#outside.clock.now()
   }
 }
+
+/** What a node that was killed while it restored has left: a swap that was begun is finished, anything before it forgotten. */
+const finishRestore: RestoreWork = async ({ folder, signal }) => {
+  if (!(await finishSwap(folder, signal))) throw conflict('the node was stopped before it was complete')
+}
+
+const asBefore = 'The files are as they were before.'
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 const newRecord = (now: number): ServerRecord => ({
   version: 1,
