@@ -7,6 +7,7 @@ import { Queue } from '../../lib/queue.ts'
 import { walkTree } from '../backups/tree.ts'
 import { removeTree } from '../runtime/remove-tree.ts'
 import type { Runtime } from '../runtime.ts'
+import { FileAppender } from './file-appender.ts'
 import { searchEntriesMax, searchMs, searchResultsMax } from './limits.ts'
 import { listFolder, type Page } from './listing.ts'
 import {
@@ -107,11 +108,16 @@ export class ServerFiles {
       const hash = createHash('sha256')
       let size = 0
       await using file = await open(temporary, newFileFlags, 0o644)
-      for await (const chunk of content) {
-        reservation.add(chunk.length)
-        hash.update(chunk)
-        size += chunk.length
-        await writeAll(file, chunk)
+      const appender = new FileAppender(file)
+      try {
+        for await (const chunk of content) {
+          reservation.add(chunk.length)
+          hash.update(chunk)
+          size += chunk.length
+          await appender.add(chunk)
+        }
+      } finally {
+        await appender.flush()
       }
       await file.sync()
       const { overwrite, check } = options
@@ -353,22 +359,42 @@ export const exists = (path: string): AppError =>
 
 export const newFileFlags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 
-/** One read of a file, in bytes. */
-const chunkBytes = 256 * 1024
+/** One read of a file, in bytes: each is a trip to the thread pool. */
+const chunkBytes = 512 * 1024
 
-/** The bytes of an open file from `first` up to and including `last`. */
+/**
+ * The bytes of an open file from `first` up to and including `last`. A piece is good until the next one is asked for: two
+ * buffers take turns, one of them filled ahead, so that a long file makes no garbage.
+ */
 export async function* readChunks(
   file: FileHandle,
   first = 0,
   last = Number.MAX_SAFE_INTEGER,
 ): AsyncGenerator<Buffer, void, void> {
   let at = first
-  while (at <= last) {
+  let turn = 0
+  const buffers: Buffer[] = []
+  const readNext = async (): Promise<Buffer | null> => {
     const wanted = Math.min(chunkBytes, last - at + 1)
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(wanted), 0, wanted, at)
-    if (bytesRead === 0) return
+    if (wanted <= 0) return null
+    buffers[turn] ??= Buffer.allocUnsafe(wanted)
+    const buffer = buffers[turn] as Buffer
+    turn = 1 - turn
+    const { bytesRead } = await file.read(buffer, 0, Math.min(wanted, buffer.length), at)
     at += bytesRead
-    yield buffer.subarray(0, bytesRead)
+    return bytesRead === 0 ? null : buffer.subarray(0, bytesRead)
+  }
+  let ahead = readNext()
+  try {
+    for (let piece = await ahead; piece; piece = await ahead) {
+      ahead = readNext()
+      // Its failure is met when its turn comes.
+      ahead.catch(() => undefined)
+      yield piece
+    }
+  } finally {
+    // The caller closes the file, whose number may be another file's then.
+    await ahead.catch(() => undefined)
   }
 }
 
