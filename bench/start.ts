@@ -36,7 +36,11 @@ for (let round = 0; round < rounds; round++) {
       const [panel, edge] = [await freePort(), await freePort()]
       await measure(
         results,
-        [bundle, 'up', '--data-dir', dataDir, '--port', String(panel), '--edge-http-port', String(edge)],
+        [
+          bundle,
+          ...['up', '--data-dir', dataDir, '--port', String(panel)],
+          ...['--edge-http-port', String(edge), '--edge-minecraft-port', '0'],
+        ],
         panel,
       )
     }

@@ -12,6 +12,11 @@ export const EdgeConfig = z
     listenHost: Host.default('0.0.0.0'),
     /** One TCP port for visitors' HTTP and agents' links. 0: any free one. */
     httpPort: z.union([z.literal(0), Port]).default(4680),
+    /** The TCP port of all Minecraft tunnels. 0: any free one; null: none. An edge that cannot have it serves without. */
+    minecraftPort: z
+      .union([z.literal(0), Port])
+      .nullable()
+      .default(null),
     /** The public host name or address: in the URLs of raw ports, and where agents dial. */
     host: Host.default('127.0.0.1'),
     /** Host names of HTTP tunnels end in this. */

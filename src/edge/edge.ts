@@ -1,14 +1,19 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { EdgeHello } from '../contract/edge.ts'
+import { type EdgeHello, hostKinds } from '../contract/edge.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import { acceptLinks, type LinkIdentity, listenShared, loadIdentity, tlsDialler } from '../link/index.ts'
+import { acceptLinks, type LinkIdentity, loadIdentity, terminateTls, tlsDialler } from '../link/index.ts'
 import type { EdgeConfig } from './config.ts'
 import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
 import { Counters } from './counters.ts'
 import { HttpIngress } from './ingress/http.ts'
+import { MinecraftIngress } from './ingress/minecraft.ts'
+import { Openings } from './ingress/openings.ts'
+import { openPublicPort } from './ingress/public-port.ts'
 import { TcpIngress } from './ingress/tcp.ts'
+import { TlsIngress } from './ingress/tls.ts'
+import { UdpIngress } from './ingress/udp.ts'
 import { type EdgeLimits, edgeLimits } from './limits.ts'
 import { openPanelControlPlane } from './panel-control-plane.ts'
 import { hostUrl } from './public-url.ts'
@@ -32,8 +37,10 @@ export interface EdgeOverrides {
 }
 
 export interface Edge extends AsyncDisposable {
-  /** The one port of visitors' HTTP and agents' links. */
+  /** The one port of visitors' HTTP and TLS, and of agents' links. */
   readonly httpPort: number
+  /** The one port of all Minecraft tunnels; null where it could not be had, or was not asked for. */
+  readonly minecraftPort: number | null
   /** The public host. */
   readonly host: string
   /** What agents must be told to recognise this edge. */
@@ -56,8 +63,13 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
   traffic.defer(() => release.flush())
   const routing = new Routing<Tunnel>()
   const visitors = new Visitors(limits)
+  const openings = traffic.use(new Openings(limits))
   const tcp = traffic.use(new TcpIngress({ listenHost, routing, visitors, release, limits, log }))
+  const udp = traffic.use(new UdpIngress({ listenHost, routing, release, limits, log }))
   const http = traffic.use(new HttpIngress({ routing, visitors, release, limits, scheme }))
+  const tls = traffic.use(new TlsIngress({ routing, visitors, release, limits }))
+  const minecraft = traffic.use(new MinecraftIngress({ listenHost, routing, visitors, openings, release, limits, log }))
+  const minecraftPort = config.minecraftPort === null ? null : await minecraft.listen(config.minecraftPort)
 
   let controlPlane: ControlPlane | undefined
   const sessions = new Sessions({
@@ -66,7 +78,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
       return controlPlane
     },
     routing,
-    ingresses: { ports: { tcp }, hosts: new Set(['http']) },
+    ingresses: { ports: { tcp, udp }, hosts: new Set(minecraftPort === null ? ['http', 'tls'] : hostKinds) },
     counters,
     limits,
     clock,
@@ -75,13 +87,15 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
   })
   const acceptor = traffic.use(acceptLinks({ greet: (hello, from) => sessions.greet(hello, from), log }))
   const listening = traffic.use(
-    await listenShared({
+    await openPublicPort({
       host: listenHost,
       port: config.httpPort,
-      identity,
-      acceptor,
-      onPlain: (socket) => http.serve(socket),
+      openings,
+      limits,
       log,
+      onLink: (socket) => terminateTls(socket, identity, acceptor),
+      onTls: (socket, hello) => tls.serve(socket, hello),
+      onPlain: (socket) => http.serve(socket),
     }),
   )
   const httpPort = listening.port
@@ -98,8 +112,8 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     linkPort: httpPort,
     pin: identity.pin,
     ports,
-    udp: false,
-    minecraftPort: null,
+    udp: true,
+    minecraftPort,
     region,
   })
   const credential = config.credential
@@ -112,7 +126,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
       ports,
       host,
       base,
-      hostUrl: (kind, name) => hostUrl(kind, name, { scheme, httpPort, minecraftPort: null }),
+      hostUrl: (kind, name) => hostUrl(kind, name, { scheme, httpPort, minecraftPort }),
       orders: sessions,
       log,
     })
@@ -138,10 +152,11 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     }),
   )
   closer.defer(sessions.changed.on(() => reporter.openChanged()))
-  log.info({ httpPort, base, host, ports }, 'the edge is up')
+  log.info({ httpPort, minecraftPort, base, host, ports }, 'the edge is up')
   const [first, last] = [traffic.move(), closer.move()]
   return {
     httpPort,
+    minecraftPort,
     host,
     pin: identity.pin,
     async [Symbol.asyncDispose]() {

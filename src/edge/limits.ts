@@ -10,6 +10,8 @@ export interface EdgeLimits {
   greetingsMax: number
   /** Tunnels that one agent may have open. */
   tunnelsPerSessionMax: number
+  /** Agents that share one tunnel as a pool. */
+  agentsPerTunnelMax: number
   /** Tunnel requests of one agent that wait for the control plane. */
   pendingOpensPerSessionMax: number
   /** Visitor connections of all tunnels and the plain HTTP port together. */
@@ -28,6 +30,25 @@ export interface EdgeLimits {
   connectionIdleMs: number
   /** How long the rest of a refused request is read and dropped, so that the visitor gets the answer and not a reset. */
   lingerMs: number
+  /** Connections of which the first message (TLS's, Minecraft's) is still awaited, over all ports. The oldest makes room. */
+  openingsMax: number
+  /** Those from one source: an IPv4 address, an IPv6 /64. */
+  openingsPerSourceMax: number
+  /** How long that first message may take, from the connection on. */
+  helloTimeoutMs: number
+  /** Flows of UDP: all together, into one tunnel, from one source. */
+  flowsMax: number
+  flowsPerTunnelMax: number
+  flowsPerSourceMax: number
+  /** New flows a second in the long run, and at once: from one prefix (IPv4 /24, IPv6 /48), into one tunnel. */
+  newFlowsPerPrefixPerSecond: number
+  newFlowsPerPrefixBurst: number
+  newFlowsPerTunnelPerSecond: number
+  newFlowsPerTunnelBurst: number
+  /** How long a flow lives after its visitor's last datagram. */
+  flowIdleMs: number
+  /** The same for a visitor who has not yet sent anything after an answer, and so may be forged. */
+  unprovenFlowIdleMs: number
 }
 
 export const edgeLimits: EdgeLimits = {
@@ -39,6 +60,8 @@ export const edgeLimits: EdgeLimits = {
   greetingsMax: 256,
   // A node of 200 servers with a few ports each.
   tunnelsPerSessionMax: 1_000,
+  // A fleet behind one name; each visitor looks at all of them.
+  agentsPerTunnelMax: 64,
   // An agent asks for all its tunnels at once when it reconnects.
   pendingOpensPerSessionMax: 1_000,
   // About 20 KB each: under half a gigabyte in the worst case.
@@ -55,4 +78,26 @@ export const edgeLimits: EdgeLimits = {
   // Chat and game connections that send nothing for an hour are gone without a goodbye.
   connectionIdleMs: 3_600_000,
   lingerMs: 2_000,
+  // Up to 16 KiB each: 64 MB in the worst case. A thousand agents that come back at once are a quarter of it.
+  openingsMax: 4_096,
+  // As many as it may have connections: a burst of requests comes over fresh connections.
+  openingsPerSourceMax: 1_000,
+  // A first message fits into one or two packets; a lost one comes again within three seconds.
+  helloTimeoutMs: 5_000,
+  // About 3 KB here and one socket at the agent each.
+  flowsMax: 20_000,
+  // A game server has a few hundred players at most; below a link's 4,096 streams, so that datagrams leave room for connections.
+  flowsPerTunnelMax: 1_000,
+  // A household, a school, a server list that asks often.
+  flowsPerSourceMax: 200,
+  // A LAN party starts within seconds; forged neighbours get no further.
+  newFlowsPerPrefixPerSecond: 20,
+  newFlowsPerPrefixBurst: 100,
+  // Each costs the agent a socket. All players of a full server come back at once after a restart.
+  newFlowsPerTunnelPerSecond: 100,
+  newFlowsPerTunnelBurst: 500,
+  // Home routers forget a flow after 30 to 180 s of silence, games send every second.
+  flowIdleMs: 120_000,
+  // A question that has its answer, or a forged one: no more of it is expected.
+  unprovenFlowIdleMs: 15_000,
 }

@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { test } from 'node:test'
+import { firstLine } from '../../test/children.ts'
 import { reservePort } from '../../test/ports.ts'
 import type { TunnelGrant, UsageReport } from '../contract/edge.ts'
 import { systemClock } from '../lib/clock.ts'
@@ -38,6 +38,7 @@ function meteringPlane(take: (report: UsageReport) => { rejected: string[] }): (
     },
     report: async (report) => take(report),
     reportOpen: async () => undefined,
+    drain: async () => undefined,
     async [Symbol.asyncDispose]() {},
   })
 }
@@ -178,7 +179,6 @@ async function edgeProcess(closer: AsyncDisposableStack, config: object): Promis
     child.kill('SIGKILL')
   })
   child.stdin.end(JSON.stringify(config))
-  const [line] = await once(createInterface(child.stdout), 'line')
-  const { httpPort, pin } = JSON.parse(String(line)) as { httpPort: number; pin: string }
-  return { child, edge: { httpPort, pin, host: '127.0.0.1', async [Symbol.asyncDispose]() {} } }
+  const { httpPort, pin } = JSON.parse(await firstLine(child)) as { httpPort: number; pin: string }
+  return { child, edge: { httpPort, minecraftPort: null, pin, host: '127.0.0.1', async [Symbol.asyncDispose]() {} } }
 }

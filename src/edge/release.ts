@@ -9,6 +9,8 @@ export class Release {
   readonly #count: () => void
   /** Held writables, and whether each ends with its turn. */
   readonly #held = new Map<Writable, boolean>()
+  /** What waits for the end of the turn beside them. */
+  #later: (() => void)[] = []
   readonly #onTurnEnd = (): void => this.flush()
 
   /** @param count writes the counters; called before anything is let go. */
@@ -30,11 +32,20 @@ export class Release {
     this.#hold(target, true)
   }
 
+  /** Sends something that is no stream's at the end of this turn. */
+  later(send: () => void): void {
+    this.#begin()
+    this.#later.push(send)
+  }
+
   /** Ends the turn now. */
   flush(): void {
     this.#count()
     const held = [...this.#held]
+    const later = this.#later
     this.#held.clear()
+    this.#later = []
+    for (const send of later) send()
     for (const [target, ends] of held) {
       target.uncork()
       if (ends) target.end()
@@ -44,10 +55,14 @@ export class Release {
   #hold(target: Writable, ends: boolean): void {
     const held = this.#held.get(target)
     if (held === undefined) {
-      if (this.#held.size === 0) setImmediate(this.#onTurnEnd)
+      this.#begin()
       target.cork()
       this.#held.set(target, ends)
     } else if (ends && !held) this.#held.set(target, true)
+  }
+
+  #begin(): void {
+    if (this.#held.size === 0 && this.#later.length === 0) setImmediate(this.#onTurnEnd)
   }
 }
 

@@ -1,6 +1,8 @@
-/** Counts visitor connections, all together and by address, so that no one address can take the edge for itself. */
+import { sourceOf } from './ingress/source.ts'
+
+/** Counts visitor connections, all together and by source, so that no one source can take the edge for itself. */
 export class Visitors {
-  readonly #byAddress = new Map<string, number>()
+  readonly #bySource = new Map<string, number>()
   readonly #most: number
   readonly #mostPerAddress: number
   #count = 0
@@ -16,18 +18,20 @@ export class Visitors {
 
   /** Whether one more connection from there may come in. Each that may must `leave` once. */
   enter(address: string): boolean {
-    const here = this.#byAddress.get(address) ?? 0
+    const source = sourceOf(address)
+    const here = this.#bySource.get(source) ?? 0
     if (this.#count >= this.#most || here >= this.#mostPerAddress) return false
     this.#count++
-    this.#byAddress.set(address, here + 1)
+    this.#bySource.set(source, here + 1)
     return true
   }
 
   leave(address: string): void {
-    const here = this.#byAddress.get(address)
+    const source = sourceOf(address)
+    const here = this.#bySource.get(source)
     if (here === undefined) return
     this.#count--
-    if (here === 1) this.#byAddress.delete(address)
-    else this.#byAddress.set(address, here - 1)
+    if (here === 1) this.#bySource.delete(source)
+    else this.#bySource.set(source, here - 1)
   }
 }

@@ -34,11 +34,22 @@ export function startEdgeRole(
   settings: Omit<EdgeSettings, 'dataDir' | 'edgePanels' | 'edgeCredential' | 'edgeTokensFile'> & { dataDir: string },
   behind: Pick<EdgeConfigInput, 'panels' | 'credential' | 'tokensFile'>,
 ): Promise<Edge> {
-  const { edgeListenHost, edgeHttpPort, edgeHost, edgeBase, edgeScheme, edgePorts, edgeRegion, dataDir, logLevel } =
-    settings
+  const {
+    edgeListenHost,
+    edgeHttpPort,
+    edgeMinecraftPort,
+    edgeHost,
+    edgeBase,
+    edgeScheme,
+    edgePorts,
+    edgeRegion,
+    dataDir,
+    logLevel,
+  } = settings
   const config = EdgeConfig.parse({
     listenHost: edgeListenHost,
     httpPort: edgeHttpPort,
+    minecraftPort: edgeMinecraftPort,
     host: edgeHost,
     base: edgeBase,
     scheme: edgeScheme,

@@ -1,3 +1,4 @@
+import type { Edge } from '../edge/index.ts'
 import type { Panel } from '../panel/panel.ts'
 import { SettingsError } from '../settings/resolve.ts'
 import type { UpSettings } from '../settings/roles.ts'
@@ -41,6 +42,7 @@ export async function runUp(settings: Located<UpSettings>, { signal, root, say }
       `  Panel    ${panel.url}`,
       `  Tunnels  ${edgeScheme}://<name>.<workspace>.${edgeBase}:${edge.httpPort}, and ports ${edgePorts.first}-${edgePorts.last} of ${edgeHost}`,
       `  Data     ${dataDir}`,
+      ...minecraftWords(settings, edge),
       ...node.capabilities.warnings.map((warning) => `  Note     ${warning}`),
       ...(linked ? [] : ['', 'The node or the edge is not linked to the panel yet; --log-level info says why.']),
       await ownerWords(panel, root),
@@ -51,6 +53,17 @@ export async function runUp(settings: Located<UpSettings>, { signal, root, say }
   say('\nCtrl-C stops Pharos; game servers keep running.')
   await untilInterrupted(signal)
   say('\nStopping. Game servers keep running; the next start finds them again.')
+}
+
+/** Where Minecraft servers are found, or why not by name. */
+function minecraftWords({ edgeBase, edgeMinecraftPort }: Located<UpSettings>, { minecraftPort }: Edge): string[] {
+  if (minecraftPort === null)
+    return [
+      `  Note     Port ${edgeMinecraftPort} is used by something else, so Minecraft servers have no host names, only ports. --edge-minecraft-port takes another one.`,
+    ]
+  return [
+    `  Games    <name>.<workspace>.${edgeBase}${minecraftPort === 25_565 ? '' : `:${minecraftPort}`} for Minecraft`,
+  ]
 }
 
 /** Resolves once both are linked to the panel, or with false when that takes too long. */

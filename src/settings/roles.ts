@@ -31,7 +31,7 @@ const panelOnly = {
   publicUrl: optionalUrl({ help: 'how people reach the panel, where a proxy or a name stands in front of it' }),
   nodePorts: portRange({
     help: 'the ports that servers get on a node, unless the node was given others',
-    default: '25565-25664',
+    default: '25566-25665',
   }),
   trustedProxies: list({
     help: 'proxies whose X-Forwarded-For is believed',
@@ -81,6 +81,10 @@ const edgeOnly = {
     default: 'http',
   }),
   edgeHttpPort: port({ help: 'the port of the edge: visitors’ HTTP and agents’ links', default: '4680' }),
+  edgeMinecraftPort: port({
+    help: 'the port of all Minecraft tunnels, which are told apart by host name; where it is taken the edge serves without',
+    default: '25565',
+  }),
   edgeRegion: region({
     help: 'the region of the edge: agents link to every edge of theirs',
     default: 'default',

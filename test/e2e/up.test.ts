@@ -7,18 +7,19 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { patienceMs } from '../patience.ts'
+import { type PortRange, reservePorts } from '../ports.ts'
 
 /** The product as people start it, from the sources: one process for `up`, one for each command. */
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
 
-/** Starting is a second or two; a busy machine may take many times that, ms. */
-const patienceMs = 60_000
-
 let home: string
 let dataDir: string
+let edgePorts: PortRange
 before(async () => {
   home = await mkdtemp(join(tmpdir(), 'pharos-up-'))
   dataDir = join(home, 'data')
+  edgePorts = await reservePorts(20)
 })
 after(() => rm(home, { recursive: true, force: true }))
 
@@ -62,8 +63,13 @@ function pharos(...args: string[]): Running {
   }
 }
 
+const rangeOf = ({ first, last }: PortRange): string => `${first}-${last}`
 const up = (...args: string[]): Running =>
-  pharos('up', '--port', '0', '--edge-http-port', '0', '--edge-ports', '39100-39149', ...args)
+  pharos(
+    'up',
+    ...['--port', '0', '--edge-http-port', '0', '--edge-minecraft-port', '0', '--edge-ports', rangeOf(edgePorts)],
+    ...args,
+  )
 
 async function ran(...args: string[]): Promise<{ code: number | null; output: string }> {
   const running = pharos(...args)
@@ -86,7 +92,11 @@ describe('pharos up, and the commands that talk to it', { timeout: 4 * patienceM
   test('says where the panel is, where tunnels appear, and how to own it', () => {
     const output = running.output()
     assert.match(output, /Panel\s+http:\/\/127\.0\.0\.1:\d+\n/)
-    assert.match(output, /Tunnels\s+http:\/\/<name>\.<workspace>\.localhost:\d+, and ports 39100-39149 of 127\.0\.0\.1/)
+    const ports = rangeOf(edgePorts)
+    assert.match(
+      output,
+      new RegExp(`Tunnels\\s+http://<name>\\.<workspace>\\.localhost:\\d+, and ports ${ports} of 127\\.0\\.0\\.1`),
+    )
     assert.match(output, /This link creates the owner account, once:\n {2}http:\/\/127\.0\.0\.1:\d+\/setup#phs_/)
     assert.doesNotMatch(output, /not linked/)
   })
@@ -108,7 +118,10 @@ describe('pharos up, and the commands that talk to it', { timeout: 4 * patienceM
     const panel = await ran('panel', '--port', port, '--data-dir', other)
     assert.equal(panel.code, 1)
     assert.match(panel.output, new RegExp(`Port ${port} on 127.0.0.1 is already in use.*--port`))
-    const edge = await ran('up', '--port', '0', '--edge-http-port', String(edgePort), '--data-dir', other)
+    const edge = await ran(
+      'up',
+      ...['--port', '0', '--edge-minecraft-port', '0', '--edge-http-port', String(edgePort), '--data-dir', other],
+    )
     assert.equal(edge.code, 1)
     assert.match(edge.output, new RegExp(`Port ${edgePort} on 0.0.0.0 is already in use.*--edge-http-port`))
   })

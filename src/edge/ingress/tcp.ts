@@ -3,11 +3,12 @@ import type { Log } from '../../lib/log.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
 import type { Routing } from '../routing.ts'
-import type { Tunnel, Visit } from '../tunnel.ts'
+import type { Tunnel } from '../tunnel.ts'
 import type { Visitors } from '../visitors.ts'
 import { plainAddress } from './forwarded.ts'
 import type { PortIngress } from './ingresses.ts'
-import { pump } from './pump.ts'
+import { pass } from './passage.ts'
+import { listening } from './public-port.ts'
 
 export interface TcpIngressOptions {
   listenHost: string
@@ -36,15 +37,9 @@ export class TcpIngress implements PortIngress, AsyncDisposable {
       { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
       (socket) => this.#visit(socket, port),
     )
-    const ready = new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen({ port, host: this.#options.listenHost }, () => {
-        server.off('error', reject)
-        server.on('error', (error) =>
-          this.#options.log.warn({ err: error, port }, 'a tunnel port has trouble accepting'),
-        )
-        resolve()
-      })
+    const { listenHost, log } = this.#options
+    const ready = listening(server, listenHost, port).then(() => {
+      server.on('error', (error) => log.warn({ err: error, port }, 'a tunnel port has trouble accepting'))
     })
     const listener = { server, ready }
     this.#listeners.set(port, listener)
@@ -77,45 +72,15 @@ export class TcpIngress implements PortIngress, AsyncDisposable {
       return
     }
     this.#sockets.add(socket)
-    let visit: Visit | undefined
-    const cut = (): void => {
-      socket.destroy()
-    }
     socket.on('error', () => undefined)
     socket.once('close', () => {
       this.#sockets.delete(socket)
       visitors.leave(address)
-      visit?.leave()
-      visit?.stream.destroy()
     })
-    try {
-      visit = found.owner.visit(
-        {
-          protocol: 'tcp',
-          address,
-          port: socket.remotePort ?? 0,
-          localAddress: plainAddress(socket.localAddress),
-          localPort: port,
-          offset: found.offset,
-        },
-        cut,
-      )
-    } catch {
-      // Raw TCP has no words for "full" or "closed".
+    // Raw TCP has no words: whatever is wrong shows as a reset, just as an unreachable service would without the tunnel.
+    const onFailure = (): void => {
       socket.resetAndDestroy()
-      return
     }
-    const { stream } = visit
-    const { meter } = found.owner
-    meter.connection()
-    // An unreachable service shows as a reset, as it would without the tunnel.
-    stream.once('error', () => socket.resetAndDestroy())
-    // Ended in order, its last bytes leave at the end of this turn; otherwise there is nothing left to wait for.
-    stream.once('close', () => {
-      if (!stream.readableEnded) socket.destroy()
-    })
-    socket.setTimeout(limits.connectionIdleMs, cut)
-    pump(socket, stream, release, meter.in)
-    pump(stream, socket, release, meter.out)
+    pass({ socket, tunnel: found.owner, protocol: 'tcp', offset: found.offset, release, limits, onFailure })
   }
 }

@@ -1,0 +1,90 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Log } from '../../lib/log.ts'
+import type { EdgeLimits } from '../limits.ts'
+import { alertRecord, type ClientHello, readClientHello } from './client-hello.ts'
+import type { Openings } from './openings.ts'
+import { endWith } from './passage.ts'
+
+export interface PublicPortOptions {
+  host: string
+  /** 0 picks a free one. */
+  port: number
+  openings: Openings
+  limits: EdgeLimits
+  log: Log
+  /** These take over a connection from whose stream nothing is missing. */
+  onLink(socket: Socket): void
+  onTls(socket: Socket, hello: ClientHello): void
+  onPlain(socket: Socket): void
+}
+
+export interface PublicPort extends AsyncDisposable {
+  readonly port: number
+}
+
+/**
+ * The one TCP port of an edge. The first message tells what a connection is: a TLS ClientHello that offers the link's protocol is an
+ * agent's link, any other TLS is a visitor's, everything else is HTTP. So is what stays silent: browsers connect ahead of their
+ * first request.
+ */
+export async function openPublicPort(options: PublicPortOptions): Promise<PublicPort> {
+  const { host, port, openings, limits, log, onLink, onTls, onPlain } = options
+
+  const look = (socket: Socket, input: Buffer): (() => void) | undefined => {
+    if (input[0] !== tlsHandshakeRecord) return () => onPlain(socket)
+    const reading = readClientHello(input)
+    switch (reading.state) {
+      case 'incomplete':
+        return undefined
+      case 'refused':
+        return () => {
+          socket.on('error', () => undefined)
+          endWith(socket, alertRecord(reading.alert), limits.lingerMs)
+        }
+      case 'complete':
+        return reading.hello.protocols.some((protocol) => protocol.startsWith(linkProtocols))
+          ? () => onLink(socket)
+          : () => onTls(socket, reading.hello)
+    }
+  }
+
+  // Half-open: a visitor may end its side and still wait for the answer.
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+    openings.read(socket, {
+      timeoutMs: limits.helloTimeoutMs,
+      look: (input) => look(socket, input),
+      late: (input) => (input.length === 0 ? () => onPlain(socket) : undefined),
+    }),
+  )
+  await listening(server, host, port)
+  server.on('error', (error) => log.error({ err: error }, 'the public port has trouble accepting'))
+  return {
+    port: portOf(server),
+    async [Symbol.asyncDispose]() {
+      // Not awaited: connections belong to others by now.
+      server.close()
+    },
+  }
+}
+
+/** Rejects with the system's error when the port cannot be had. */
+export function listening(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ port, host }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+export function portOf(server: Server): number {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port')
+  return address.port
+}
+
+/** The content type of a TLS handshake record: the first byte of every TLS connection, and of no HTTP request. */
+const tlsHandshakeRecord = 0x16
+/** Links of every version: one that this edge does not speak is refused by the link's own handshake, in its own words. */
+const linkProtocols = 'pharos-link/'

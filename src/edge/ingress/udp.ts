@@ -1,0 +1,183 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { isIPv6 } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import type { Log } from '../../lib/log.ts'
+import type { EdgeLimits } from '../limits.ts'
+import type { Release } from '../release.ts'
+import type { Routing } from '../routing.ts'
+import type { Tunnel, Visit } from '../tunnel.ts'
+import { type Flow, Flows } from './flows.ts'
+import { plainAddress } from './forwarded.ts'
+import type { PortIngress } from './ingresses.ts'
+
+export interface UdpIngressOptions {
+  listenHost: string
+  routing: Routing<Tunnel>
+  release: Release
+  limits: EdgeLimits
+  log: Log
+}
+
+/**
+ * Raw UDP: the datagrams of one visitor address and port to one port of the edge are a flow, a stream of the link that carries datagrams
+ * alone. The edge answers nothing itself, so nothing comes back to a forged address but what a service sends there.
+ */
+export class UdpIngress implements PortIngress, AsyncDisposable {
+  readonly #options: UdpIngressOptions
+  readonly #listeners = new Map<number, Listener>()
+  readonly #flows: Flows
+  readonly #sweep: NodeJS.Timeout
+
+  constructor(options: UdpIngressOptions) {
+    this.#options = options
+    this.#flows = new Flows(options.limits)
+    this.#sweep = setInterval(() => this.#flows.expire(performance.now()), sweepEveryMs)
+    this.#sweep.unref()
+  }
+
+  async listen(port: number): Promise<void> {
+    const known = this.#listeners.get(port)
+    if (known) return await known.ready
+    const { listenHost, log } = this.#options
+    const socket = createSocket({ type: isIPv6(listenHost) ? 'udp6' : 'udp4', recvBufferSize: socketBufferBytes })
+    const ready = new Promise<void>((resolve, reject) => {
+      socket.once('error', reject)
+      socket.bind({ port, address: listenHost, exclusive: true }, () => {
+        socket.off('error', reject)
+        socket.on('error', (error) => log.warn({ err: error, port }, 'a UDP port of a tunnel has trouble'))
+        resolve()
+      })
+    })
+    const listener: Listener = { port, socket, ready, flows: new Map(), localAddress: listenHost }
+    socket.on('message', (payload, from) => this.#receive(listener, payload, from))
+    this.#listeners.set(port, listener)
+    try {
+      await ready
+    } catch (error) {
+      if (this.#listeners.get(port) === listener) this.#listeners.delete(port)
+      socket.close()
+      throw error
+    }
+  }
+
+  release(port: number): void {
+    if (this.#options.routing.port('udp', port)) return
+    const listener = this.#listeners.get(port)
+    if (!listener) return
+    this.#listeners.delete(port)
+    void listener.ready.then(
+      () => close(listener),
+      () => undefined, // closed already
+    )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#sweep)
+    const listeners = [...this.#listeners.values()]
+    this.#listeners.clear()
+    for (const listener of listeners) {
+      await listener.ready
+      close(listener)
+    }
+  }
+
+  #receive(listener: Listener, payload: Buffer, from: RemoteInfo): void {
+    const key = `${from.address} ${from.port}`
+    const now = performance.now()
+    let visitor = listener.flows.get(key)
+    if (visitor) this.#flows.heard(visitor.flow, now)
+    else {
+      visitor = this.#begin(listener, from, key, now)
+      if (!visitor) return
+    }
+    const { visit, tunnel } = visitor
+    tunnel.meter.in(payload.length)
+    this.#options.release.later(() => visit.stream.sendDatagram(payload))
+  }
+
+  #begin(listener: Listener, from: RemoteInfo, key: string, now: number): FlowVisitor | undefined {
+    const { routing } = this.#options
+    const found = routing.port('udp', listener.port)
+    if (!found || this.#isForged(from)) return undefined
+    const { owner: tunnel, offset } = found
+    const end = (): void => {
+      // Late: the same visitor may have a newer flow by now.
+      if (listener.flows.get(key) === opened) listener.flows.delete(key)
+      opened?.visit.leave()
+      opened?.visit.stream.destroy()
+    }
+    const address = plainAddress(from.address)
+    let opened: FlowVisitor | undefined
+    const flow = this.#flows.begin(tunnel.id, address, now, end)
+    if (!flow) return undefined
+    const over = (): void => {
+      this.#flows.forget(flow)
+      end()
+    }
+    let visit: Visit
+    try {
+      const { localAddress, port: localPort } = listener
+      visit = tunnel.visit({ protocol: 'udp', address, port: from.port, localAddress, localPort, offset }, over)
+    } catch {
+      // Full, closed or over quota: UDP has no words for it, and an answer of the edge's own could be used against others.
+      over()
+      return undefined
+    }
+    opened = { flow, visit, tunnel }
+    listener.flows.set(key, opened)
+    tunnel.meter.connection()
+    visit.stream.on('error', () => undefined)
+    visit.stream.once('close', over)
+    visit.stream.once('end', over)
+    visit.stream.resume()
+    visit.stream.onDatagram = (payload) => {
+      this.#flows.answered(flow)
+      if (listener.socket.getSendQueueSize() > sendQueueBytesMax) return
+      tunnel.meter.out(payload.length)
+      this.#options.release.later(() => {
+        // Late: the port may have been closed in this turn.
+        if (listener.flows.get(key) === opened)
+          listener.socket.send(payload, from.port, from.address, ignoreUndelivered)
+      })
+    }
+    return opened
+  }
+
+  /** Nobody sends from port 0, and an edge never visits itself: two tunnels whose services answer everything would do so for ever. */
+  #isForged({ address, port }: RemoteInfo): boolean {
+    if (port === 0) return true
+    if (!this.#listeners.has(port)) return false
+    const plain = plainAddress(address)
+    return Object.values(networkInterfaces()).some((addresses) => addresses?.some((own) => own.address === plain))
+  }
+}
+
+interface Listener {
+  readonly port: number
+  readonly socket: Socket
+  readonly ready: Promise<void>
+  readonly localAddress: string
+  /** By the visitor's address and port. */
+  readonly flows: Map<string, FlowVisitor>
+}
+
+interface FlowVisitor {
+  readonly flow: Flow
+  readonly visit: Visit
+  readonly tunnel: Tunnel
+}
+
+function close({ socket, flows }: Listener): void {
+  for (const { visit } of [...flows.values()]) visit.stream.destroy()
+  socket.close()
+}
+
+/** A datagram that cannot be delivered is lost, as on the way. */
+const ignoreUndelivered = (): void => undefined
+
+/** How often silent flows are looked for: a fraction of the shortest time that they may be silent. */
+const sweepEveryMs = 1_000
+/** What the system keeps of a burst while this process is busy: 100 ms of 50,000 small datagrams a second. */
+const socketBufferBytes = 4 * 1024 * 1024
+/** Datagrams that the system does not take at once wait in this process; beyond this they are late anyway. */
+const sendQueueBytesMax = 1024 * 1024
