@@ -1,5 +1,6 @@
 import type { Log } from '../lib/log.ts'
 import type { Channel } from './channel.ts'
+import type { DatagramEndpoint } from './datagrams/endpoint.ts'
 import { acceptHandshake } from './handshake.ts'
 import { type LinkLimits, linkLimits } from './limits.ts'
 import { type Link, LinkError, type LinkEvents } from './link.ts'
@@ -19,6 +20,8 @@ export interface AcceptOptions {
   greet(hello: unknown, from: { remoteAddress: string }): Promise<Greeted>
   log: Log
   limits?: Partial<LinkLimits>
+  /** Asked for each new link: where sealed paths for its datagrams lead. Without it, datagrams go in the links. */
+  datagrams?(): DatagramEndpoint | null
 }
 
 export interface LinkAcceptor extends AsyncDisposable {
@@ -28,7 +31,7 @@ export interface LinkAcceptor extends AsyncDisposable {
 }
 
 /** The accepting side of links, whatever transport brings the connections. Disposing closes every link and every handshake. */
-export function acceptLinks({ greet, log, ...rest }: AcceptOptions): LinkAcceptor {
+export function acceptLinks({ greet, log, datagrams, ...rest }: AcceptOptions): LinkAcceptor {
   const limits = { ...linkLimits, ...rest.limits }
   const links = new Set<Link>()
   const handshakes = new Set<() => void>()
@@ -55,7 +58,16 @@ export function acceptLinks({ greet, log, ...rest }: AcceptOptions): LinkAccepto
           return {
             welcome,
             start(lane) {
-              const session = new Session({ lane, side: 'accepts', greeting: hello, events, limits, log })
+              const endpoint = datagrams?.()
+              const session = new Session({
+                lane,
+                side: 'accepts',
+                greeting: hello,
+                events,
+                limits,
+                log,
+                path: endpoint ? { role: 'offers', endpoint } : null,
+              })
               links.add(session)
               void session.closed.then(() => links.delete(session))
               opened?.(session)

@@ -1,5 +1,6 @@
 import { type Log, silentLog } from '../lib/log.ts'
 import type { Channel, Dialler } from './channel.ts'
+import type { SealedPathOptions } from './datagrams/carrier.ts'
 import { dialHandshake } from './handshake.ts'
 import { type LinkLimits, linkLimits } from './limits.ts'
 import { type Link, LinkError, type LinkEvents } from './link.ts'
@@ -16,6 +17,8 @@ export interface DialOptions {
   opened?(link: Link): void
   log?: Log
   limits?: Partial<LinkLimits>
+  /** How this end takes an offered sealed path for datagrams; `never`: it does not, and they go in the link. */
+  sealedPath?: SealedPathOptions | 'never'
 }
 
 /**
@@ -29,6 +32,7 @@ export async function dialLink({
   signal,
   opened,
   log = silentLog,
+  sealedPath = {},
   ...rest
 }: DialOptions): Promise<Link> {
   const limits = { ...linkLimits, ...rest.limits }
@@ -41,7 +45,15 @@ export async function dialLink({
       limits,
       onWelcome(lane, welcome) {
         signal?.removeEventListener('abort', onAbort)
-        const session = new Session({ lane, side: 'dials', greeting: welcome, events, limits, log })
+        const session = new Session({
+          lane,
+          side: 'dials',
+          greeting: welcome,
+          events,
+          limits,
+          log,
+          path: sealedPath === 'never' ? null : { role: 'takes', ...sealedPath },
+        })
         opened?.(session)
         resolve(session)
       },

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { silentLog } from '../lib/log.ts'
+import { encodeOffer } from './datagrams/sealed-wire.ts'
 import {
   acceptLinks,
   dialLink,
@@ -13,8 +15,9 @@ import {
   LinkError,
   type LinkLimits,
   memoryPair,
+  tcpDialler,
 } from './index.ts'
-import { Arrivals, openPair, type TestEnd, testEvents } from './testing/pairs.ts'
+import { Arrivals, listen, openPair, type TestEnd, testEvents } from './testing/pairs.ts'
 import { untilEnd } from './testing/sockets.ts'
 import {
   dataBytesMax,
@@ -39,6 +42,9 @@ const header = (type: number, length: number, stream: number): Buffer => {
   writeHeader(bytes, 0, type as FrameType, length, stream) // hostile on purpose
   return bytes
 }
+
+const offer = (port: number): Buffer =>
+  encodeFrame(frameType.path, 0, encodeOffer({ port, session: 1, secret: Buffer.alloc(32, 1) }))
 
 describe('an end that is sent nonsense ends the link as a protocol violation', () => {
   const cases: Record<string, Buffer[]> = {
@@ -76,6 +82,9 @@ describe('an end that is sent nonsense ends the link as a protocol violation', (
     'a ping on a stream': [open(1), encodeFrame(frameType.ping, 1, Buffer.alloc(8))],
     'a drain with a payload': [encodeFrame(frameType.drain, 0, Buffer.alloc(1))],
     'a reset without a code': [open(1), encodeFrame(frameType.reset, 1)],
+    'a path offered by the dialling end': [encodeFrame(frameType.path, 0, Buffer.alloc(41, 1))],
+    'a path that is cut short': [encodeFrame(frameType.path, 0, Buffer.alloc(40, 1))],
+    'a path on a stream': [open(1), encodeFrame(frameType.path, 1, Buffer.alloc(41, 1))],
     'a datagram on stream 0': [encodeFrame(frameType.datagram, 0, Buffer.alloc(1))],
     'a datagram for a stream that was never opened': [encodeFrame(frameType.datagram, 9, Buffer.alloc(1))],
     'a datagram over its limit, already at its header': [open(1), header(frameType.datagram, datagramBytesMax + 1, 1)],
@@ -102,6 +111,24 @@ describe('an end that is sent nonsense ends the link as a protocol violation', (
     theirs.duplex.write(open(1)) // odd numbers are the dialler's
     assert.equal((await link.closed).code, 'protocol')
   })
+
+  for (const [name, frames] of Object.entries({
+    'a path to port 0': [offer(0)],
+    'a second path': [offer(9), offer(9)],
+  })) {
+    it(`at the dialling end for ${name}`, async () => {
+      await using cleanup = new AsyncDisposableStack()
+      const server = createServer((socket) => {
+        socket.on('error', () => undefined)
+        socket.resume()
+        socket.write(Buffer.concat([encodeJson(frameType.welcome, 0, 'hi', 100), ...frames]))
+      })
+      cleanup.defer(() => void server.close())
+      const dialler = tcpDialler({ host: '127.0.0.1', port: await listen(server) })
+      const link = await dialLink({ dialler, hello: 1, events: testEvents().events })
+      assert.equal((await link.closed).code, 'protocol')
+    })
+  }
 })
 
 describe('an end that is sent random bytes', () => {
@@ -122,7 +149,7 @@ describe('an end that is sent random bytes', () => {
   it('never throws when the bytes look like frames', async () => {
     const frame = fc
       .tuple(
-        fc.integer({ min: 3, max: frameType.datagram + 1 }),
+        fc.integer({ min: 3, max: frameType.path + 1 }),
         fc.integer({ min: 0, max: 8 }),
         fc.uint8Array({ maxLength: 12 }),
       )

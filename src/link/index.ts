@@ -1,6 +1,7 @@
 // What the other folders use of the link. Everything else in here is its own affair.
 export { type AcceptOptions, acceptLinks, type Greeted, type LinkAcceptor } from './accept.ts'
 export type { Channel, Dialler } from './channel.ts'
+export { type DatagramEndpoint, type DatagramEndpointOptions, listenDatagrams } from './datagrams/endpoint.ts'
 export { type DialOptions, dialLink } from './dial.ts'
 export { type LinkIdentity, loadIdentity } from './identity.ts'
 export { type KeepOptions, type KeptLink, keepLink } from './keep.ts'

@@ -2,7 +2,7 @@ import { type BackoffLimits, backoffMs, reconnectBackoff } from '../lib/backoff.
 import { systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Dialler } from './channel.ts'
-import { dialLink } from './dial.ts'
+import { type DialOptions, dialLink } from './dial.ts'
 import type { LinkLimits } from './limits.ts'
 import { type Link, type LinkEnd, LinkError, type LinkEvents } from './link.ts'
 
@@ -18,6 +18,8 @@ export interface KeepOptions {
   log: Log
   backoff?: BackoffLimits
   limits?: Partial<LinkLimits>
+  /** Of `dialLink`. */
+  sealedPath?: DialOptions['sealedPath']
 }
 
 export interface KeptLink extends AsyncDisposable {
@@ -36,6 +38,7 @@ export function keepLink({
   log,
   backoff = reconnectBackoff,
   limits,
+  sealedPath,
 }: KeepOptions): KeptLink {
   const stop = new AbortController()
   const waiting = new Set<(link: Link) => void>()
@@ -59,6 +62,7 @@ export function keepLink({
         opened,
         log,
         ...(limits ? { limits } : {}),
+        ...(sealedPath ? { sealedPath } : {}),
       })
       return await link.closed
     } catch (error) {

@@ -27,8 +27,17 @@ export interface Link {
   /** Resolves once the link has ended, with why. Never rejects. */
   readonly closed: Promise<LinkEnd>
   readonly streamCount: number
+  readonly datagrams: DatagramState
   /** The other end has asked to open no more streams here: `open` is refused. */
   readonly draining: boolean
+}
+
+/** How a link's datagrams travel. */
+export interface DatagramState {
+  /** As frames in the link's connection, or over the sealed path beside it. */
+  via: 'frames' | 'udp'
+  /** How many this end has dropped because too many waited, since the link began. */
+  dropped: number
 }
 
 /**
@@ -77,4 +86,6 @@ export class LinkError extends Error {
 export interface LinkEvents {
   onStream(stream: LinkStream, head: unknown, link: Link): void
   onMessage?(message: unknown, link: Link): void
+  /** The sealed path for datagrams has come up, or gone down: all of it goes on by itself. */
+  onDatagramPath?(via: DatagramState['via'], link: Link): void
 }

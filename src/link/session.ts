@@ -1,9 +1,18 @@
 import { newShortId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
-import { DatagramQueue } from './datagrams/queue.ts'
+import { type CarrierHost, DatagramCarrier, type PathRole } from './datagrams/carrier.ts'
+import { pathOfferBytes, pathOfferBytesMax } from './datagrams/sealed-wire.ts'
 import type { Lane, LaneSink } from './lane.ts'
 import type { LinkLimits } from './limits.ts'
-import { type Link, type LinkEnd, LinkError, type LinkErrorCode, type LinkEvents, type LinkStream } from './link.ts'
+import {
+  type DatagramState,
+  type Link,
+  type LinkEnd,
+  LinkError,
+  type LinkErrorCode,
+  type LinkEvents,
+  type LinkStream,
+} from './link.ts'
 import { SessionStream, type StreamHost } from './stream.ts'
 import {
   dataBytesMax,
@@ -30,10 +39,12 @@ export interface SessionOptions {
   events: LinkEvents
   limits: LinkLimits
   log: Log
+  /** Whether datagrams may have a path of their own. */
+  path: PathRole | null
 }
 
 /** A link after its handshake: the streams and messages of both ends, over one lane. */
-export class Session implements Link, LaneSink, StreamHost {
+export class Session implements Link, LaneSink, StreamHost, CarrierHost {
   readonly id = newShortId()
   readonly greeting: unknown
   readonly remoteAddress: string
@@ -45,7 +56,7 @@ export class Session implements Link, LaneSink, StreamHost {
   readonly #streams = new Map<number, SessionStream>()
   readonly #numbers: { nextLocal: number; lastRemote: number }
   readonly #remoteIsOdd: boolean
-  readonly #datagrams: DatagramQueue
+  readonly #datagrams: DatagramCarrier
   #arrived: SessionStream[] = []
   #localCount = 0
   #remoteCount = 0
@@ -67,9 +78,10 @@ export class Session implements Link, LaneSink, StreamHost {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
-    this.#datagrams = new DatagramQueue(options.lane, options.limits)
     options.lane.sink = this
     options.lane.watch()
+    const { lane, side, limits, log, path } = options
+    this.#datagrams = new DatagramCarrier({ lane, side, limits, log, path, host: this })
   }
 
   // Link.
@@ -80,6 +92,10 @@ export class Session implements Link, LaneSink, StreamHost {
 
   get draining(): boolean {
     return this.#draining
+  }
+
+  get datagrams(): DatagramState {
+    return this.#datagrams.state
   }
 
   open(head: unknown): LinkStream {
@@ -168,7 +184,10 @@ export class Session implements Link, LaneSink, StreamHost {
         return
       }
       case frameType.datagram:
-        this.#receiveDatagram(stream, payload)
+        this.#datagrams.receive(number, payload)
+        return
+      case frameType.path:
+        this.#datagrams.take(payload)
         return
       case frameType.hello:
       case frameType.welcome:
@@ -210,7 +229,7 @@ export class Session implements Link, LaneSink, StreamHost {
   }
 
   sendDatagram(stream: SessionStream, payload: Uint8Array): void {
-    if (this.#streams.has(stream.number)) this.#datagrams.add(stream.number, payload)
+    if (this.#streams.has(stream.number)) this.#datagrams.send(stream.number, payload)
   }
 
   mayGrow(bytes: number): boolean {
@@ -234,12 +253,39 @@ export class Session implements Link, LaneSink, StreamHost {
 
   gone(stream: SessionStream, reset: LinkError | null): void {
     if (!this.#streams.delete(stream.number)) return
-    if (this.#isRemote(stream.number)) this.#remoteCount -= 1
+    if (this.isRemote(stream.number)) this.#remoteCount -= 1
     else this.#localCount -= 1
     this.#unreadCost -= stream.unreadCost
     this.#grownBytes -= stream.grownBytes
     this.#datagrams.forget(stream.number)
     if (reset) this.#lane.control(encodeReason(frameType.reset, stream.number, reset.code, reset.message))
+  }
+
+  // From the carrier of datagrams.
+
+  get newestRemoteStream(): number {
+    return Math.max(0, this.#numbers.lastRemote)
+  }
+
+  isRemote(stream: number): boolean {
+    return (stream % 2 === 1) === this.#remoteIsOdd
+  }
+
+  arrivedDatagram(stream: number, payload: Buffer): void {
+    try {
+      this.#streams.get(stream)?.receiveDatagram(payload)
+    } catch (error) {
+      this.#log.error({ err: error, link: this.id }, 'a datagram could not be handled')
+    }
+  }
+
+  pathChanged(up: boolean): void {
+    this.#log.info({ link: this.id, up }, 'the sealed path for datagrams has come up or gone down')
+    this.#events.onDatagramPath?.(up ? 'udp' : 'frames', this)
+  }
+
+  violated(reason: string): void {
+    this.close(reason, 'protocol')
   }
 
   readonly #deliver = (): void => {
@@ -262,7 +308,7 @@ export class Session implements Link, LaneSink, StreamHost {
   }
 
   #accept(number: number, head: unknown): void {
-    if (!this.#isRemote(number) || number <= this.#numbers.lastRemote)
+    if (!this.isRemote(number) || number <= this.#numbers.lastRemote)
       throw new Violation(`stream number ${number} is not the peer's next`)
     this.#numbers.lastRemote = number
     if (this.#remoteCount >= this.#limits.streamsMax) {
@@ -291,27 +337,16 @@ export class Session implements Link, LaneSink, StreamHost {
     }
   }
 
-  #receiveDatagram(stream: SessionStream | undefined, payload: Buffer): void {
-    try {
-      stream?.receiveDatagram(payload)
-    } catch (error) {
-      this.#log.error({ err: error, link: this.id }, 'a datagram could not be handled')
-    }
-  }
-
   #finish(end: LinkEnd): void {
     this.#end = end
     const error = new LinkError(end.code, `the link has ended: ${end.reason}`)
+    this.#datagrams.close()
     for (const stream of [...this.#streams.values()]) stream.receiveReset(error)
     this.#resolveClosed(end)
   }
 
-  #isRemote(number: number): boolean {
-    return (number % 2 === 1) === this.#remoteIsOdd
-  }
-
   #everOpened(number: number): boolean {
-    return this.#isRemote(number) ? number <= this.#numbers.lastRemote : number < this.#numbers.nextLocal
+    return this.isRemote(number) ? number <= this.#numbers.lastRemote : number < this.#numbers.nextLocal
   }
 }
 
@@ -330,5 +365,6 @@ const shapes: Record<FrameType, { of: 'stream' | 'link' | 'handshake'; least: nu
   [frameType.message]: { of: 'link', least: 1, most: 0 },
   [frameType.drain]: { of: 'link', least: 0, most: 0 },
   [frameType.close]: { of: 'link', least: 1, most: 1 + reasonBytesMax },
+  [frameType.path]: { of: 'link', least: pathOfferBytes, most: pathOfferBytesMax },
   [frameType.datagram]: { of: 'stream', least: 0, most: datagramBytesMax },
 }

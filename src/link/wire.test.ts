@@ -36,6 +36,7 @@ describe('the bytes of a link', () => {
       drain: 12,
       close: 13,
       datagram: 14,
+      path: 15,
     })
     assert.deepEqual(wireCode, {
       closed: 0,

@@ -26,6 +26,7 @@ export const frameType = {
   drain: 12,
   close: 13,
   datagram: 14,
+  path: 15,
 } as const
 
 export type FrameType = (typeof frameType)[keyof typeof frameType]

@@ -7,7 +7,9 @@ import { silentLog } from '../../lib/log.ts'
 import {
   acceptLinks,
   type Channel,
+  type DatagramEndpoint,
   type Dialler,
+  type DialOptions,
   dialLink,
   type Greeted,
   type Link,
@@ -53,6 +55,8 @@ export interface TestEnd {
   link: Link
   streams: Arrivals<{ stream: LinkStream; head: unknown }>
   messages: Arrivals<unknown>
+  /** How the sealed path fares. */
+  paths: Arrivals<'frames' | 'udp'>
 }
 
 export interface TestPair extends AsyncDisposable {
@@ -65,6 +69,9 @@ export interface TestPair extends AsyncDisposable {
 export interface PairOptions {
   limits?: Partial<LinkLimits>
   onStream?: LinkEvents['onStream']
+  /** Where the accepting end offers sealed paths, and how the dialling end takes them. */
+  datagrams?: DatagramEndpoint
+  sealedPath?: DialOptions['sealedPath']
 }
 
 export async function openTransport(name: TransportName, acceptor: LinkAcceptor): Promise<TestTransport> {
@@ -120,20 +127,28 @@ export async function openPair(name: TransportName, options: PairOptions = {}): 
     events: accepted.events,
     opened: (link) => opened.add(link),
   }
-  const acceptor = cleanup.use(acceptLinks({ greet: async () => greeted, log: silentLog, limits }))
+  const acceptor = cleanup.use(
+    acceptLinks({ greet: async () => greeted, log: silentLog, limits, datagrams: () => options.datagrams ?? null }),
+  )
   const transport = cleanup.use(await openTransport(name, acceptor))
   let channel: Channel | undefined
   const dialler: Dialler = async (signal) => {
     channel = await transport.dialler(signal)
     return channel
   }
-  const link = await dialLink({ dialler, hello: { i: 'am here' }, events: dialled.events, limits })
+  const link = await dialLink({
+    dialler,
+    hello: { i: 'am here' },
+    events: dialled.events,
+    limits,
+    sealedPath: options.sealedPath ?? {},
+  })
   cleanup.defer(() => link.close('the test is over'))
   const other = await opened.next()
   const keep = cleanup.move()
   return {
-    dialler: { link, streams: dialled.streams, messages: dialled.messages },
-    acceptor: { link: other, streams: accepted.streams, messages: accepted.messages },
+    dialler: { link, streams: dialled.streams, messages: dialled.messages, paths: dialled.paths },
+    acceptor: { link: other, streams: accepted.streams, messages: accepted.messages, paths: accepted.paths },
     cut: () => channel?.duplex.destroy(),
     [Symbol.asyncDispose]: () => keep.disposeAsync(),
   }
@@ -141,14 +156,16 @@ export async function openPair(name: TransportName, options: PairOptions = {}): 
 
 export function testEvents(
   onStream?: LinkEvents['onStream'],
-): Pick<TestEnd, 'streams' | 'messages'> & { events: LinkEvents } {
+): Pick<TestEnd, 'streams' | 'messages' | 'paths'> & { events: LinkEvents } {
   const streams: TestEnd['streams'] = new Arrivals()
   const messages = new Arrivals<unknown>()
+  const paths: TestEnd['paths'] = new Arrivals()
   const events: LinkEvents = {
     onStream: onStream ?? ((stream, head) => streams.add({ stream, head })),
     onMessage: (message) => messages.add(message),
+    onDatagramPath: (via) => paths.add(via),
   }
-  return { events, streams, messages }
+  return { events, streams, messages, paths }
 }
 
 export async function listen(server: Server): Promise<number> {
