@@ -13,17 +13,20 @@ const kinds: Record<ButtonKind, string> = {
 }
 
 /** How a button looks, for links that look like one. */
-export const buttonClass = (kind: ButtonKind = 'plain', small = false): string =>
+export const buttonClass = (kind: ButtonKind = 'plain', small = false, square = false): string =>
   classNames(
     'inline-flex shrink-0 select-none items-center justify-center gap-2 whitespace-nowrap rounded-lg border font-medium transition',
     'disabled:cursor-not-allowed disabled:opacity-50 aria-disabled:cursor-not-allowed aria-disabled:opacity-50',
-    small ? 'h-8 px-2.5 text-[13px]' : 'h-9 px-3.5',
+    small ? 'h-8 text-[13px]' : 'h-9',
+    square ? (small ? 'w-8' : 'w-9') : small ? 'px-2.5' : 'px-3.5',
     kinds[kind],
   )
 
 export interface ButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement>, 'disabled'> {
   kind?: ButtonKind
   small?: boolean
+  /** As wide as high: for an icon alone. */
+  square?: boolean
   icon?: LucideIcon
   /** Work is under way: shows it and takes no further click. */
   busy?: boolean
@@ -37,6 +40,7 @@ export interface ButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement
 export function Button({
   kind = 'plain',
   small = false,
+  square = false,
   icon: Icon,
   busy = false,
   disabled = false,
@@ -56,12 +60,12 @@ export function Button({
       aria-disabled={blocked || undefined}
       aria-busy={busy || undefined}
       onClick={blocked ? (event) => event.preventDefault() : onClick}
-      className={classNames(buttonClass(kind, small), className)}
+      className={classNames(buttonClass(kind, small, square), className)}
     >
       {busy ? (
-        <LoaderCircle aria-hidden className="size-4 animate-spin" />
+        <LoaderCircle aria-hidden className="size-4 shrink-0 animate-spin" />
       ) : (
-        Icon && <Icon aria-hidden className="size-4" />
+        Icon && <Icon aria-hidden className="size-4 shrink-0" />
       )}
       {children}
     </button>
@@ -70,7 +74,7 @@ export function Button({
 }
 
 /** A button that is only an icon; `label` is what it is called. */
-export function IconButton({ label, ...rest }: Omit<ButtonProps, 'children'> & { label: string }) {
+export function IconButton({ label, ...rest }: Omit<ButtonProps, 'children' | 'square'> & { label: string }) {
   return (
     <Tip text={rest.unavailable ? `${label}: ${rest.unavailable}` : label}>
       <Button
@@ -79,7 +83,7 @@ export function IconButton({ label, ...rest }: Omit<ButtonProps, 'children'> & {
         unavailable={undefined}
         disabled={rest.disabled || Boolean(rest.unavailable)}
         aria-label={label}
-        className={classNames(rest.small ? 'w-8 px-0' : 'w-9 px-0', rest.className)}
+        square
       />
     </Tip>
   )

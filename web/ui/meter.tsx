@@ -8,6 +8,7 @@ export function Meter({ value, max, label, text }: { value: number; max: number;
   const share = max > 0 ? Math.min(value / max, 1) : 0
   return (
     <div className="min-w-0">
+      {/* biome-ignore lint/a11y/useSemanticElements: browsers paint <meter> in colours of their own */}
       <div
         role="meter"
         aria-label={label}

@@ -1,17 +1,14 @@
-import { Check, ChevronDown } from 'lucide-react'
-import { Select as Radix } from 'radix-ui'
-import type { ReactNode } from 'react'
+import { ChevronDown } from 'lucide-react'
 import { classNames } from './class-names.ts'
 import { inputClass, useFieldProps } from './field.tsx'
 
 export interface Choice<V extends string> {
   value: V
-  label: ReactNode
-  hint?: ReactNode
+  label: string
   disabled?: boolean
 }
 
-/** One of a few. */
+/** One of a few. The browser's own list: it works by keyboard, by voice and on every small screen. */
 export function Select<V extends string>({
   value,
   choices,
@@ -30,48 +27,29 @@ export function Select<V extends string>({
   className?: string
   disabled?: boolean
 }) {
-  const field = useFieldProps()
   return (
-    // Radix gives back one of the values that it was given.
-    <Radix.Root value={value ?? ''} onValueChange={(next) => onChange(next as V)} disabled={disabled}>
-      <Radix.Trigger
-        {...field}
+    <span className={classNames('relative block', className)}>
+      <select
+        {...useFieldProps()}
         aria-label={label}
-        className={classNames(inputClass, 'inline-flex items-center justify-between gap-2 text-left', className)}
+        value={value ?? ''}
+        disabled={disabled}
+        // The browser gives back one of the values below.
+        onChange={(event) => onChange(event.target.value as V)}
+        className={classNames(inputClass, 'appearance-none pr-9')}
       >
-        <span className="truncate">
-          <Radix.Value placeholder={placeholder} />
-        </span>
-        <ChevronDown aria-hidden className="size-4 shrink-0 text-muted" />
-      </Radix.Trigger>
-      <Radix.Portal>
-        <Radix.Content
-          position="popper"
-          sideOffset={4}
-          className="z-50 max-h-80 min-w-(--radix-select-trigger-width) animate-pop overflow-y-auto rounded-lg border border-line bg-raised p-1 shadow-xl"
-        >
-          <Radix.Viewport>
-            {choices.map(({ value: each, label: shown, hint, disabled: off = false }) => (
-              <Radix.Item
-                key={each}
-                value={each}
-                disabled={off}
-                className="flex cursor-pointer items-start gap-2 rounded-md px-2 py-1.5 outline-none data-disabled:cursor-not-allowed data-highlighted:bg-accent-soft data-disabled:opacity-50"
-              >
-                <span className="mt-0.5 size-4 shrink-0">
-                  <Radix.ItemIndicator>
-                    <Check aria-hidden className="size-4 text-accent-text" />
-                  </Radix.ItemIndicator>
-                </span>
-                <span className="min-w-0">
-                  <Radix.ItemText>{shown}</Radix.ItemText>
-                  {hint && <span className="block text-[13px] text-muted">{hint}</span>}
-                </span>
-              </Radix.Item>
-            ))}
-          </Radix.Viewport>
-        </Radix.Content>
-      </Radix.Portal>
-    </Radix.Root>
+        {value === undefined && (
+          <option value="" disabled>
+            {placeholder}
+          </option>
+        )}
+        {choices.map((choice) => (
+          <option key={choice.value} value={choice.value} disabled={choice.disabled} className="bg-raised text-ink">
+            {choice.label}
+          </option>
+        ))}
+      </select>
+      <ChevronDown aria-hidden className="pointer-events-none absolute top-2.5 right-3 size-4 text-muted" />
+    </span>
   )
 }
