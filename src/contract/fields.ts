@@ -5,15 +5,13 @@ export const Time = z.iso
   .datetime()
   .meta({ description: 'ISO 8601, UTC, with milliseconds', example: '2026-06-01T12:00:00.000Z' })
 
+/** No control characters, the newer ones (U+0080 to U+009F) included: a terminal takes those for escape sequences, too. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+export const noControls = /^[^\u0000-\u001f\u007f-\u009f]*$/
+
 /** A name that people give: no control characters, so that it is safe in a log line or a terminal. */
 export const displayName = (most: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(most)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-    .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters')
+  z.string().trim().min(1).max(most).regex(noControls, 'must not contain control characters')
 
 /** A workspace's slug: it becomes a part of host names. No hyphen, so that `name-slug` splits at the last one. */
 export const Slug = z

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { noControls } from '../fields.ts'
 import { operation } from '../operation.ts'
 import type { ServerStatus, Verdict } from '../power.ts'
 import { Allocation, OfServer } from './servers.ts'
@@ -7,8 +8,7 @@ const Notes = z
   .string()
   .trim()
   .max(255)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-  .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters')
+  .regex(noControls, 'must not contain control characters')
   .meta({ description: 'For people; the empty string removes them', example: 'Main server port' })
 
 const stopFirst = 'It may be using the port: stop it first.'

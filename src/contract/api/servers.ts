@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { displayName, PageQuery, Time } from '../fields.ts'
+import { displayName, noControls, PageQuery, Time } from '../fields.ts'
 import { backupJobStates } from '../node-backups.ts'
 import { operation, socket } from '../operation.ts'
 import { serverPermissions } from '../permissions.ts'
@@ -207,12 +207,7 @@ export const serverOperations = {
     access: { server: 'console.write' },
     params: OfServer,
     body: z.strictObject({
-      command: z
-        .string()
-        .min(1)
-        .max(4096)
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-        .regex(/^[^\u0000-\u001f\u007f]*$/, 'must be one line without control characters'),
+      command: z.string().min(1).max(4096).regex(noControls, 'must be one line without control characters'),
     }),
     reply: Message,
     errors: ['conflict'],

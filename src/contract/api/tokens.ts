@@ -1,12 +1,8 @@
 import { z } from 'zod'
-import { Time } from '../fields.ts'
+import { noControls, Time } from '../fields.ts'
 import { operation } from '../operation.ts'
 
-const Label = z
-  .string()
-  .max(80)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-  .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters')
+const Label = z.string().max(80).regex(noControls, 'must not contain control characters')
 
 export const Token = z
   .strictObject({
