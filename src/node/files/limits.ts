@@ -45,8 +45,14 @@ export const pullIdleMs = 30_000
 /** A download from a URL that is over stays in the list for so long, in ms. */
 export const pullKeptMs = 60 * 60_000
 
-/** How often the files of a running server are counted, in ms: what a game can write in that time is how far it gets past its limit. */
+/** How often the free space of the disk is looked at, which costs nothing, in ms: what a game can write in that time, and while its files are counted, is how far it gets past its limit. */
+export const lookMs = 1_000
+
+/** How often the files of a running server are counted whatever the disk says, in ms: others may free as much as it takes. */
 export const watchMs = 10_000
 
 /** At this part of its limit a server is warned. */
 export const warnAt = 0.95
+
+/** At this part of its limit a server that was asked to stop is killed: it does not stop, it writes. Saving a world fits in between. */
+export const killAt = 1.1

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { conflict } from '../../contract/errors.ts'
 import { fileModeHeader, type nodeFileOperations, type nodeFileTransfers } from '../../contract/node-files.ts'
@@ -86,16 +87,20 @@ export function openNodeFiles(options: NodeFilesOptions): NodeFiles {
     void gone?.then(({ pulls }) => pulls[Symbol.asyncDispose]()).catch(() => undefined)
   })
   const watch = watchSpace({
-    clock,
-    log,
+    ...{ clock, log },
+    async freeBytes() {
+      const { bfree, bsize } = await statfs(dataDir)
+      return bfree * bsize
+    },
     running: async () => {
-      const active = servers.list().filter(({ phase }) => phase === 'running' || phase === 'starting')
+      const active = servers.list().filter(({ phase }) => activePhases.has(phase))
       return Promise.all(
-        active.map(async ({ id }) => ({
+        active.map(async ({ id, phase }) => ({
           id,
           space: (await of(id)).space,
+          stopping: phase === 'stopping',
           note: (text: string) => servers.get(id).console.note(text),
-          stop: () => servers.get(id).power('stop'),
+          end: (how: 'stop' | 'kill', why: string) => servers.get(id).endFor(how, why),
         })),
       )
     },
@@ -218,3 +223,5 @@ export function openNodeFiles(options: NodeFilesOptions): NodeFiles {
     },
   }
 }
+
+const activePhases: ReadonlySet<string> = new Set(['starting', 'running', 'stopping'])

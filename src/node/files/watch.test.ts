@@ -3,37 +3,62 @@ import { test } from 'node:test'
 import { systemClock } from '../../lib/clock.ts'
 import { silentLog } from '../../lib/log.ts'
 import { Space } from './space.ts'
-import { watchSpace } from './watch.ts'
+import { type Watched, watchSpace } from './watch.ts'
 
 const mib = 1024 * 1024
 
-test('stops a server whose game has passed its limit, warns one that is near it, and leaves the others alone', async () => {
-  const notes: string[] = []
-  const stopped: string[] = []
+/** Watches until it has looked `rounds` times, each time with what `free` says is free on the disk. */
+async function watched(servers: Watched[], free: (round: number) => number, rounds: number): Promise<void> {
   const looked = Promise.withResolvers<void>()
-  const server = (id: string, used: number) => ({
-    id,
-    space: new Space({ limitBytes: () => 100 * mib, measure: async () => used * mib }),
-    note: async (text: string) => void notes.push(`${id}: ${text}`),
-    stop: async () => void stopped.push(id),
-  })
-  const servers = [server('over', 101), server('near', 96), server('fine', 50)]
+  let round = 0
   await using _watch = watchSpace({
     clock: {
       ...systemClock,
-      sleep: (_ms, signal) => {
+      sleep: async (_ms, signal) => {
+        round += 1
+        if (round < rounds) return
         looked.resolve()
-        return systemClock.sleep(60_000, signal)
+        await systemClock.sleep(60_000, signal)
       },
     },
     log: silentLog,
+    freeBytes: async () => free(round),
     running: async () => servers,
   })
   await looked.promise
-  assert.deepEqual(stopped, ['over'])
-  assert.equal(notes.length, 2)
-  assert.match(notes[0] ?? '', /^over: The disk limit is exceeded: 101 of 100 MiB/)
-  assert.match(notes[1] ?? '', /^near: The disk is nearly full/)
+}
+
+function watching() {
+  const said: string[] = []
+  const server = (id: string, used: () => number, stopping = false): Watched => ({
+    id,
+    stopping,
+    space: new Space({ limitBytes: () => 100 * mib, measure: async () => used() * mib }),
+    note: async (text) => void said.push(`${id}: ${text}`),
+    end: async (how, why) => void said.push(`${how} ${id}: ${why}`),
+  })
+  return { said, server }
+}
+
+test('stops a server whose game has passed its limit, warns one that is near it, and leaves the others alone', async () => {
+  const { said, server } = watching()
+  await watched([server('over', () => 101), server('near', () => 96), server('fine', () => 50)], () => 1000 * mib, 1)
+  assert.equal(said.length, 2)
+  assert.match(said[0] ?? '', /^stop over: The disk limit is exceeded: 101 of 100 MiB .* is stopped/)
+  assert.match(said[1] ?? '', /^near: The disk is nearly full/)
+})
+test('kills a server that goes on writing instead of stopping, and waits for one that does not', async () => {
+  const { said, server } = watching()
+  await watched([server('writes', () => 120, true), server('saves', () => 105, true)], () => 1000 * mib, 1)
+  assert.equal(said.length, 1)
+  assert.match(said[0] ?? '', /^kill writes: .* is killed/)
+})
+test('counts anew only when the disk has lost as much as a server had left', async () => {
+  const { server } = watching()
+  const counted = { small: 0, large: 0 }
+  const servers = [server('small', () => 50 + 0 * ++counted.small), server('large', () => 1 + 0 * ++counted.large)]
+  await watched(servers, (round) => (round < 5 ? 1000 : 940) * mib, 6)
+  assert.deepEqual(counted, { small: 2, large: 1 })
 })
 test('what is reserved, written, removed and measured adds up, and never wraps', async () => {
   let real = 10

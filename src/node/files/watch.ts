@@ -1,54 +1,88 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
-import { warnAt, watchMs } from './limits.ts'
+import { killAt, lookMs, warnAt, watchMs } from './limits.ts'
 import type { Space } from './space.ts'
 
 /** A server that runs now. */
 export interface Watched {
   id: string
   space: Space
+  /** It has been asked to stop. */
+  stopping: boolean
   note(text: string): Promise<void>
-  stop(): Promise<unknown>
+  /** Ends it, for a reason that people are told. */
+  end(how: 'stop' | 'kill', why: string): Promise<unknown>
+}
+
+export interface WatchOptions {
+  running(): Promise<Watched[]>
+  /** Bytes that are free on the disk of all servers. */
+  freeBytes(): Promise<number>
+  clock: Clock
+  log: Log
+}
+
+/** The last time that a server's files were counted. */
+interface Count {
+  at: number
+  tookMs: number
+  /** Free on the disk at that time, in bytes. */
+  free: number
+  /** What the server had left, in bytes. */
+  room: number
 }
 
 /**
- * Counts the files of running servers for as long as it lives, warns those that come near their disk limit in their console, and
- * stops those that pass it: the game itself asks nobody before it writes.
+ * Keeps running servers within their disk limits for as long as it lives: the game itself asks nobody before it writes. Warns
+ * those that come near in their console, stops those that pass, and kills those that go on filling the disk instead of stopping. A
+ * folder is counted now and then, and at once when the disk has lost as much as its server had left.
  */
-export function watchSpace(options: { running(): Promise<Watched[]>; clock: Clock; log: Log }): AsyncDisposable {
+export function watchSpace(options: WatchOptions): AsyncDisposable {
   const closing = new AbortController()
+  const counts = new Map<string, Count>()
   const warned = new Set<string>()
-  const look = async ({ id, space, note, stop }: Watched): Promise<void> => {
+
+  const isDue = (id: string, free: number): boolean => {
+    const last = counts.get(id)
+    if (!last) return true
+    const age = performance.now() - last.at
+    // Counting takes at most a tenth of the time, or half of it where the limit may be passed already.
+    return last.free - free >= last.room ? age >= last.tookMs : age >= Math.max(watchMs, 9 * last.tookMs)
+  }
+  const look = async ({ id, space, stopping, note, end }: Watched, free: number): Promise<void> => {
+    const began = performance.now()
     await space.refresh(0)
+    const now = performance.now()
     const { usedBytes, limitBytes } = space
+    counts.set(id, { at: now, tookMs: now - began, free, room: limitBytes - usedBytes })
     const used = `${mib(usedBytes)} of ${mib(limitBytes)} MiB`
     if (usedBytes > limitBytes) {
-      await note(
-        `The disk limit is exceeded: ${used} are used. The server is stopped; delete some files or raise the limit.`,
-      )
-      await stop()
+      const why = `The disk limit is exceeded: ${used} are used.`
+      if (!stopping) await end('stop', `${why} The server is stopped; delete some files or raise the limit.`)
+      else if (usedBytes > limitBytes * killAt)
+        await end('kill', `${why} The server went on writing instead of stopping, and is killed.`)
     } else if (usedBytes > limitBytes * warnAt) {
       if (!warned.has(id)) await note(`The disk is nearly full: ${used} are used. At the limit the server is stopped.`)
       warned.add(id)
     } else warned.delete(id)
   }
-  const loop = async (): Promise<void> => {
-    while (!closing.signal.aborted) {
-      const began = performance.now()
-      // One after the other: counting many folders at once would take the disk from the games.
-      const watched = await options.running().catch((error: unknown) => {
-        options.log.warn({ err: error }, 'running servers not found')
-        return []
-      })
-      for (const one of watched) {
-        if (closing.signal.aborted) return
-        await look(one).catch((error: unknown) =>
+  const round = async (): Promise<void> => {
+    const watched = await options.running()
+    for (const id of counts.keys()) if (!watched.some((one) => one.id === id)) counts.delete(id)
+    // One after the other: counting many folders at once would take the disk from the games.
+    for (const one of watched) {
+      const free = await options.freeBytes()
+      if (closing.signal.aborted) return
+      if (isDue(one.id, free))
+        await look(one, free).catch((error: unknown) =>
           options.log.warn({ err: error, server: one.id }, 'disk limit not checked'),
         )
-      }
-      // Counting takes at most a tenth of the time.
-      const pause = Math.max(watchMs, 9 * (performance.now() - began))
-      await options.clock.sleep(pause, closing.signal).catch(() => undefined)
+    }
+  }
+  const loop = async (): Promise<void> => {
+    while (!closing.signal.aborted) {
+      await round().catch((error: unknown) => options.log.warn({ err: error }, 'disk limits not checked'))
+      await options.clock.sleep(lookMs, closing.signal).catch(() => undefined)
     }
   }
   const running = loop()

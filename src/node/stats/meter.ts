@@ -14,6 +14,8 @@ interface Measured {
 export interface Meter extends AsyncDisposable {
   /** As last measured; null before that. */
   diskBytes(id: string): number | null
+  /** Measures it now; what was known before where that cannot be done. */
+  measureDisk(id: string): Promise<number | null>
 }
 
 export interface MeterOptions {
@@ -65,9 +67,13 @@ export function startMeter(options: MeterOptions): Meter {
     const due = servers
       .filter((server) => age(server) >= (server.run ? diskMs : idleDiskMs))
       .toSorted((left, right) => age(right) - age(left))[0]
-    if (!due) return
-    const bytes = await measureDisk(due.folder, closing.signal)
-    disk.set(due.id, { bytes: bytes ?? disk.get(due.id)?.bytes ?? null, at: clock.now() })
+    if (due) await measure(due)
+  }
+
+  const measure = async ({ id, folder }: Measured): Promise<number | null> => {
+    const bytes = (await measureDisk(folder, closing.signal)) ?? disk.get(id)?.bytes ?? null
+    disk.set(id, { bytes, at: clock.now() })
+    return bytes
   }
 
   const every = async (work: () => Promise<unknown>): Promise<void> => {
@@ -80,6 +86,10 @@ export function startMeter(options: MeterOptions): Meter {
 
   return {
     diskBytes: (id) => disk.get(id)?.bytes ?? null,
+    async measureDisk(id) {
+      const server = [...options.servers()].find((one) => one.id === id)
+      return server ? measure(server) : null
+    },
     async [Symbol.asyncDispose]() {
       closing.abort()
       await Promise.all(loops)

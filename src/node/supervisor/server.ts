@@ -47,6 +47,8 @@ export interface ServerOutside {
   whyPortsTaken(spec: ServerSpec): Promise<string | null>
   /** Bytes in the server's folder, as last measured; null before that. */
   diskBytes(id: string): number | null
+  /** The same, measured now. */
+  measureDisk(id: string): Promise<number | null>
   changed(state: ServerState): void
 }
 
@@ -202,6 +204,18 @@ export class Server implements AsyncDisposable {
         await this.#refuseUnstartable()
       await this.#decide(action)
       return this.state()
+    })
+  }
+
+  /** Stops or kills it if it runs. The reason stays its message until it starts again, and is in its console. */
+  endFor(how: 'stop' | 'kill', why: string): Promise<void> {
+    return this.#queue.run(async () => {
+      if (!this.active) return
+      this.#record.message = why
+      await this.console.note(why)
+      await this.#decide(how)
+      // Before anybody's next start: whether that may be is decided by what its files take now.
+      void this.#queue.run(() => this.#outside.measureDisk(this.id))
     })
   }
 
@@ -640,9 +654,12 @@ export class Server implements AsyncDisposable {
     this.#refuseSuspended()
     const taken = await this.#outside.whyPortsTaken(this.#spec)
     if (taken) throw conflict(taken)
-    const used = this.#outside.diskBytes(this.id)
     const limitMiB = this.#spec.resources.disk
-    if (used !== null && used > limitMiB * 1024 * 1024) {
+    const isOver = (bytes: number | null): boolean => bytes !== null && bytes > limitMiB * 1024 * 1024
+    // Counted anew before it is refused: files may have been deleted since.
+    const known = this.#outside.diskBytes(this.id)
+    const used = isOver(known) ? await this.#outside.measureDisk(this.id) : known
+    if (used !== null && isOver(used)) {
       throw conflict(
         `Server ${this.#spec.name} uses ${Math.ceil(used / 1024 / 1024)} MiB of disk and may use ${limitMiB} MiB; delete files before starting it`,
       )

@@ -101,6 +101,7 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
     ...options,
     whyPortsTaken,
     diskBytes: (id) => meter.diskBytes(id),
+    measureDisk: (id) => meter.measureDisk(id),
     changed: (state) => events.emit({ type: 'state', state }),
   }
 
