@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { systemClock } from '../../lib/clock.ts'
 import { silentLog } from '../../lib/log.ts'
 import { Space } from './space.ts'
@@ -7,8 +8,8 @@ import { type Watched, watchSpace } from './watch.ts'
 
 const mib = 1024 * 1024
 
-/** Watches until it has looked `rounds` times, each time with what `free` says is free on the disk. */
-async function watched(servers: Watched[], free: (round: number) => number, rounds: number): Promise<void> {
+/** Watches, with what `free` says is free on the disk at each look, until a look after which it is `enough`. */
+async function watched(servers: Watched[], free: (round: number) => number, enough = () => true): Promise<void> {
   const looked = Promise.withResolvers<void>()
   let round = 0
   await using _watch = watchSpace({
@@ -16,7 +17,7 @@ async function watched(servers: Watched[], free: (round: number) => number, roun
       ...systemClock,
       sleep: async (_ms, signal) => {
         round += 1
-        if (round < rounds) return
+        if (!enough()) return setImmediate()
         looked.resolve()
         await systemClock.sleep(60_000, signal)
       },
@@ -42,14 +43,14 @@ function watching() {
 
 test('stops a server whose game has passed its limit, warns one that is near it, and leaves the others alone', async () => {
   const { said, server } = watching()
-  await watched([server('over', () => 101), server('near', () => 96), server('fine', () => 50)], () => 1000 * mib, 1)
+  await watched([server('over', () => 101), server('near', () => 96), server('fine', () => 50)], () => 1000 * mib)
   assert.equal(said.length, 2)
   assert.match(said[0] ?? '', /^stop over: The disk limit is exceeded: 101 of 100 MiB .* is stopped/)
   assert.match(said[1] ?? '', /^near: The disk is nearly full/)
 })
 test('kills a server that goes on writing instead of stopping, and waits for one that does not', async () => {
   const { said, server } = watching()
-  await watched([server('writes', () => 120, true), server('saves', () => 105, true)], () => 1000 * mib, 1)
+  await watched([server('writes', () => 120, true), server('saves', () => 105, true)], () => 1000 * mib)
   assert.equal(said.length, 1)
   assert.match(said[0] ?? '', /^kill writes: .* is killed/)
 })
@@ -57,7 +58,11 @@ test('counts anew only when the disk has lost as much as a server had left', asy
   const { server } = watching()
   const counted = { small: 0, large: 0 }
   const servers = [server('small', () => 50 + 0 * ++counted.small), server('large', () => 1 + 0 * ++counted.large)]
-  await watched(servers, (round) => (round < 5 ? 1000 : 940) * mib, 6)
+  await watched(
+    servers,
+    (round) => (round < 5 ? 1000 : 940) * mib,
+    () => counted.small === 2,
+  )
   assert.deepEqual(counted, { small: 2, large: 1 })
 })
 test('what is reserved, written, removed and measured adds up, and never wraps', async () => {
