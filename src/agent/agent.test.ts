@@ -104,7 +104,7 @@ const web = (port: number, id = 'w', name = 'web') => ({
 })
 const visitorOf = (tunnelId: string) => ({
   tunnelId,
-  protocol: 'tcp',
+  protocol: 'http',
   address: '10.0.0.1',
   port: 5,
   localAddress: '10.0.0.2',

@@ -1,4 +1,4 @@
-import { AgentWelcome, type EdgeEndpoint, EdgeMessage, VisitorHead } from '../contract/tunnel.ts'
+import { AgentWelcome, type EdgeEndpoint, EdgeMessage, type TunnelRequest, VisitorHead } from '../contract/tunnel.ts'
 import { type BackoffLimits, backoffMs } from '../lib/backoff.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
@@ -45,8 +45,8 @@ export class EdgeLink implements AsyncDisposable {
         onStream: (stream, head) => {
           const visit = VisitorHead.safeParse(head)
           const tunnel = visit.success ? this.#opened.get(visit.data.tunnelId) : undefined
-          // The edge names a tunnel and one of its ports; only those that this agent has asked for lead anywhere.
-          if (visit.success && tunnel && visit.data.offset < portsOf(tunnel)) forward(stream, tunnel.target, visit.data)
+          // The edge names a tunnel, a way in and a port; only those that this agent has asked for lead anywhere.
+          if (visit.success && tunnel && asked(tunnel.request, visit.data)) forward(stream, tunnel.target, visit.data)
           else stream.destroy(new LinkError('refused', 'this agent has no such tunnel'))
         },
         onMessage: (message, link) => this.#onMessage(message, link),
@@ -171,5 +171,8 @@ export class EdgeLink implements AsyncDisposable {
   }
 }
 
-const portsOf = ({ request }: WantedTunnel): number =>
-  request.kind === 'tcp' || request.kind === 'udp' ? (request.ports ?? 1) : 1
+function asked(request: TunnelRequest, { protocol, offset }: VisitorHead): boolean {
+  if (request.kind === 'allocation') return offset === 0 && protocol !== 'http' && protocol !== 'tls'
+  if (request.kind !== protocol) return false
+  return offset < (request.kind === 'tcp' || request.kind === 'udp' ? (request.ports ?? 1) : 1)
+}

@@ -1,11 +1,16 @@
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import type { VisitorHead } from '../contract/tunnel.ts'
 import { LinkError, type LinkStream, splice } from '../link/index.ts'
+import { forwardDatagrams } from './forward-datagrams.ts'
+import { type ProxyProtocol, proxyHeader } from './proxy-header.ts'
 
 /** Where a tunnel leads: declared on this machine, never by the edge. */
 export interface LocalTarget {
   host: string
+  /** Of a range of ports, the first. */
   port: number
+  /** The service wants to be told who its visitor is by a header in front of each connection. */
+  proxyProtocol?: ProxyProtocol
 }
 
 /** A local service answers a connection within milliseconds; one in the same network within a second. */
@@ -15,11 +20,15 @@ const connectTimeoutMs = 5_000
 const keepAliveMs = 60_000
 
 /**
- * Joins a visitor's stream to the local service (of a range, the port that the visitor chose), both ways, with half-close. A service that does not answer resets the stream
- * with `unreachable`. Both are closed when this is over.
+ * Joins a visitor's stream to the local service (of a range, the port that the visitor chose), both ways, with half-close. A service
+ * that does not answer resets the stream with `unreachable`. Both are closed when this is over.
  */
-export function forward(stream: LinkStream, target: LocalTarget, { offset }: VisitorHead): Socket {
-  const port = target.port + offset
+export function forward(stream: LinkStream, target: LocalTarget, visitor: VisitorHead): void {
+  if (visitor.protocol === 'udp') {
+    forwardDatagrams(stream, target, visitor)
+    return
+  }
+  const port = target.port + visitor.offset
   const service = connect({
     host: target.host,
     port,
@@ -45,9 +54,9 @@ export function forward(stream: LinkStream, target: LocalTarget, { offset }: Vis
     clearTimeout(late)
     service.off('error', unreachable)
     stream.off('close', gone)
+    if (target.proxyProtocol) service.write(proxyHeader(target.proxyProtocol, visitor))
     void splice(stream, service)
   })
-  return service
 }
 
 function reasonOf(error: Error): string {
