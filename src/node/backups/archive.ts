@@ -1,3 +1,4 @@
+import { fstatSync, type Stats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import type { Excluded } from './excluded.ts'
 import { tarEnd, tarHeader, tarPadding } from './tar.ts'
@@ -30,7 +31,10 @@ export const newTally = (): ArchiveTally => ({
 })
 
 /** Bytes that are handed on together: small files and their headers would otherwise each cost a trip through the compressor. */
-const pieceBytes = 256 * 1024
+const pieceBytes = 512 * 1024
+
+/** Up to this size a file is read ahead of its turn, in bytes: most files of a game are small, and what they cost is waiting. */
+const smallBytes = 64 * 1024
 
 /** Files that are opened ahead of their turn: opening costs several trips to the thread pool, which overlap. */
 const aheadMax = 16
@@ -49,12 +53,12 @@ export async function* archiveOf(
   tally: ArchiveTally,
   check: () => void,
 ): AsyncGenerator<Buffer, void, void> {
-  const gathered = new Gathered()
+  const pieces = new Pieces()
   await using opened = new OpenedAhead(walkTree(root, excluded, (path) => note(tally.tooDeep, path)))
   for await (const { found, file } of opened.entries()) {
     check()
     if (found.kind !== 'file') {
-      yield* gathered.add(tarHeader({ ...found, sizeBytes: 0 }))
+      yield* pieces.add(tarHeader({ ...found, sizeBytes: 0 }))
       continue
     }
     if (!file) {
@@ -62,43 +66,51 @@ export async function* archiveOf(
       continue
     }
     try {
-      for await (const piece of fileEntry(found, file, tally, check)) yield* gathered.add(piece)
+      yield* fileEntry(found, file, pieces, tally, check)
     } finally {
-      await file.close()
+      await file.handle?.close()
     }
     tally.files += 1
   }
-  yield* gathered.add(tarEnd)
-  yield* gathered.rest()
+  yield* pieces.add(tarEnd)
+  yield* pieces.rest()
 }
 
 async function* fileEntry(
   found: Found & { kind: 'file' },
-  file: FileHandle,
+  file: OpenedFile,
+  pieces: Pieces,
   tally: ArchiveTally,
   check: () => void,
 ): AsyncGenerator<Buffer, void, void> {
-  const before = await file.stat()
+  const { before } = file
   const sizeBytes = before.size
-  yield tarHeader({ ...found, mode: before.mode & 0o777, modifiedSeconds: before.mtimeMs / 1000, sizeBytes })
+  yield* pieces.add(
+    tarHeader({ ...found, mode: before.mode & 0o777, modifiedSeconds: before.mtimeMs / 1000, sizeBytes }),
+  )
   let left = sizeBytes
-  while (left > 0) {
-    const buffer = Buffer.allocUnsafe(Math.min(pieceBytes, left))
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, null)
-    if (bytesRead === 0) break
-    left -= bytesRead
-    tally.bytes += bytesRead
+  if (file.handle === null) {
+    left -= file.content.length
+    tally.bytes += file.content.length
     check()
-    yield bytesRead === buffer.length ? buffer : buffer.subarray(0, bytesRead)
-  }
+    yield* pieces.add(file.content)
+  } else
+    while (left > 0) {
+      if (pieces.room < Math.min(left, smallBytes)) yield* pieces.rest()
+      const bytesRead = await pieces.read(file.handle, left)
+      if (bytesRead === 0) break
+      left -= bytesRead
+      tally.bytes += bytesRead
+      check()
+    }
   const shrunk = left > 0
   for (; left > 0; left -= Math.min(left, pieceBytes)) {
     check()
-    yield Buffer.alloc(Math.min(left, pieceBytes))
+    yield* pieces.add(Buffer.alloc(Math.min(left, pieceBytes)))
   }
-  const after = await file.stat()
+  const after = file.handle === null ? file.after : fstatSync(file.handle.fd)
   if (shrunk || after.size !== sizeBytes || after.mtimeMs !== before.mtimeMs) note(tally.changed, found.path)
-  yield tarPadding(sizeBytes)
+  yield* pieces.add(tarPadding(sizeBytes))
 }
 
 /** Bytes of files under `root` that are not excluded, as far as can be told now. */
@@ -113,7 +125,30 @@ export async function measureTree(root: string, excluded: Excluded, check: (byte
 
 interface Opened {
   found: Found
-  file: FileHandle | null
+  file: OpenedFile | null
+}
+
+/** A large file is open, a small one has been read and is closed. Its facts are those of before and after that. */
+type OpenedFile = { before: Stats; handle: FileHandle } | { before: Stats; handle: null; content: Buffer; after: Stats }
+
+async function openAhead(found: Found & { kind: 'file' }): Promise<OpenedFile | null> {
+  const handle = await found.open()
+  if (!handle) return null
+  // The facts of an open file are in memory: no disk is waited for.
+  const before = fstatSync(handle.fd)
+  if (before.size > smallBytes) return { before, handle }
+  try {
+    const content = Buffer.allocUnsafe(before.size)
+    let at = 0
+    while (at < content.length) {
+      const { bytesRead } = await handle.read(content, at, content.length - at, null)
+      if (bytesRead === 0) break
+      at += bytesRead
+    }
+    return { before, handle: null, content: content.subarray(0, at), after: fstatSync(handle.fd) }
+  } finally {
+    await handle.close()
+  }
 }
 
 /** Walks ahead of its reader and has the next few files open. */
@@ -139,13 +174,13 @@ class OpenedAhead implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#walk.return()
-    for (const opening of this.#ahead.splice(0)) await (await opening.catch(() => null))?.file?.close()
+    for (const opening of this.#ahead.splice(0)) await (await opening.catch(() => null))?.file?.handle?.close()
   }
 
   #open(found: Found): void {
     const opening =
       found.kind === 'file'
-        ? found.open().then((file) => ({ found, file }))
+        ? openAhead(found).then((file) => ({ found, file }))
         : Promise.resolve<Opened>({ found, file: null })
     // Its reader gets the error when its turn comes.
     opening.catch(() => undefined)
@@ -153,25 +188,39 @@ class OpenedAhead implements AsyncDisposable {
   }
 }
 
-/** Joins small buffers; large ones pass. */
-class Gathered {
-  #parts: Buffer[] = []
-  #bytes = 0;
+/** Gathers an archive in large pieces: each byte is read or copied once to where it stays. */
+class Pieces {
+  #buffer = Buffer.allocUnsafe(pieceBytes)
+  #used = 0
 
+  /** Bytes that the piece can still take. */
+  get room(): number {
+    return pieceBytes - this.#used
+  }
+
+  /** Yields what has become full. */
   *add(part: Buffer): Generator<Buffer, void, void> {
-    if (part.length === 0) return
-    this.#parts.push(part)
-    this.#bytes += part.length
-    if (this.#bytes >= pieceBytes) yield* this.rest()
+    for (let at = 0; at < part.length; ) {
+      if (this.room === 0) yield* this.rest()
+      const copied = part.copy(this.#buffer, this.#used, at)
+      at += copied
+      this.#used += copied
+    }
+  }
+
+  /** Reads what comes next in the file, up to `bytesMax`, if there is room; 0 at its end. */
+  async read(file: FileHandle, bytesMax: number): Promise<number> {
+    const { bytesRead } = await file.read(this.#buffer, this.#used, Math.min(bytesMax, this.room), null)
+    this.#used += bytesRead
+    return bytesRead
   }
 
   *rest(): Generator<Buffer, void, void> {
-    if (this.#bytes === 0) return
-    const [only] = this.#parts
-    const joined = this.#parts.length === 1 && only ? only : Buffer.concat(this.#parts, this.#bytes)
-    this.#parts = []
-    this.#bytes = 0
-    yield joined
+    if (this.#used === 0) return
+    const piece = this.#buffer.subarray(0, this.#used)
+    this.#buffer = Buffer.allocUnsafe(pieceBytes)
+    this.#used = 0
+    yield piece
   }
 }
 

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, fstatSync, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, opendir, readlink } from 'node:fs/promises'
 import type { Excluded } from './excluded.ts'
 
@@ -55,11 +55,9 @@ async function* walkFolder(
   const here = Buffer.from(`/proc/self/fd/${folder.fd}/`)
   const opening = new Opening()
   try {
-    for await (const name of namesIn(folder)) {
+    for await (const { name, real, stat } of entriesOf(folder, here, opening)) {
       const path = at.length === 0 ? name : Buffer.concat([at, slash, name])
-      const real = Buffer.concat([here, name])
-      const stat = await orGone(lstat(real))
-      if (!stat || excluded(path.toString(), stat.isDirectory())) continue
+      if (excluded(path.toString(), stat.isDirectory())) continue
       const facts = { path, mode: stat.mode & 0o777, modifiedSeconds: stat.mtimeMs / 1000 }
       if (stat.isFile()) {
         yield { kind: 'file', ...facts, sizeBytes: stat.size, open: () => opening.track(() => openFile(real)) }
@@ -84,7 +82,32 @@ async function* walkFolder(
   }
 }
 
-/** Files on their way to be open, by the number of their folder's descriptor. */
+interface Entry {
+  name: Buffer
+  /** Through its open folder. */
+  real: Buffer
+  stat: Stats
+}
+
+/** Entries whose facts are asked for at the same time: each is a trip to the thread pool, and together they overlap. */
+const statsAtOnce = 32
+
+async function* entriesOf(folder: FileHandle, here: Buffer, opening: Opening): AsyncGenerator<Entry, void, void> {
+  let asked: Promise<Entry | null>[] = []
+  for await (const name of namesIn(folder)) {
+    const real = Buffer.concat([here, name])
+    const found = opening.track(() => orGone(lstat(real))).then((stat) => stat && { name, real, stat })
+    // It is met when its turn comes.
+    found.catch(() => undefined)
+    asked.push(found)
+    if (asked.length < statsAtOnce) continue
+    for (const entry of await Promise.all(asked)) if (entry) yield entry
+    asked = []
+  }
+  for (const entry of await Promise.all(asked)) if (entry) yield entry
+}
+
+/** What is on its way by the number of a folder's descriptor. */
 class Opening {
   readonly #pending = new Set<Promise<unknown>>()
   #over = false
@@ -114,7 +137,8 @@ async function* namesIn(folder: FileHandle): AsyncGenerator<Buffer, void, void> 
 async function openFile(path: Buffer): Promise<FileHandle | null> {
   const file = await orGone(open(path, fileFlags))
   if (!file) return null
-  if ((await file.stat()).isFile()) return file
+  // The facts of an open file are in memory.
+  if (fstatSync(file.fd).isFile()) return file
   await file.close()
   return null
 }
