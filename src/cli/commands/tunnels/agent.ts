@@ -2,21 +2,30 @@ import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { Port, TunnelName } from '../../../contract/fields.ts'
+import { portsPerTunnelMax } from '../../../contract/tunnel.ts'
 import { command, UsageError } from '../../command.ts'
 import { forwardUntilStopped } from './forwarding.ts'
+import { requestOf } from './requests.ts'
 
 /** The file of `pharos agent`. */
 const AgentFile = z.strictObject({
   tunnels: z
     .array(
-      z.strictObject({
-        name: TunnelName,
-        port: Port,
-        host: z.string().min(1).max(253).default('127.0.0.1'),
-        kind: z.enum(['http', 'tcp']).default('http'),
-        /** With `tcp`: the port on the edge that is wanted. */
-        edgePort: Port.optional(),
-      }),
+      z
+        .strictObject({
+          name: TunnelName,
+          port: Port,
+          host: z.string().min(1).max(253).default('127.0.0.1'),
+          kind: z.enum(['http', 'tls', 'minecraft', 'tcp', 'udp']).default('http'),
+          /** With `tcp` and `udp`: the port on the edge that is wanted, and how many in a row. */
+          edgePort: Port.optional(),
+          ports: z.int().min(1).max(portsPerTunnelMax).optional(),
+          proxyProtocol: z.enum(['v1', 'v2']).optional(),
+        })
+        .refine(
+          ({ kind, edgePort, ports }) => kind === 'tcp' || kind === 'udp' || (edgePort ?? ports) === undefined,
+          'edgePort and ports are for tcp and udp: other tunnels have host names',
+        ),
     )
     .min(1)
     .max(100),
@@ -25,17 +34,22 @@ const AgentFile = z.strictObject({
 export const runAgent = command({
   path: 'agent',
   summary: 'Keep several local ports on the internet, as a file says',
-  args: [['<file>', 'YAML: a list "tunnels" with name, port, and optionally host, kind (http or tcp) and edgePort']],
+  args: [
+    [
+      '<file>',
+      'YAML: a list "tunnels" with name, port, and optionally host, kind (http, tls, minecraft, tcp or udp), edgePort, ports and proxyProtocol (v1 or v2)',
+    ],
+  ],
   examples: ['pharos agent tunnels.yaml'],
   handlesInterrupt: true,
   options: z.object({ file: z.string().min(1) }),
   async run({ file }, tools) {
     const { tunnels } = await readAgentFile(tools.path(file))
     await forwardUntilStopped(
-      tunnels.map(({ name, port, host, kind, edgePort }) => ({
-        id: name,
-        request: kind === 'http' ? { kind, name } : { kind, name, ...(edgePort !== undefined && { port: edgePort }) },
-        target: { host, port },
+      tunnels.map(({ host, port, proxyProtocol, ...asked }) => ({
+        id: asked.name,
+        request: requestOf(asked),
+        target: { host, port, ...(proxyProtocol && { proxyProtocol }) },
       })),
       tools,
     )

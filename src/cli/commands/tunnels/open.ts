@@ -1,20 +1,32 @@
 import { z } from 'zod'
 import { Port, TunnelName } from '../../../contract/fields.ts'
-import { command } from '../../command.ts'
+import { portsPerTunnelMax } from '../../../contract/tunnel.ts'
+import { command, UsageError } from '../../command.ts'
 import { forwardUntilStopped } from './forwarding.ts'
+import { requestOf } from './requests.ts'
+
+const kinds = ['tcp', 'udp', 'tls', 'minecraft'] as const
 
 export const openTunnel = command({
   path: 'open',
   summary: 'Put a local port on the internet, until Ctrl-C',
-  args: [['<port>', 'the local port']],
+  args: [['<port>', 'the local port; with --ports, the first of them']],
   flags: [
     ['--as <name>', 'the tunnel’s name: web becomes web.<workspace>.<edge>'],
-    ['--tcp', 'a raw port on the edge instead of a host name'],
+    ['--tcp', 'a raw TCP port on the edge instead of a host name'],
+    ['--udp', 'a raw UDP port on the edge'],
+    ['--tls', 'TLS by its host name, passed through: the service has the certificate'],
+    ['--minecraft', 'a Minecraft server (Java Edition), by its host name on the game’s usual port'],
+    ['--ports <n>', 'with --tcp or --udp: so many ports in a row'],
+    ['--edge-port <port>', 'with --tcp or --udp: the port on the edge that is wanted'],
+    ['--proxy-protocol <version>', 'tell the service who its visitor is: v1 or v2 (with --udp always v2)'],
     ['--host <host>', 'where the local port is, if not on this machine'],
   ],
   examples: [
     'pharos open 3000 --as web',
-    'pharos open 25565 --tcp --as minecraft',
+    'pharos open 25565 --minecraft --as survival',
+    'pharos open 30000 --udp --ports 3 --as game',
+    'pharos open 8443 --tls --as mail --proxy-protocol v2',
     'pharos open 8080 --host 192.168.1.7',
   ],
   handlesInterrupt: true,
@@ -22,13 +34,23 @@ export const openTunnel = command({
     port: z.coerce.number().pipe(Port),
     as: TunnelName.optional(),
     tcp: z.boolean().default(false),
+    udp: z.boolean().default(false),
+    tls: z.boolean().default(false),
+    minecraft: z.boolean().default(false),
+    ports: z.coerce.number().pipe(z.int().min(1).max(portsPerTunnelMax)).optional(),
+    edgePort: z.coerce.number().pipe(Port).optional(),
+    proxyProtocol: z.enum(['v1', 'v2']).optional(),
     host: z.string().min(1).max(253).default('127.0.0.1'),
   }),
-  async run({ port, as, tcp, host }, tools) {
+  async run({ port, as, ports, edgePort, proxyProtocol, host, ...flags }, tools) {
+    const wanted = kinds.filter((kind) => flags[kind])
+    if (wanted.length > 1) throw new UsageError(`A tunnel has one kind: choose --${wanted.join(' or --')}.`)
+    const [kind = 'http'] = wanted
+    if (kind !== 'tcp' && kind !== 'udp' && (ports !== undefined || edgePort !== undefined))
+      throw new UsageError('--ports and --edge-port are for --tcp and --udp: other tunnels have host names.')
+    if (port + (ports ?? 1) - 1 > 65_535) throw new UsageError(`There are no ${ports} ports from ${port} on.`)
     const name = as ?? `port-${port}`
-    await forwardUntilStopped(
-      [{ id: name, request: { kind: tcp ? 'tcp' : 'http', name }, target: { host, port } }],
-      tools,
-    )
+    const target = { host, port, ...(proxyProtocol && { proxyProtocol }) }
+    await forwardUntilStopped([{ id: name, request: requestOf({ kind, name, edgePort, ports }), target }], tools)
   },
 })
