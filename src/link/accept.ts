@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { Log } from '../lib/log.ts'
 import type { Channel } from './channel.ts'
 import type { DatagramEndpoint } from './datagrams/endpoint.ts'
+import { Invitations, type Joins } from './further.ts'
 import { acceptHandshake } from './handshake.ts'
+import type { Lane } from './lane.ts'
 import { type LinkLimits, linkLimits } from './limits.ts'
 import { type Link, LinkError, type LinkEvents } from './link.ts'
 import { Session } from './session.ts'
@@ -35,6 +38,11 @@ export function acceptLinks({ greet, log, datagrams, ...rest }: AcceptOptions): 
   const limits = { ...linkLimits, ...rest.limits }
   const links = new Set<Link>()
   const handshakes = new Set<() => void>()
+  const invited = new Map<string, (lane: Lane) => void>()
+  const joins: Joins = {
+    add: (secret, join) => void invited.set(digestOf(secret), join),
+    remove: (secret) => void invited.delete(digestOf(secret)),
+  }
   let closing = false
 
   return {
@@ -62,6 +70,7 @@ export function acceptLinks({ greet, log, datagrams, ...rest }: AcceptOptions): 
               const session = new Session({
                 lane,
                 side: 'accepts',
+                further: (connections) => new Invitations(connections, joins, limits),
                 greeting: hello,
                 events,
                 limits,
@@ -73,6 +82,13 @@ export function acceptLinks({ greet, log, datagrams, ...rest }: AcceptOptions): 
               opened?.(session)
             },
           }
+        },
+        join(secret, lane) {
+          const key = digestOf(secret)
+          const join = invited.get(key)
+          invited.delete(key)
+          join?.(lane)
+          return join !== undefined
         },
         explain(error) {
           if (error instanceof LinkError) return error
@@ -90,3 +106,6 @@ export function acceptLinks({ greet, log, datagrams, ...rest }: AcceptOptions): 
     },
   }
 }
+
+/** Looked up by this, the time of a look-up tells nothing about the secret. */
+const digestOf = (secret: Buffer): string => createHash('sha256').update(secret).digest('base64')

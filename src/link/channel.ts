@@ -10,4 +10,8 @@ export interface Channel {
 }
 
 /** Connects once. Rejects with a `LinkError`, or with the signal's reason; a channel that came too late is closed by the dialler. */
-export type Dialler = (signal: AbortSignal) => Promise<Channel>
+export interface Dialler {
+  (signal: AbortSignal): Promise<Channel>
+  /** How many connections one link may have over it; 1 for a transport with only one. As many as a link wants unless it says so. */
+  readonly lanes?: number
+}

@@ -1,12 +1,14 @@
 import { type Log, silentLog } from '../lib/log.ts'
 import type { Channel, Dialler } from './channel.ts'
 import type { SealedPathOptions } from './datagrams/carrier.ts'
+import { DialledFurther } from './further.ts'
 import { dialHandshake } from './handshake.ts'
 import { type LinkLimits, linkLimits } from './limits.ts'
 import { type Link, LinkError, type LinkEvents } from './link.ts'
 import { Session } from './session.ts'
 
 export interface DialOptions {
+  /** Also dials the further connections of the link. */
   dialler: Dialler
   /** What this end says of itself: JSON. */
   hello: unknown
@@ -48,6 +50,7 @@ export async function dialLink({
         const session = new Session({
           lane,
           side: 'dials',
+          further: (connections) => new DialledFurther(connections, dialler, limits),
           greeting: welcome,
           events,
           limits,

@@ -2,7 +2,16 @@ import type { Channel } from './channel.ts'
 import { Lane, type LaneSink } from './lane.ts'
 import type { LinkLimits } from './limits.ts'
 import { LinkError, type LinkErrorCode } from './link.ts'
-import { decodeJson, decodeReason, encodeJson, type FrameType, frameType, reasonBytesMax, Violation } from './wire.ts'
+import {
+  decodeJson,
+  decodeReason,
+  encodeJson,
+  type FrameType,
+  frameType,
+  joinSecretBytes,
+  reasonBytesMax,
+  Violation,
+} from './wire.ts'
 
 /** What the dialling side does with the answer to its hello. */
 export interface DialHandshake {
@@ -66,14 +75,16 @@ export interface AcceptHandshake {
   limits: LinkLimits
   /** Judges the hello and answers what to do once it is accepted; throws to refuse. */
   greet(hello: unknown): Promise<{ welcome: unknown; start(lane: Lane): void }>
+  /** Gives the lane to the link that has given out this secret; false when none has. */
+  join(secret: Buffer, lane: Lane): boolean
   /** Turns what `greet` threw into what the dialler is told. */
   explain(error: unknown): LinkError
   /** Called once, when the connection has become a link or is done with. */
   onSettled(): void
 }
 
-/** Waits for a hello and answers it; the returned function gives up. Each hello is judged on its own: nobody waits for another. */
-export function acceptHandshake({ channel, limits, greet, explain, onSettled }: AcceptHandshake): () => void {
+/** Waits for a hello and answers it, or for the join of a link's further connection, which needs no answer; the returned function gives up. Each hello is judged on its own: nobody waits for another. */
+export function acceptHandshake({ channel, limits, greet, join, explain, onSettled }: AcceptHandshake): () => void {
   let state: 'hello' | 'greeting' | 'settled' = 'hello'
   const settle = (): void => {
     clearTimeout(timer)
@@ -100,10 +111,17 @@ export function acceptHandshake({ channel, limits, greet, explain, onSettled }: 
   const lane = new Lane(channel, 'accepts', limits, {
     header(type, stream, length) {
       if (state !== 'hello') throw new Violation('frames before the hello was answered')
-      checkShape(type, stream, length, type === frameType.hello ? limits.helloBytesMax : 0)
+      if (type === frameType.join && length !== joinSecretBytes) throw new Violation(`a join with ${length} bytes`)
+      const longest = type === frameType.hello ? limits.helloBytesMax : type === frameType.join ? joinSecretBytes : 0
+      checkShape(type, stream, length, longest)
     },
     data: noData,
-    frame(_type, _stream, payload) {
+    frame(type, _stream, payload) {
+      if (type === frameType.join) {
+        if (!join(payload, lane)) throw new Violation('a join that nobody was invited to')
+        settle()
+        return
+      }
       const hello = decodeJson(payload)
       clearTimeout(timer)
       state = 'greeting'

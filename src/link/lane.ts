@@ -1,44 +1,35 @@
 import { performance } from 'node:perf_hooks'
+import { Budget, type Flight } from './budget.ts'
 import type { Channel } from './channel.ts'
 import type { LinkLimits } from './limits.ts'
 import type { LinkErrorCode } from './link.ts'
 import { FrameParser, type FrameSink } from './parser.ts'
 import { giveStaging, stagingBytes, takeStaging } from './staging.ts'
+import { type DataSource, Turns } from './turns.ts'
 import {
   encodeFrame,
   encodeReason,
+  encodeReceived,
   type FrameType,
   frameType,
   headerBytes,
   pingBytes,
   preface,
+  receivedBytes,
   Violation,
 } from './wire.ts'
 
-/** What a lane reports to whoever owns it: frames, and its end. Ping and pong stay in the lane. */
+/** What a lane reports to whoever owns it: frames, and its end. Ping, pong and received stay in the lane. */
 export interface LaneSink extends FrameSink {
   /** The connection broke, fell silent, or the peer broke a rule. Called at most once; not after `close` or `destroy`. */
   broken(code: LinkErrorCode, reason: string): void
 }
 
-/** Something with bytes to send: a stream. */
-export interface DataSource {
-  /** True when `fill` would write something now. */
-  readonly sendable: boolean
-  /**
-   * Writes one turn's frames into `target` from `at` on; answers where they ended. At `end` it should be done, and must
-   * be at the end of `target`: only a frame that cannot be cut goes beyond `end`.
-   */
-  fill(target: Buffer, at: number, end: number): number
-  /** Links the sources that wait for their turn; the lane's own. */
-  nextReady: DataSource | null
-  isReady: boolean
-}
-
 /**
  * One connection of a link: it cuts what arrives into frames and gathers what leaves. All frames of a tick leave in one
- * write; control frames go first; streams with data take turns, one frame each, and no more than two writes are ever
- * waiting in the connection, so that a bulk stream puts at most those in front of a small one.
+ * write; control frames go first, then streams that carry little, then bulk as far as the link's budget allows; they take turns,
+ * one frame each, and no more than two writes are ever waiting in the connection, so that a bulk stream puts at most those in
+ * front of a small one.
  */
 export class Lane {
   readonly remoteAddress: string
@@ -53,9 +44,14 @@ export class Lane {
 
   readonly #control: Buffer[] = []
   #controlBytes = 0
-  #firstReady: DataSource | null = null
-  #lastReady: DataSource | null = null
+  readonly #small = new Turns()
+  readonly #bulk = new Turns()
+  #budget = new Budget()
+  readonly #flight: Flight = { bytes: 0 }
+  #receivedOwed = 0
+  #receivedTimer: NodeJS.Timeout | null = null
   #flushPlanned = false
+  #flushing = false
   #writes = 0
   #batchBytes = batchBytesFirst
   #pongOwed: Buffer | null = null
@@ -86,8 +82,23 @@ export class Lane {
     })
   }
 
-  /** Starts to watch the peer: pings it, and reports it `lost` when it says or reads nothing. */
-  watch(): void {
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
+  /** Bytes of data on their way here. */
+  get inFlight(): number {
+    return this.#flight.bytes
+  }
+
+  /**
+   * Hands the lane to a session: frames go to `sink`, bulk keeps to `budget`, and the peer is watched: pinged, and reported
+   * `lost` when it says or reads nothing.
+   */
+  start(sink: LaneSink, budget: Budget): void {
+    if (this.#state !== 'open') return
+    this.sink = sink
+    this.#budget = budget
     this.#ticker ??= setInterval(this.#tick, this.#limits.deadPeerMs / ticksPerDeadPeer)
     this.#ping()
   }
@@ -110,7 +121,8 @@ export class Lane {
   /** `source` has something to send: it gets its turn. */
   ready(source: DataSource): void {
     if (this.#state !== 'open' || source.isReady) return
-    this.#append(source)
+    if (source.isBulk) this.#bulk.add(source)
+    else this.#small.add(source)
     this.#planFlush()
   }
 
@@ -118,11 +130,22 @@ export class Lane {
   close(type: typeof frameType.close | typeof frameType.refuse, code: LinkErrorCode, reason: string): void {
     if (this.#state !== 'open') return
     this.#control.push(encodeReason(type, 0, code, reason))
-    this.#state = 'closing'
-    this.#stopWatching()
-    this.#parser.stop()
+    this.finish()
+  }
+
+  /** Lets what is queued leave, data excepted, and ends the connection. Idempotent. */
+  finish(): void {
+    if (this.#state !== 'open') return
     for (const frame of this.#control.splice(0)) this.#duplex.write(frame)
     this.#duplex.end()
+    this.abandon()
+  }
+
+  /** Neither sends nor hears anything any more, and lets the peer end the connection. Idempotent. */
+  abandon(): void {
+    if (this.#state !== 'open') return
+    this.#state = 'closing'
+    this.#stop()
     // What still arrives is read and dropped: closing with unread bytes would make the kernel take back our last frame.
     this.#closeTimer = setTimeout(() => this.destroy(), this.#limits.closeMs)
     this.#duplex.once('end', () => this.destroy())
@@ -132,12 +155,8 @@ export class Lane {
   destroy(): void {
     if (this.#state === 'gone') return
     this.#state = 'gone'
-    this.#stopWatching()
+    this.#stop()
     if (this.#closeTimer) clearTimeout(this.#closeTimer)
-    this.#parser.stop()
-    this.#control.length = 0
-    this.#firstReady = null
-    this.#lastReady = null
     this.#duplex.destroy()
   }
 
@@ -153,8 +172,15 @@ export class Lane {
   }
 
   readonly #frames: FrameSink = {
-    header: (type, stream, length) => this.sink.header(type, stream, length),
-    data: (stream, piece) => this.sink.data(stream, piece),
+    header: (type, stream, length) => {
+      if (type === frameType.received && stream === 0 && length === receivedBytes) return
+      this.sink.header(type, stream, length)
+      if (type === frameType.data) this.#oweReceived(headerBytes)
+    },
+    data: (stream, piece) => {
+      this.#oweReceived(piece.length)
+      this.sink.data(stream, piece)
+    },
     frame: (type: FrameType, stream: number, payload: Buffer): void => {
       if (type === frameType.ping) {
         // Only the latest is answered: a peer that pings and does not read must not make us remember its pings.
@@ -162,7 +188,10 @@ export class Lane {
         this.#planFlush()
       } else if (type === frameType.pong) {
         if (this.#pinged?.equals(payload)) this.roundTripMs = performance.now() - this.#pingedAt
+      } else if (type === frameType.received) {
+        this.#budget.received(this.#flight, payload.readUInt32BE(0))
       } else {
+        if (type === frameType.datagram) this.#oweReceived(headerBytes + payload.length)
         this.sink.frame(type, stream, payload)
       }
     },
@@ -174,16 +203,19 @@ export class Lane {
     this.sink.broken(code, reason)
   }
 
-  #append(source: DataSource): void {
-    source.isReady = true
-    source.nextReady = null
-    if (this.#lastReady) this.#lastReady.nextReady = source
-    else this.#firstReady = source
-    this.#lastReady = source
+  /** The other end is told soon, with whatever leaves next, so that it knows what is on its way. */
+  #oweReceived(bytes: number): void {
+    this.#receivedOwed += bytes
+    this.#receivedTimer ??= setTimeout(this.#payReceived, receivedDelayMs)
+  }
+
+  readonly #payReceived = (): void => {
+    this.#receivedTimer = null
+    if (this.#receivedOwed > 0) this.#planFlush()
   }
 
   #planFlush(): void {
-    if (this.#flushPlanned || this.#writes >= writesMax) return
+    if (this.#flushPlanned || this.#flushing || this.#writes >= writesMax) return
     this.#flushPlanned = true
     // Not nextTick: an immediate runs after all sockets of this turn of the event loop were read, and gathers all of them.
     setImmediate(this.#flush)
@@ -191,32 +223,47 @@ export class Lane {
 
   readonly #flush = (): void => {
     this.#flushPlanned = false
-    while (this.#state === 'open' && this.#writes < writesMax) {
-      if (this.#pongOwed) {
-        this.#control.push(encodeFrame(frameType.pong, 0, this.#pongOwed))
-        this.#controlBytes += headerBytes + pingBytes
-        this.#pongOwed = null
-      }
-      const first = this.#control[0]
-      if (first === undefined && this.#firstReady === null) return
-      if (first !== undefined && first.length > stagingBytes) {
-        this.#control.shift()
-        this.#controlBytes -= first.length
-        this.#write(first, null)
-        continue
-      }
-      const staging = takeStaging()
-      const length = this.#gather(staging)
-      if (length > copyBelowBytes) {
-        this.#write(staging.subarray(0, length), staging)
-      } else {
-        const small = Buffer.allocUnsafe(length)
-        staging.copy(small, 0, 0, length)
-        giveStaging(staging)
-        if (length === 0) return
-        this.#write(small, null)
-      }
+    this.#flushing = true
+    while (this.#state === 'open' && this.#writes < writesMax && this.#writeSome()) {}
+    this.#flushing = false
+  }
+
+  /** One write of what waits; false when nothing does, or nothing may leave. */
+  #writeSome(): boolean {
+    this.#answer()
+    const first = this.#control[0]
+    if (first === undefined && this.#small.isEmpty && this.#bulk.isEmpty) return false
+    if (first !== undefined && first.length > stagingBytes) {
+      this.#control.shift()
+      this.#controlBytes -= first.length
+      this.#write(first, null)
+      return true
     }
+    const staging = takeStaging()
+    const length = this.#gather(staging)
+    if (this.#state !== 'open') {
+      giveStaging(staging)
+      return false
+    }
+    if (length > copyBelowBytes) {
+      this.#write(staging.subarray(0, length), staging)
+      return true
+    }
+    const small = Buffer.allocUnsafe(length)
+    staging.copy(small, 0, 0, length)
+    giveStaging(staging)
+    if (length > 0) this.#write(small, null)
+    return length > 0
+  }
+
+  /** Queues what the peer is owed: kept until now because only the latest counts. */
+  #answer(): void {
+    const frames = this.#control.length
+    if (this.#pongOwed) this.#control.push(encodeFrame(frameType.pong, 0, this.#pongOwed))
+    this.#pongOwed = null
+    if (this.#receivedOwed > 0) this.#control.push(encodeReceived(this.#receivedOwed))
+    this.#receivedOwed = 0
+    for (const frame of this.#control.slice(frames)) this.#controlBytes += frame.length
   }
 
   #gather(staging: Buffer): number {
@@ -230,19 +277,32 @@ export class Lane {
     if (taken === this.#control.length) this.#control.length = 0
     else this.#control.splice(0, taken)
     this.#controlBytes -= at
+    if (this.#control.length > 0) return at
     const end = Math.max(at, this.#batchBytes)
-    while (this.#firstReady !== null && this.#control.length === 0 && end - at >= headerBytes + frameRoomBytesMin) {
-      const source: DataSource = this.#firstReady
-      this.#firstReady = source.nextReady
-      if (this.#firstReady === null) this.#lastReady = null
-      source.isReady = false
-      if (!source.sendable) continue
+    // Bulk has a turn in every write in which it may have one, however much else there is.
+    const bulkMay = !this.#bulk.isEmpty && this.#budget.admits(this.#flight, this.#wake)
+    at = this.#fill(this.#small, staging, at, bulkMay ? end - bulkTurnBytes : end)
+    return this.#fill(this.#bulk, staging, at, end)
+  }
+
+  #fill(turns: Turns, staging: Buffer, from: number, end: number): number {
+    let at = from
+    while (!turns.isEmpty && end - at >= headerBytes + frameRoomBytesMin) {
+      if (turns === this.#bulk && !this.#budget.admits(this.#flight, this.#wake)) break
+      const source = turns.take()
+      if (source === null) break
       const began = at
       at = source.fill(staging, at, end)
-      if (source.sendable && !source.isReady) this.#append(source)
-      if (at === began && source.isReady) break // what it has is larger than the room that is left: the next write has it
+      if (this.#state !== 'open') break // filling has told a writer that it is done, and that writer has closed the link
+      this.#budget.sent(this.#flight, at - began)
+      if (source.sendable) this.ready(source)
+      if (at === began) break // what it has is larger than the room that is left: the next write has it
     }
     return at
+  }
+
+  readonly #wake = (): void => {
+    if (this.#state === 'open') this.#planFlush()
   }
 
   #write(bytes: Buffer, staging: Buffer | null): void {
@@ -256,8 +316,13 @@ export class Lane {
       const tookMs = performance.now() - begun
       if (tookMs < quickWriteMs) this.#batchBytes = Math.min(stagingBytes, this.#batchBytes * 2)
       else if (tookMs > slowWriteMs) this.#batchBytes = Math.max(batchBytesMin, this.#batchBytes / 2)
-      if (this.#control.length > 0 || this.#firstReady !== null || this.#pongOwed) this.#planFlush()
+      if (this.#waits) this.#planFlush()
     })
+  }
+
+  get #waits(): boolean {
+    if (this.#control.length > 0 || !this.#small.isEmpty || !this.#bulk.isEmpty || this.#pongOwed !== null) return true
+    return this.#receivedOwed > 0 && this.#receivedTimer === null
   }
 
   #ping(): void {
@@ -282,9 +347,16 @@ export class Lane {
     }
   }
 
-  #stopWatching(): void {
+  #stop(): void {
+    this.#parser.stop()
+    this.#budget.drop(this.#flight)
     if (this.#ticker) clearInterval(this.#ticker)
     this.#ticker = null
+    if (this.#receivedTimer) clearTimeout(this.#receivedTimer)
+    this.#receivedTimer = null
+    this.#control.length = 0
+    this.#small.clear()
+    this.#bulk.clear()
   }
 }
 
@@ -299,6 +371,10 @@ const slowWriteMs = 100
 const copyBelowBytes = 64 * 1024
 /** With less room than this left in a write, a stream waits for the next one instead of sending a crumb. */
 const frameRoomBytesMin = 1024
+/** Kept free for bulk in a write that small streams could fill. */
+const bulkTurnBytes = batchBytesMin / 2
+/** Often enough to measure a round trip, seldom enough to cost nothing beside a gigabyte a second. */
+const receivedDelayMs = 2
 /** Four looks in `deadPeerMs`, of which three without a sound mean death: noticed between 3/4 and all of it. */
 const ticksPerDeadPeer = 4
 const roundTripGuessMs = 50

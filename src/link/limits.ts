@@ -29,6 +29,14 @@ export interface LinkLimits {
   /** How long the dialling side waits: the connection, then the answer to its hello. */
   connectMs: number
   welcomeMs: number
+  /** Connections beside the first one that a link opens for bulk: under loss eight are as good as one for each stream. */
+  bulkConnectionsMax: number
+  /** A bulk connection that no stream has used for this long is closed. */
+  bulkIdleMs: number
+  /** From the invitation to the join, the connection and TLS included. */
+  joinMs: number
+  /** After a further connection could not be made, none is tried for this long. */
+  joinRetryMs: number
   /** Connections that are not yet links, over the whole acceptor. */
   handshakesMax: number
   /** After the last frame, how long the peer has to read it before the connection is cut. */
@@ -55,6 +63,10 @@ export const linkLimits: LinkLimits = {
   greetMs: 20_000,
   connectMs: 10_000,
   welcomeMs: 30_000,
+  bulkConnectionsMax: 8,
+  bulkIdleMs: 20_000,
+  joinMs: 15_000,
+  joinRetryMs: 30_000,
   handshakesMax: 256,
   closeMs: 2_000,
 }

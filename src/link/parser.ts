@@ -118,4 +118,4 @@ export class FrameParser {
 
 const empty = Buffer.alloc(0)
 
-const isFrameType = (type: number): type is FrameType => type >= frameType.hello && type <= frameType.path
+const isFrameType = (type: number): type is FrameType => type >= frameType.hello && type <= frameType.received

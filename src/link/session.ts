@@ -1,8 +1,10 @@
 import { newShortId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import { Budget } from './budget.ts'
+import { type Connection, Connections, type ConnectionsHost, type Further } from './connections.ts'
 import { type CarrierHost, DatagramCarrier, type PathRole } from './datagrams/carrier.ts'
 import { pathOfferBytes, pathOfferBytesMax } from './datagrams/sealed-wire.ts'
-import type { Lane, LaneSink } from './lane.ts'
+import type { Lane } from './lane.ts'
 import type { LinkLimits } from './limits.ts'
 import {
   type DatagramState,
@@ -15,18 +17,22 @@ import {
 } from './link.ts'
 import { SessionStream, type StreamHost } from './stream.ts'
 import {
+  connectionNumberBytes,
   dataBytesMax,
   datagramBytesMax,
   decodeJson,
   decodeReason,
   encodeFrame,
   encodeJson,
+  encodeMove,
   encodeReason,
   encodeWindow,
   type FrameType,
   frameType,
+  joinSecretBytes,
   pingBytes,
   reasonBytesMax,
+  receivedBytes,
   streamNumberMax,
   Violation,
   windowBytes,
@@ -35,6 +41,8 @@ import {
 export interface SessionOptions {
   lane: Lane
   side: 'dials' | 'accepts'
+  /** How this link comes to further connections. */
+  further(connections: Connections): Further
   greeting: unknown
   events: LinkEvents
   limits: LinkLimits
@@ -43,13 +51,16 @@ export interface SessionOptions {
   path: PathRole | null
 }
 
-/** A link after its handshake: the streams and messages of both ends, over one lane. */
-export class Session implements Link, LaneSink, StreamHost, CarrierHost {
+/** A link after its handshake: the streams and messages of both ends, over its connections. */
+export class Session implements Link, ConnectionsHost, StreamHost, CarrierHost {
   readonly id = newShortId()
   readonly greeting: unknown
   readonly remoteAddress: string
   readonly closed: Promise<LinkEnd>
+  readonly interactive: Connection
   readonly #lane: Lane
+  readonly #connections: Connections
+  readonly #further: Further
   readonly #events: LinkEvents
   readonly #limits: LinkLimits
   readonly #log: Log
@@ -78,9 +89,10 @@ export class Session implements Link, LaneSink, StreamHost, CarrierHost {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
-    options.lane.sink = this
-    options.lane.watch()
     const { lane, side, limits, log, path } = options
+    this.#connections = new Connections(lane, this, new Budget(), limits)
+    this.#further = options.further(this.#connections)
+    this.interactive = this.#connections.interactive
     this.#datagrams = new DatagramCarrier({ lane, side, limits, log, path, host: this })
   }
 
@@ -100,12 +112,12 @@ export class Session implements Link, LaneSink, StreamHost, CarrierHost {
 
   open(head: unknown): LinkStream {
     const number = this.#numbers.nextLocal
-    const stream = new SessionStream(this, number, this.#limits.windowBytesMax)
+    const stream = new SessionStream(this, number, false, this.#limits.windowBytesMax)
     try {
       this.#refuseToOpen(number)
       const frame = encodeJson(frameType.open, number, head, this.#limits.headBytesMax)
       this.#numbers.nextLocal += 2
-      this.#streams.set(number, stream)
+      this.#add(stream)
       this.#localCount += 1
       this.#lane.control(frame)
     } catch (error) {
@@ -127,14 +139,18 @@ export class Session implements Link, LaneSink, StreamHost, CarrierHost {
 
   close(reason: string, code: LinkErrorCode = 'closed'): void {
     if (this.#end) return
-    this.#lane.close(frameType.close, code, reason)
+    this.#connections.close(code, reason)
     this.#finish({ code, reason })
   }
 
-  // From the lane.
+  // From the connections.
 
-  header(type: FrameType, stream: number, length: number): void {
-    const { of, most, least } = shapes[type]
+  header(on: Connection, type: FrameType, stream: number, length: number): void {
+    const { of, most, least, where } = shapes[type]
+    if (where !== undefined && (where === 'first') !== (on.number === 0)) {
+      throw new Violation(`a frame of type ${type} on connection ${on.number}`)
+    }
+    if (on.retiredThere && of === 'stream') throw new Violation('a frame on a connection that was retired')
     const longest =
       type === frameType.open
         ? this.#limits.headBytesMax
@@ -149,12 +165,12 @@ export class Session implements Link, LaneSink, StreamHost, CarrierHost {
     }
   }
 
-  data(number: number, piece: Buffer): void {
+  data(on: Connection, number: number, piece: Buffer): void {
     // A stream that is gone here may still be sent to: the peer has not read our reset yet.
-    this.#streams.get(number)?.receive(piece)
+    this.#streams.get(number)?.receive(piece, on)
   }
 
-  frame(type: FrameType, number: number, payload: Buffer): void {
+  frame(on: Connection, type: FrameType, number: number, payload: Buffer): void {
     const stream = this.#streams.get(number)
     switch (type) {
       case frameType.open:
@@ -164,7 +180,7 @@ export class Session implements Link, LaneSink, StreamHost, CarrierHost {
         stream?.receiveWindow(payload.readUInt32BE(0))
         return
       case frameType.end:
-        stream?.receiveEnd()
+        stream?.receiveEnd(on)
         return
       case frameType.reset: {
         const { code, reason } = decodeReason(payload)
@@ -179,10 +195,22 @@ export class Session implements Link, LaneSink, StreamHost, CarrierHost {
         return
       case frameType.close: {
         const end = decodeReason(payload)
-        this.#lane.close(frameType.close, 'closed', 'as asked')
+        this.#connections.close('closed', 'as asked')
         this.#finish(end)
         return
       }
+      case frameType.wish:
+        this.#further.wished()
+        return
+      case frameType.invite:
+        this.#further.invited(payload.readUInt32BE(0), payload.subarray(connectionNumberBytes))
+        return
+      case frameType.move:
+        this.#moved(on, stream, payload.readUInt32BE(0))
+        return
+      case frameType.retire:
+        this.#connections.retiredThere(on)
+        return
       case frameType.datagram:
         this.#datagrams.receive(number, payload)
         return
@@ -195,14 +223,39 @@ export class Session implements Link, LaneSink, StreamHost, CarrierHost {
       case frameType.data:
       case frameType.ping:
       case frameType.pong:
+      case frameType.join:
+      case frameType.received:
         return // `header` has refused the first three; the others never reach this
     }
   }
 
   broken(code: LinkErrorCode, reason: string): void {
-    if (code === 'lost') this.#lane.destroy()
-    else this.#lane.close(frameType.close, code, reason)
+    if (this.#end) return
+    if (code === 'lost') this.#connections.destroy()
+    else this.#connections.close(code, reason)
     this.#finish({ code, reason })
+  }
+
+  lost(connection: Connection): void {
+    for (const stream of [...this.#streams.values()]) {
+      if (stream.uses(connection))
+        stream.destroy(new LinkError('lost', 'the connection that carried this stream broke'))
+    }
+  }
+
+  leave(connection: Connection): void {
+    for (const stream of this.#streams.values()) {
+      // One that waits for its turn there has it, and moves with the next.
+      if (stream.sending === connection && !stream.isReady) this.#move(stream, this.interactive)
+    }
+  }
+
+  look(): void {
+    for (const stream of this.#streams.values()) {
+      if (stream.sending === this.interactive || stream.isReady || stream.writableEnded) continue
+      stream.pace.settle()
+      if (!stream.isBulk) this.#move(stream, this.interactive)
+    }
   }
 
   // From the streams.
@@ -217,11 +270,13 @@ export class Session implements Link, LaneSink, StreamHost, CarrierHost {
   }
 
   ready(stream: SessionStream): void {
-    this.#lane.ready(stream)
+    if (stream.isReady || !this.#streams.has(stream.number)) return
+    this.#place(stream)
+    stream.sending.lane?.ready(stream)
   }
 
   sendEnd(stream: SessionStream): void {
-    if (this.#streams.has(stream.number)) this.#lane.control(encodeFrame(frameType.end, stream.number))
+    if (this.#streams.has(stream.number)) this.#laneOf(stream).control(encodeFrame(frameType.end, stream.number))
   }
 
   sendWindow(stream: SessionStream, bytes: number): void {
@@ -258,7 +313,48 @@ export class Session implements Link, LaneSink, StreamHost, CarrierHost {
     this.#unreadCost -= stream.unreadCost
     this.#grownBytes -= stream.grownBytes
     this.#datagrams.forget(stream.number)
-    if (reset) this.#lane.control(encodeReason(frameType.reset, stream.number, reset.code, reset.message))
+    stream.receiving.receivers -= 1
+    stream.sending.senders -= 1
+    this.#connections.released(stream.sending)
+    if (reset) this.#laneOf(stream).control(encodeReason(frameType.reset, stream.number, reset.code, reset.message))
+  }
+
+  /** Chooses the connection for what this stream sends next. */
+  #place(stream: SessionStream): void {
+    stream.pace.settle()
+    const { sending } = stream
+    if (!stream.isBulk || sending.retired || sending.retiredThere) this.#move(stream, this.interactive)
+    else if (sending === this.interactive && stream.isKnownThere) {
+      const to = this.#connections.forBulk(this.#further)
+      if (to) this.#move(stream, to)
+    }
+  }
+
+  #move(stream: SessionStream, to: Connection): void {
+    const from = stream.sending
+    if (from === to) return
+    from.lane?.control(encodeMove(stream.number, to.number))
+    stream.sending = to
+    from.senders -= 1
+    to.senders += 1
+    this.#connections.released(from)
+  }
+
+  /** Where what follows the data of a stream is sent, so that it does not overtake it. */
+  #laneOf({ sending }: SessionStream): Lane {
+    return sending.lane?.isOpen ? sending.lane : this.#lane
+  }
+
+  #moved(on: Connection, stream: SessionStream | undefined, number: number): void {
+    const to = this.#connections.named(number)
+    if (to === null) stream?.destroy(new LinkError('lost', 'the connection that carried this stream broke'))
+    else stream?.receiveMove(on, to)
+  }
+
+  #add(stream: SessionStream): void {
+    this.#streams.set(stream.number, stream)
+    stream.sending.senders += 1
+    stream.receiving.receivers += 1
   }
 
   // From the carrier of datagrams.
@@ -316,8 +412,8 @@ export class Session implements Link, LaneSink, StreamHost, CarrierHost {
       this.#lane.control(encodeReason(frameType.reset, number, 'limit', reason))
       return
     }
-    const stream = new SessionStream(this, number, this.#limits.windowBytesMax)
-    this.#streams.set(number, stream)
+    const stream = new SessionStream(this, number, true, this.#limits.windowBytesMax)
+    this.#add(stream)
     this.#remoteCount += 1
     try {
       this.#events.onStream(stream, head, this)
@@ -339,6 +435,7 @@ export class Session implements Link, LaneSink, StreamHost, CarrierHost {
 
   #finish(end: LinkEnd): void {
     this.#end = end
+    this.#further.close()
     const error = new LinkError(end.code, `the link has ended: ${end.reason}`)
     this.#datagrams.close()
     for (const stream of [...this.#streams.values()]) stream.receiveReset(error)
@@ -350,21 +447,40 @@ export class Session implements Link, LaneSink, StreamHost, CarrierHost {
   }
 }
 
+interface Shape {
+  of: 'stream' | 'link' | 'handshake'
+  least: number
+  most: number
+  /** On the first connection only, or on the others only. */
+  where?: 'first' | 'further'
+}
+
 /** For each frame type: where it belongs and how long its payload may be. Open and message have limits of their own. */
-const shapes: Record<FrameType, { of: 'stream' | 'link' | 'handshake'; least: number; most: number }> = {
+const shapes: Record<FrameType, Shape> = {
   [frameType.hello]: { of: 'handshake', least: 0, most: 0 },
   [frameType.welcome]: { of: 'handshake', least: 0, most: 0 },
   [frameType.refuse]: { of: 'handshake', least: 0, most: 0 },
-  [frameType.open]: { of: 'stream', least: 1, most: 0 },
+  [frameType.open]: { of: 'stream', least: 1, most: 0, where: 'first' },
   [frameType.data]: { of: 'stream', least: 1, most: dataBytesMax },
-  [frameType.window]: { of: 'stream', least: windowBytes, most: windowBytes },
+  [frameType.window]: { of: 'stream', least: windowBytes, most: windowBytes, where: 'first' },
   [frameType.end]: { of: 'stream', least: 0, most: 0 },
   [frameType.reset]: { of: 'stream', least: 1, most: 1 + reasonBytesMax },
   [frameType.ping]: { of: 'link', least: pingBytes, most: pingBytes },
   [frameType.pong]: { of: 'link', least: pingBytes, most: pingBytes },
-  [frameType.message]: { of: 'link', least: 1, most: 0 },
-  [frameType.drain]: { of: 'link', least: 0, most: 0 },
-  [frameType.close]: { of: 'link', least: 1, most: 1 + reasonBytesMax },
-  [frameType.path]: { of: 'link', least: pathOfferBytes, most: pathOfferBytesMax },
-  [frameType.datagram]: { of: 'stream', least: 0, most: datagramBytesMax },
+  [frameType.message]: { of: 'link', least: 1, most: 0, where: 'first' },
+  [frameType.drain]: { of: 'link', least: 0, most: 0, where: 'first' },
+  [frameType.close]: { of: 'link', least: 1, most: 1 + reasonBytesMax, where: 'first' },
+  [frameType.datagram]: { of: 'stream', least: 0, most: datagramBytesMax, where: 'first' },
+  [frameType.path]: { of: 'link', least: pathOfferBytes, most: pathOfferBytesMax, where: 'first' },
+  [frameType.wish]: { of: 'link', least: 0, most: 0, where: 'first' },
+  [frameType.invite]: {
+    of: 'link',
+    least: connectionNumberBytes + joinSecretBytes,
+    most: connectionNumberBytes + joinSecretBytes,
+    where: 'first',
+  },
+  [frameType.join]: { of: 'handshake', least: 0, most: 0 },
+  [frameType.move]: { of: 'stream', least: connectionNumberBytes, most: connectionNumberBytes },
+  [frameType.retire]: { of: 'link', least: 0, most: 0, where: 'further' },
+  [frameType.received]: { of: 'link', least: receivedBytes, most: receivedBytes },
 }

@@ -1,16 +1,20 @@
 import { performance } from 'node:perf_hooks'
 import { Duplex } from 'node:stream'
-import type { DataSource } from './lane.ts'
+import type { Connection } from './connections.ts'
 import { LinkError, type LinkStream } from './link.ts'
+import { Pace } from './pace.ts'
+import type { DataSource } from './turns.ts'
 import { frameType, headerBytes, initialWindowBytes, Violation, windowCeilingBytes, writeHeader } from './wire.ts'
 
 /** What a stream needs of the link it runs on. */
 export interface StreamHost {
   readonly remoteAddress: string
   readonly roundTripMs: number
+  /** Where a stream begins, in both directions. */
+  readonly interactive: Connection
   /** The stream has received something: `deliver` is to be called at the end of this turn of the event loop. */
   arrived(stream: SessionStream): void
-  /** The stream has something to send. */
+  /** The stream has something to send: it gets its turn, on the connection that suits its pace. */
   ready(stream: SessionStream): void
   sendEnd(stream: SessionStream): void
   sendWindow(stream: SessionStream, bytes: number): void
@@ -41,6 +45,13 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
   unreadCost = 0
   /** How far the window has grown beyond the first one. */
   grownBytes = 0
+  /** The connection of our next data. */
+  sending: Connection
+  /** The connection whose data is next in order. */
+  receiving: Connection
+  /** The other end has sent something of this stream: what it is sent on another connection cannot come before the open. */
+  isKnownThere: boolean
+  readonly pace = new Pace()
   readonly #host: StreamHost
   readonly #windowBytesMax: number
 
@@ -50,6 +61,13 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
   #written: ((error?: Error | null) => void) | null = null
 
   #receiveCredit = initialWindowBytes
+  /** What arrived on other connections than the one whose turn it is; a connection stands for the move to it. */
+  #held: Map<Connection, (Buffer | Connection | 'end')[]> | null = null
+  #heldItems = 0
+  #heldMoves = 0
+  /** Bytes that arrived and were not handed on yet: in this turn, or held. */
+  #waiting = 0
+  #granted = false
   /** Pieces that arrived in this turn of the event loop. */
   #arrived: Buffer[] = []
   #window = initialWindowBytes
@@ -63,12 +81,16 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
   #idleMs = 0
   #idleTimer: NodeJS.Timeout | null = null
 
-  constructor(host: StreamHost, number: number, windowBytesMax: number) {
+  /** @param isKnownThere the other end has opened it. */
+  constructor(host: StreamHost, number: number, isKnownThere: boolean, windowBytesMax: number) {
     super({ allowHalfOpen: true, readableHighWaterMark: highWaterMarkBytes, writableHighWaterMark: highWaterMarkBytes })
     this.number = number
     this.remoteAddress = host.remoteAddress
     this.#host = host
     this.#windowBytesMax = windowBytesMax
+    this.isKnownThere = isKnownThere
+    this.sending = host.interactive
+    this.receiving = host.interactive
     // A peer may reset a stream at any moment, also one whose user looks elsewhere; that must never end the process.
     this.on('error', ignore)
   }
@@ -76,13 +98,39 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
   // From the link.
 
   /** @throws Violation when the peer sends more than its window or after its end. */
-  receive(piece: Buffer): void {
-    if (this.#remoteEnded) throw new Violation('data after the end of a stream')
+  receive(piece: Buffer, on: Connection): void {
     if (piece.length > this.#receiveCredit) throw new Violation('more data than the window allows')
     this.#receiveCredit -= piece.length
-    this.#active()
-    this.#arrived.push(piece)
-    if (this.#arrived.length === 1) this.#host.arrived(this)
+    this.#waiting += piece.length
+    this.isKnownThere = true
+    if (on === this.receiving) this.#take(piece)
+    else this.#hold(piece, on)
+  }
+
+  /** @throws Violation when the peer has ended it before. */
+  receiveEnd(on: Connection): void {
+    this.isKnownThere = true
+    if (on === this.receiving) this.#takeEnd()
+    else this.#hold('end', on)
+  }
+
+  /** The peer's data goes on over another connection. @throws Violation where it cannot. */
+  receiveMove(on: Connection, to: Connection): void {
+    this.isKnownThere = true
+    if (to === on) throw new Violation('a move to the same connection')
+    if (on !== this.receiving) {
+      this.#heldMoves += 1
+      if (this.#heldMoves > heldMovesMax) throw new Violation('a stream that moves without end')
+      this.#hold(to, on)
+      return
+    }
+    this.#receiveOn(to)
+    this.#replay()
+  }
+
+  /** Whether something of this stream is lost with `connection`. */
+  uses(connection: Connection): boolean {
+    return this.sending === connection || this.receiving === connection || this.#held?.has(connection) === true
   }
 
   /** Hands on what has arrived in this turn of the event loop: crumbs as one piece, large pieces as they are. */
@@ -93,19 +141,14 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
     const bytes = arrived.reduce((sum, piece) => sum + piece.length, 0)
     // A crumb costs more as an event of its own than copying it does; for large pieces it is the other way round.
     const pieces = arrived.length > 1 && bytes < arrived.length * crumbBytes ? [Buffer.concat(arrived, bytes)] : arrived
+    this.#waiting -= bytes
     this.#pieces += pieces.length
     for (const piece of pieces) this.push(piece)
     this.#account()
   }
 
-  receiveEnd(): void {
-    if (this.#remoteEnded) throw new Violation('a second end of a stream')
-    this.deliver()
-    this.#remoteEnded = true
-    this.push(null)
-  }
-
   receiveWindow(bytes: number): void {
+    this.isKnownThere = true
     this.#sendCredit += bytes
     if (bytes === 0 || this.#sendCredit > windowCeilingBytes) throw new Violation('a window out of range')
     if (this.sendable) this.#host.ready(this)
@@ -129,6 +172,10 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
     return this.#chunks.length > 0 && this.#sendCredit > 0
   }
 
+  get isBulk(): boolean {
+    return this.pace.isBulk
+  }
+
   fill(target: Buffer, at: number, end: number): number {
     const room = Math.min(end - at - headerBytes, frameBytes, this.#sendCredit)
     const begin = at + headerBytes
@@ -144,6 +191,7 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
     }
     writeHeader(target, at, frameType.data, to - begin, this.number)
     this.#sendCredit -= to - begin
+    this.pace.carry(to - begin)
     this.#active()
     if (used === this.#chunks.length) {
       this.#chunks = []
@@ -153,6 +201,7 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
     } else if (used > 0) {
       this.#chunks.splice(0, used)
     }
+    if (this.sendable) this.#host.ready(this)
     return to
   }
 
@@ -199,6 +248,7 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
     this.setTimeout(0)
     this.#chunks = []
     this.#arrived = []
+    this.#held = null
     const written = this.#written
     this.#written = null
     const bothEnded = this.#localEnded && this.#remoteEnded
@@ -255,6 +305,58 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
     if (this.#sendCredit > 0) this.#host.ready(this)
   }
 
+  #take(piece: Buffer): void {
+    if (this.#remoteEnded) throw new Violation('data after the end of a stream')
+    this.#active()
+    this.#arrived.push(piece)
+    if (this.#arrived.length === 1) this.#host.arrived(this)
+  }
+
+  #takeEnd(): void {
+    if (this.#remoteEnded) throw new Violation('a second end of a stream')
+    this.deliver()
+    this.#remoteEnded = true
+    this.push(null)
+  }
+
+  #hold(item: Buffer | Connection | 'end', on: Connection): void {
+    this.#held ??= new Map()
+    const held = this.#held.get(on)
+    if (held) held.push(item)
+    else this.#held.set(on, [item])
+    this.#heldItems += 1
+    this.#recount()
+  }
+
+  #receiveOn(to: Connection): void {
+    this.receiving.receivers -= 1
+    this.receiving = to
+    to.receivers += 1
+  }
+
+  /** Takes what was held back for the connection whose turn has come, and so on as far as that leads. */
+  #replay(): void {
+    let queue = this.#held?.get(this.receiving)
+    while (queue && !this.destroyed) {
+      this.#held?.delete(this.receiving)
+      const at = queue.findIndex((item) => item !== 'end' && !Buffer.isBuffer(item))
+      const [now, move, later] =
+        at === -1 ? [queue, undefined, []] : [queue.slice(0, at), queue[at], queue.slice(at + 1)]
+      for (const item of now) {
+        this.#heldItems -= 1
+        if (Buffer.isBuffer(item)) this.#take(item)
+        else this.#takeEnd()
+      }
+      if (later.length > 0) this.#held?.set(this.receiving, later)
+      if (move === undefined || move === 'end' || Buffer.isBuffer(move)) break
+      this.#heldItems -= 1
+      this.#heldMoves -= 1
+      this.#receiveOn(move)
+      queue = this.#held?.get(this.receiving)
+    }
+    this.#recount()
+  }
+
   #active(): void {
     this.#idleTimer?.refresh()
   }
@@ -265,12 +367,17 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
     if (unread === 0) this.#pieces = 0
     else if (unread < this.#unread) this.#pieces = Math.ceil((this.#pieces * unread) / this.#unread)
     this.#unread = unread
-    const cost = unread + this.#pieces * pieceCostBytes
+    this.#recount()
+    if (this.#remoteEnded || this.destroyed) return
+    const read = this.#window - this.#receiveCredit - unread - this.#waiting
+    if (read >= this.#window / 2 || (!this.#granted && read >= firstGrantBytes)) this.#grant(unread)
+  }
+
+  #recount(): void {
+    const cost = this.#unread + this.#waiting + (this.#pieces + this.#heldItems) * pieceCostBytes
     const difference = cost - this.unreadCost
     this.unreadCost = cost
     if (difference !== 0) this.#host.unreadChanged(this, difference)
-    if (this.#remoteEnded || this.destroyed) return
-    if (this.#window - this.#receiveCredit - unread >= this.#window / 2) this.#grant(unread)
   }
 
   #grant(unread: number): void {
@@ -283,7 +390,8 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
       this.grownBytes += larger - this.#window
       this.#window = larger
     }
-    const bytes = this.#window - this.#receiveCredit - unread
+    this.#granted = true
+    const bytes = this.#window - this.#receiveCredit - unread - this.#waiting
     this.#receiveCredit += bytes
     this.#host.sendWindow(this, bytes)
   }
@@ -299,6 +407,10 @@ const highWaterMarkBytes = 128 * 1024
 /** What a received piece costs beside its bytes, roughly: a thousand one-byte frames are not a thousand bytes of memory. */
 const pieceCostBytes = 128
 const quickGrantMsMin = 10
+/** The first grant comes early: it tells the opener that the stream is known here, so that it may move to another connection. */
+const firstGrantBytes = 32 * 1024
+/** Moves of a stream that wait for an earlier one: a sender moves it about once a second at most. */
+const heldMovesMax = 16
 /** Pieces that are smaller than this on average are joined before they are handed on. */
 const crumbBytes = 4 * 1024
 

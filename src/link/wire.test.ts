@@ -5,11 +5,15 @@ import {
   datagramBytesMax,
   decodeReason,
   encodeFrame,
+  encodeInvite,
   encodeJson,
+  encodeMove,
   encodeReason,
+  encodeReceived,
   encodeWindow,
   frameType,
   initialWindowBytes,
+  joinSecretBytes,
   preface,
   protocolName,
   reasonBytesMax,
@@ -19,8 +23,8 @@ import {
 describe('the bytes of a link', () => {
   // A change here breaks every agent and node in the field: it needs another protocol name, not another expectation.
   it('are frozen', () => {
-    assert.equal(protocolName, 'pharos-link/1')
-    assert.equal(preface.toString('latin1'), 'PHAROS/1')
+    assert.equal(protocolName, 'pharos-link/2')
+    assert.equal(preface.toString('latin1'), 'PHAROS/2')
     assert.deepEqual(frameType, {
       hello: 1,
       welcome: 2,
@@ -37,6 +41,12 @@ describe('the bytes of a link', () => {
       close: 13,
       datagram: 14,
       path: 15,
+      wish: 16,
+      invite: 17,
+      join: 18,
+      move: 19,
+      retire: 20,
+      received: 21,
     })
     assert.deepEqual(wireCode, {
       closed: 0,
@@ -58,6 +68,10 @@ describe('the bytes of a link', () => {
       encodeJson(frameType.open, 3, { a: 1 }, 100).toString('hex'),
       `0400000700000003${Buffer.from('{"a":1}').toString('hex')}`,
     )
+    assert.equal(encodeMove(7, 2).toString('hex'), '130000040000000700000002')
+    assert.equal(encodeReceived(0x10000).toString('hex'), '150000040000000000010000')
+    const secret = Buffer.alloc(joinSecretBytes, 0xab)
+    assert.equal(encodeInvite(3, secret).toString('hex'), `110000240000000000000003${'ab'.repeat(32)}`)
     assert.equal(encodeReason(frameType.reset, 5, 'limit', 'no').toString('hex'), '0800000300000005056e6f')
   })
 

@@ -3,10 +3,10 @@ import { LinkError, type LinkErrorCode } from './link.ts'
 /** The bytes of a link; docs/protocols/link.md tells the same in prose. Changing a value here makes another protocol. */
 
 /** Offered and required in the TLS handshake (ALPN). */
-export const protocolName = 'pharos-link/1'
+export const protocolName = 'pharos-link/2'
 
 /** The first bytes of the dialling side, on every transport: a stranger is recognised by them at once. */
-export const preface: Buffer = Buffer.from('PHAROS/1', 'latin1')
+export const preface: Buffer = Buffer.from('PHAROS/2', 'latin1')
 
 /** type: u8, payload length: u24, stream: u32; all big endian. */
 export const headerBytes = 8
@@ -27,6 +27,12 @@ export const frameType = {
   close: 13,
   datagram: 14,
   path: 15,
+  wish: 16,
+  invite: 17,
+  join: 18,
+  move: 19,
+  retire: 20,
+  received: 21,
 } as const
 
 export type FrameType = (typeof frameType)[keyof typeof frameType]
@@ -51,6 +57,14 @@ export const reasonBytesMax = 1024
 
 export const pingBytes = 8
 export const windowBytes = 4
+export const receivedBytes = 4
+
+/** A connection of a link: u32. The first one is 0; the accepting end numbers the others, each number once. */
+export const connectionNumberBytes = 4
+export const connectionNumberMax = 2 ** 32 - 1
+
+/** What proves that a further connection belongs to a link: random, used once. */
+export const joinSecretBytes = 32
 
 export const wireCode = {
   closed: 0,
@@ -94,6 +108,29 @@ export function encodeJson(type: FrameType, stream: number, value: unknown, byte
 export function encodeWindow(stream: number, bytes: number): Buffer {
   const frame = Buffer.allocUnsafe(headerBytes + windowBytes)
   writeHeader(frame, 0, frameType.window, windowBytes, stream)
+  frame.writeUInt32BE(bytes, headerBytes)
+  return frame
+}
+
+export function encodeInvite(connection: number, secret: Uint8Array): Buffer {
+  const payload = Buffer.allocUnsafe(connectionNumberBytes + joinSecretBytes)
+  payload.writeUInt32BE(connection)
+  payload.set(secret, connectionNumberBytes)
+  return encodeFrame(frameType.invite, 0, payload)
+}
+
+/** The stream goes on over the connection of that number, in the direction of this frame. */
+export function encodeMove(stream: number, connection: number): Buffer {
+  const frame = Buffer.allocUnsafe(headerBytes + connectionNumberBytes)
+  writeHeader(frame, 0, frameType.move, connectionNumberBytes, stream)
+  frame.writeUInt32BE(connection, headerBytes)
+  return frame
+}
+
+/** Bytes of data and datagram frames, headers and all, that this connection has brought since the last frame of this type. */
+export function encodeReceived(bytes: number): Buffer {
+  const frame = Buffer.allocUnsafe(headerBytes + receivedBytes)
+  writeHeader(frame, 0, frameType.received, receivedBytes, 0)
   frame.writeUInt32BE(bytes, headerBytes)
   return frame
 }

@@ -1,5 +1,6 @@
-import type { DataSource, Lane } from '../lane.ts'
+import type { Lane } from '../lane.ts'
 import type { LinkLimits } from '../limits.ts'
+import type { DataSource } from '../turns.ts'
 import { datagramBytesMax, frameType, headerBytes, writeHeader } from '../wire.ts'
 
 /**

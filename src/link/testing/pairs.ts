@@ -62,7 +62,7 @@ export interface TestEnd {
 export interface TestPair extends AsyncDisposable {
   dialler: TestEnd
   acceptor: TestEnd
-  /** Cuts the connection without a word. */
+  /** Cuts the first connection without a word. */
   cut(): void
 }
 
@@ -133,8 +133,9 @@ export async function openPair(name: TransportName, options: PairOptions = {}): 
   const transport = cleanup.use(await openTransport(name, acceptor))
   let channel: Channel | undefined
   const dialler: Dialler = async (signal) => {
-    channel = await transport.dialler(signal)
-    return channel
+    const made = await transport.dialler(signal)
+    channel ??= made
+    return made
   }
   const link = await dialLink({
     dialler,
