@@ -37,7 +37,7 @@ async function edgeBefore(
   acceptor.accept(left)
   const heads: VisitorHead[] = []
   const link = await dialLink({
-    dialler: async () => right,
+    dialler: Object.assign(async () => right, { lanes: 1 }),
     hello: {},
     events: { onStream: (stream) => stream.destroy() },
   })
