@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createConnection } from 'mysql2/promise'
+import { patienceMs } from './patience.ts'
 import { reservePort } from './ports.ts'
 
 /** Skips the test where MariaDB is not installed, and says so; under CI=true that is a failure. */
@@ -69,7 +70,7 @@ export class TestMariadb implements AsyncDisposable {
       ],
       { ...asNobody, stdio: 'ignore' },
     )
-    for (const end = performance.now() + 30_000; ; ) {
+    for (const end = performance.now() + patienceMs; ; ) {
       try {
         return await this.query('select 1').then(() => undefined)
       } catch (error) {

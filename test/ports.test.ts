@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { firstLine } from './children.ts'
 import { poolBeside, reservedTogetherMax, reservePorts } from './ports.ts'
 
 test('ports in a row, given out once, which can be listened on', async () => {
@@ -42,8 +43,7 @@ test('processes get different ones, each of which is held while its process live
         stdio: ['ignore', 'pipe', 'inherit'],
       })
       children.push(child)
-      const [line] = await once(child.stdout ?? assert.fail(), 'data')
-      return Number(String(line))
+      return Number(await firstLine(child))
     }),
   )
   assert.equal(new Set(firsts).size, firsts.length)

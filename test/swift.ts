@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
+import { patienceMs } from './patience.ts'
 import { reservePort } from './ports.ts'
 
 const run = promisify(execFile)
@@ -117,7 +118,7 @@ use = egg:swift#dlo
 }
 
 async function listening(port: number): Promise<void> {
-  const end = performance.now() + 30_000
+  const end = performance.now() + patienceMs
   for (;;) {
     const open = await new Promise<boolean>((resolve) => {
       const socket = createConnection({ host: '127.0.0.1', port })

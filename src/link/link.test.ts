@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { buffer, text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { describe, it } from 'node:test'
+import { patienceMs } from '../../test/patience.ts'
 import { LinkError, type LinkStream } from './index.ts'
 import { openPair, type TestPair, transportNames } from './testing/pairs.ts'
 
@@ -179,6 +180,7 @@ async function closed(stream: LinkStream): Promise<void> {
 
 /** Turns of the event loop until `condition` holds; the generous bound only ends a test that fails. */
 async function settled(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 100_000 && !condition(); turn++) await new Promise((resolve) => setImmediate(resolve))
+  const end = performance.now() + patienceMs
+  while (!condition() && performance.now() < end) await new Promise((resolve) => setImmediate(resolve))
   assert.ok(condition(), 'the condition never held')
 }

@@ -182,6 +182,9 @@ test('opens a tunnel for each port that wants one, on every edge that it is told
     tunnelId: 'tunnel-1',
     address: '203.0.113.9',
     port: 4000,
+    localAddress: '203.0.113.1',
+    localPort: 20_000,
+    offset: 0,
     protocol: 'tcp',
   })
   let text = ''

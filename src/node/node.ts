@@ -8,7 +8,7 @@ import { type Dialler, keepLink, LinkError, tlsDialler } from '../link/index.ts'
 import { createNodeApi } from './api.ts'
 import { Backups } from './backups/index.ts'
 import { NodeConfig, type NodeConfigInput } from './config.ts'
-import { openDatabases } from './databases/index.ts'
+import { type DatabasesOptions, openDatabases } from './databases/index.ts'
 import { openEdges } from './edges.ts'
 import { readFacts } from './facts.ts'
 import { openNodeFiles } from './files/index.ts'
@@ -25,6 +25,8 @@ export interface NodeOverrides {
   dial?: (panel: NodeConfig['panels'][number]) => Dialler
   /** Which addresses files may be fetched from: public ones unless given. */
   isReachable?: (address: string) => boolean
+  /** The ports that the MariaDB of this machine's games may have, and how long it is waited for: the usual ones unless given. */
+  databases?: Pick<DatabasesOptions, 'ports' | 'startWaitMs'>
 }
 
 export interface Node extends AsyncDisposable {
@@ -47,7 +49,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const packages = closer.use(await openSharedPackages(join(dataDir, 'packages'), tools))
   const debian = createDebianPackages()
   const servers = closer.use(await openServers({ dataDir, runtime, packages, debian, clock, log }))
-  const databases = closer.use(await openDatabases({ dataDir, runtime, debian, log }))
+  const databases = closer.use(await openDatabases({ dataDir, runtime, debian, log, ...overrides.databases }))
   const backups = closer.use(await Backups.open({ dataDir, servers, runtime, clock, log }))
   const files = closer.use(
     openNodeFiles({ dataDir, runtime, servers, clock, log, ...(isReachable ? { isReachable } : {}) }),

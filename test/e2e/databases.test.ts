@@ -15,7 +15,7 @@ import { startAcme } from '../world/panel.ts'
 import { keyOf, until as poll } from '../world/servers-world.ts'
 
 /** Long enough for real programs on a busy machine. */
-const until = <T>(what: string, look: () => T | Promise<T>) => poll(what, look, { everyMs: 100, mostMs: 60_000 })
+const until = <T>(what: string, look: () => T | Promise<T>) => poll(what, look, { everyMs: 100 })
 
 /** A panel with a real node, which can be restarted. */
 async function startWorld(t: TestContext) {
@@ -45,7 +45,8 @@ async function startWorld(t: TestContext) {
   const { credential } = JoinWelcome.parse(joining.greeting)
   joining.close('joined')
   const dataDir = join(folder, 'node')
-  const start = () => startNode({ dataDir, panels: [panel], credential }, { log: silentLog })
+  const databases = { ports: await reservePorts(3), startWaitMs: 25_000 }
+  const start = () => startNode({ dataDir, panels: [panel], credential }, { log: silentLog, databases })
   const here = () => until('the node is here', async () => (await acme.nodes()).nodes.some(({ online }) => online))
   let node = await start()
   stack.defer(() => node[Symbol.asyncDispose]())

@@ -176,8 +176,9 @@ describe('pharos up, and the commands that talk to it', { timeout: 4 * patienceM
     assert.equal((await ran('tokens', 'revoke', id)).code, 1)
   })
 
-  test('puts a local port on the edge, until Ctrl-C', async () => {
+  test('puts a local port on the edge, until Ctrl-C', async (t) => {
     const local = createServer((_, reply) => reply.end('hello from here')).listen(0, '127.0.0.1')
+    t.after(() => local.close())
     await once(local, 'listening')
     const { port } = local.address() as AddressInfo
     const open = pharos('open', String(port), '--as', 'web')
@@ -193,7 +194,6 @@ describe('pharos up, and the commands that talk to it', { timeout: 4 * patienceM
     assert.equal(answer, 'hello from here')
     open.child.kill('SIGINT')
     assert.equal(await open.ended, 0)
-    local.close()
   })
 
   test('starts again after it was killed, and is still owned', async () => {

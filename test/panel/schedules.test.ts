@@ -9,15 +9,18 @@ import { createClient } from '../../src/client/index.ts'
 import { publicOperations } from '../../src/contract/api/index.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { startNode } from '../../src/node/index.ts'
+import { firstMessage } from '../children.ts'
 import { testOnEachDatabase } from '../databases.ts'
+import { reservePorts } from '../ports.ts'
 import { addMember, eventually, startAcme, startPanelWorld } from '../world/panel.ts'
 import { joinFakeNode } from '../world/panel-node.ts'
 
 testOnEachDatabase(
   'a schedule makes a backup, waits until it is ready, and needs the permission for it',
   async (config) => {
-    await using world = await startAcme(config)
+    await using world = await startAcme(config, { config: { nodePorts: await reservePorts(5) } })
     const { acme, panel } = world
+    await acme.putWorkspacePlan({ params: { slug: 'acme' }, body: { plan: 'enterprise', rateLimit: 1_000_000 } })
     const { credential, nodeId } = await panel.registerLocalNode('local')
     // So that its servers need no edge.
     await world.database.kysely.updateTable('nodes').set({ public_address: '127.0.0.1' }).execute()
@@ -36,7 +39,7 @@ testOnEachDatabase(
     await eventually(async () => (await acme.server({ params })).status === 'offline', 'the server is installed')
     await writeFile(join(dataDir, 'servers', params.serverId, 'data', 'world'), 'precious')
 
-    const body = { name: 'Nightly', cron: '@daily', tasks: [{ kind: 'backup', name: 'Night' } as const] }
+    const body = { name: 'Nightly', cron: '@yearly', tasks: [{ kind: 'backup', name: 'Night' } as const] }
     const made = await acme.createSchedule({ params, body })
     const ended = async () => {
       await acme.runSchedule({ params: { ...params, schedule: made.id } })
@@ -94,7 +97,7 @@ test('a panel killed in the middle of a run says at which task, once it is back'
   const child = fork(join(import.meta.dirname, '../world/panel-process.ts'), { stdio: 'inherit' })
   t.after(() => child.kill('SIGKILL'))
   child.send({ port: 0, dataDir: folder, templatesDir: join(folder, 'templates'), database })
-  const [{ port }] = (await once(child, 'message')) as [{ port: number }]
+  const { port } = (await firstMessage(child)) as { port: number }
   const doomed = createClient(publicOperations, { baseUrl: `http://127.0.0.1:${port}/api/v1`, token: key })
   await doomed.runSchedule({ params: { ...params, schedule } })
   const latest = async (api: typeof doomed) => (await api.scheduleRuns({ params: { ...params, schedule } }))[0]

@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Client } from '../../src/client/index.ts'
 import type { publicOperations } from '../../src/contract/api/index.ts'
@@ -7,6 +6,8 @@ import { silentLog } from '../../src/lib/log.ts'
 import { startNode } from '../../src/node/index.ts'
 import type { PanelConfigInput, PanelSecrets } from '../../src/panel/config.ts'
 import type { DatabaseConfig } from '../../src/panel/db/index.ts'
+import { firstMessage } from '../children.ts'
+import { reservePorts } from '../ports.ts'
 import { eventually, startAcme } from './panel.ts'
 
 type Api = Client<typeof publicOperations>
@@ -21,7 +22,9 @@ export async function startBackupsWorld(
   }: { config?: Partial<PanelConfigInput>; secrets?: PanelSecrets; linked?: boolean } = {},
 ) {
   await using closer = new AsyncDisposableStack()
-  const world = closer.use(await startAcme(database, { config, secrets }))
+  const world = closer.use(
+    await startAcme(database, { config: { nodePorts: await reservePorts(5), ...config }, secrets }),
+  )
   await world.acme.putWorkspacePlan({ params: { slug: 'acme' }, body: { plan: 'enterprise', rateLimit: 1_000_000 } })
   const { credential, nodeId } = await world.panel.registerLocalNode('local')
   // So that its servers need no edge.
@@ -41,7 +44,7 @@ export async function startBackupsWorld(
     const child = fork(join(import.meta.dirname, 'node-process.ts'), { stdio: 'inherit' })
     children.push(child)
     child.send(nodeConfig)
-    await once(child, 'message')
+    await firstMessage(child)
     return child
   }
   const child = linked ? null : await startApart()

@@ -39,6 +39,7 @@ import { Stats, statsHandlers } from '../../src/panel/stats/index.ts'
 import { Subusers, subuserHandlers } from '../../src/panel/subusers/index.ts'
 import { templateHandlers } from '../../src/panel/templates/index.ts'
 import { createTunnels } from '../../src/panel/tunnels/index.ts'
+import { patienceMs } from '../patience.ts'
 import { FakeNode } from './fake-node.ts'
 
 const operations = {
@@ -318,7 +319,7 @@ export const keyOf = (id: string): string => id.slice('servers/'.length)
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
-  { everyMs = 10, mostMs = 15_000 } = {},
+  { everyMs = 10, mostMs = patienceMs } = {},
 ): Promise<NonNullable<T>> {
   const end = performance.now() + mostMs
   for (;;) {

@@ -3,6 +3,7 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { patienceMs } from '../../../test/patience.ts'
 import { reservePorts } from '../../../test/ports.ts'
 import type { TunnelRequest } from '../../contract/tunnel.ts'
 import { silentLog } from '../../lib/log.ts'
@@ -198,9 +199,9 @@ export async function rawVisitor(closer: AsyncDisposableStack, port: number): Pr
 
 /** Polls until `condition` holds: for what has no event. */
 export async function eventually(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 20_000
+  const deadline = performance.now() + patienceMs
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`never: ${what}`)
+    if (performance.now() > deadline) throw new Error(`never: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }

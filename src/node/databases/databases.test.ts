@@ -8,6 +8,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createConnection } from 'mysql2/promise'
 import { needsMariadb } from '../../../test/mariadb.ts'
+import { patienceMs } from '../../../test/patience.ts'
+import { reservePorts } from '../../../test/ports.ts'
 import { AppError } from '../../contract/errors.ts'
 import { randomText } from '../../lib/ids.ts'
 import { silentLog } from '../../lib/log.ts'
@@ -27,11 +29,21 @@ async function openWorld(t: TestContext, { depth = 0, runtime: kind = 'sandbox' 
   await chmod(base, 0o711)
   const runtime = await openTestRuntime(dataDir, { runtime: kind })
   const folder = join(dataDir, 'servers', 'mariadb')
+  // Its own: one that is given up must not go to the MariaDB of another test.
+  const ports = await reservePorts(3)
   const open = (): Promise<Databases> =>
-    openDatabases({ dataDir, runtime, debian: createDebianPackages(), log: silentLog })
+    openDatabases({
+      dataDir,
+      runtime,
+      debian: createDebianPackages(),
+      log: silentLog,
+      ports,
+      startWaitMs: patienceMs,
+    })
   const world = {
     dataDir,
     folder,
+    ports,
     databases: await open(),
     async reopen() {
       await world.databases[Symbol.asyncDispose]()
@@ -77,7 +89,7 @@ const logIn = (port: number, { database, user }: GameDatabase, password: Secret)
   createConnection({ host: '127.0.0.1', port, user, password: password.reveal(), database })
 
 async function eventually<T>(ask: () => Promise<T>): Promise<T> {
-  const until = performance.now() + 20_000
+  const until = performance.now() + patienceMs
   for (;;) {
     try {
       return await ask()
@@ -222,7 +234,7 @@ for (const runtime of ['sandbox', 'process'] as const) {
 test('a node killed at any moment of its first database is no obstacle to the next', async (t) => {
   if (!needsMariadb(t)) return
   const world = await openWorld(t)
-  const { dataDir, folder, record } = world
+  const { dataDir, folder, ports, record } = world
   const exists = (path: string) => stat(path).then(() => undefined)
   const moments: (() => Promise<void>)[] = [
     () => exists(join(folder, 'data', 'db')),
@@ -231,7 +243,9 @@ test('a node killed at any moment of its first database is no obstacle to the ne
   ]
   const child = join(import.meta.dirname, '..', 'testing', 'child-mariadb.ts')
   for (const come of moments) {
-    const running = spawn(process.execPath, [child, dataDir, `${server}_first`], { stdio: 'ignore' })
+    const running = spawn(process.execPath, [child, dataDir, `${server}_first`, JSON.stringify(ports)], {
+      stdio: 'ignore',
+    })
     const ended = once(running, 'exit')
     await eventually(come)
     running.kill('SIGKILL')

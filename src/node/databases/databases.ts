@@ -7,6 +7,7 @@ import type { GameDatabase } from '../../mysql/index.ts'
 import type { DebianPackages } from '../install/debian.ts'
 import type { Runtime } from '../runtime.ts'
 import { createMariadbPrograms } from './installed.ts'
+import { usualPorts, startWaitMs as usualStartWaitMs } from './limits.ts'
 import { loopback, Mariadb } from './mariadb.ts'
 
 /** The databases of this machine's games. Each call throws `conflict` with words for people where it cannot be done. */
@@ -26,14 +27,19 @@ export interface DatabasesOptions {
   isRoot?: boolean
   /** Where MariaDB's programs are looked for: the system's folders unless given. */
   programFolders?: readonly string[]
+  /** The ports that MariaDB may have, both ends included: the usual ones unless given. */
+  ports?: { first: number; last: number }
+  /** How long a caller waits for it to be ready, in ms: the usual time unless given. */
+  startWaitMs?: number
 }
 
 /** Without any database there is no MariaDB: it is installed and started for the first one, and ends with the last one. */
 export async function openDatabases(options: DatabasesOptions): Promise<Databases> {
   const { dataDir, runtime, debian, log, isRoot = process.getuid?.() === 0, programFolders } = options
+  const { ports = usualPorts, startWaitMs = usualStartWaitMs } = options
   await using closer = new AsyncDisposableStack()
   const programs = closer.use(createMariadbPrograms({ debian, log, isRoot, folders: programFolders }))
-  const mariadb = closer.use(await Mariadb.open({ dataDir, runtime, programs, log }))
+  const mariadb = closer.use(await Mariadb.open({ dataDir, runtime, programs, log, ports, startWaitMs }))
   /** Changes come one at a time: a drop finds what was made before it, and the last one of all is known. */
   const changes = new Queue()
   closer.defer(() => changes.idle())

@@ -2,8 +2,7 @@
  * The ports that MariaDB gets: below those that the system hands out to others, and near the usual 3306 for people to
  * recognise. The first free one is kept for ever, since games write it into their settings.
  */
-export const portFirst = 23_306
-export const portCount = 200
+export const usualPorts = { first: 23_306, last: 23_505 }
 
 /** How long a caller waits for MariaDB to be installed, in ms: a quick mirror is quicker, else the caller is told to come back. */
 export const installWaitMs = 15_000

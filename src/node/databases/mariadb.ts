@@ -13,18 +13,7 @@ import { toolEnvironment } from '../runtime/launch.ts'
 import { type Run, type Runtime, serverFiles } from '../runtime.ts'
 import { whyPortTaken } from '../supervisor/ports.ts'
 import type { MariadbPrograms } from './installed.ts'
-import {
-  cpuCores,
-  memoryBytes,
-  portAttemptsMax,
-  portCount,
-  portFirst,
-  readyPollMs,
-  restartBackoff,
-  startWaitMs,
-  steadyMs,
-  stopWaitMs,
-} from './limits.ts'
+import { cpuCores, memoryBytes, portAttemptsMax, readyPollMs, restartBackoff, steadyMs, stopWaitMs } from './limits.ts'
 import { type MariadbRecord, readMariadbRecord, writeMariadbRecord } from './record.ts'
 
 export interface MariadbOptions {
@@ -33,6 +22,10 @@ export interface MariadbOptions {
   runtime: Runtime
   programs: MariadbPrograms
   log: Log
+  /** Which ports it may have, both ends included. */
+  ports: { first: number; last: number }
+  /** How long a caller waits for it to be ready, in ms. */
+  startWaitMs: number
 }
 
 /** A MariaDB that runs. */
@@ -183,10 +176,11 @@ export class Mariadb implements AsyncDisposable {
       if ((await whyPortTaken(kept, 'tcp')) === null) return kept
       throw conflict(`Port ${kept} of this node's databases is used by another program: stop that one.`)
     }
-    const ports = Array.from({ length: portCount }, (_, index) => portFirst + index)
+    const { first, last } = this.#options.ports
+    const ports = Array.from({ length: last - first + 1 }, (_, index) => first + index)
     if (kept !== null && attempt === 1) ports.unshift(kept)
     for (const port of ports) if ((await whyPortTaken(port, 'tcp')) === null) return port
-    throw conflict(`No port from ${portFirst} to ${portFirst + portCount - 1} is free for databases on this node.`)
+    throw conflict(`No port from ${first} to ${last} is free for databases on this node.`)
   }
 
   async #launch(command: string[]): Promise<Run> {
@@ -213,7 +207,7 @@ export class Mariadb implements AsyncDisposable {
     void run.ended.then(() => {
       over = true
     })
-    const deadline = performance.now() + startWaitMs
+    const deadline = performance.now() + this.#options.startWaitMs
     while (performance.now() < deadline && !this.#closing.signal.aborted) {
       if (over) throw conflict(`MariaDB ended on this node as soon as it was started: ${await this.#lastWords()}`)
       const mariadb = await this.#reach(run, port)

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { patienceMs } from '../../../test/patience.ts'
 import type { NodeEvent, ServerSpec } from '../../contract/node.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { silentLog } from '../../lib/log.ts'
@@ -24,7 +25,7 @@ async function twoLives(t: TestContext, runtime: 'sandbox' | 'process' = 'sandbo
   const events: (NodeEvent | { type: 'open' })[] = []
   child.on('message', (event: NodeEvent) => events.push(event))
   const until = async (fits: (event: NodeEvent | { type: 'open' }) => boolean): Promise<void> => {
-    while (!events.some(fits)) await once(child, 'message', { signal: AbortSignal.timeout(20_000) })
+    while (!events.some(fits)) await once(child, 'message', { signal: AbortSignal.timeout(patienceMs) })
   }
   const phase = (wanted: string) => until((event) => event.type === 'state' && event.state.phase === wanted)
   let successor: Servers | null = null
@@ -75,7 +76,7 @@ async function twoLives(t: TestContext, runtime: 'sandbox' | 'process' = 'sandbo
 }
 
 async function inFile(path: string, text: string): Promise<void> {
-  for (let waited = 0; waited < 20_000; waited += 20) {
+  for (let waited = 0; waited < patienceMs; waited += 20) {
     if ((await readFile(path, 'utf8').catch(() => '')).includes(text)) return
     await sleep(20)
   }

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { patienceMs } from '../../../test/patience.ts'
 import { reservePort } from '../../../test/ports.ts'
 import { ServerSpec, type ServerState } from '../../contract/node.ts'
 import { Template } from '../../contract/template.ts'
@@ -116,7 +117,7 @@ export function reached(
   servers: Servers,
   id: string,
   fits: ServerState['phase'] | ((state: ServerState) => boolean),
-  withinMs = 20_000,
+  withinMs = patienceMs,
 ): Promise<ServerState> {
   const matches = typeof fits === 'function' ? fits : (state: ServerState) => state.phase === fits
   const state = servers.get(id).state()
@@ -141,7 +142,7 @@ export function reached(
 /** Resolves with the first console line that contains `text`, also one that is there already. */
 export function printed(servers: Servers, id: string, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${id} never printed ${text}`)), 20_000)
+    const timer = setTimeout(() => reject(new Error(`${id} never printed ${text}`)), patienceMs)
     const subscribed = servers.get(id).console.subscribe(1000, (lines) => {
       const line = lines.find((candidate) => candidate.text.includes(text))
       if (!line) return
