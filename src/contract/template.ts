@@ -72,6 +72,8 @@ export const Template = z
       .max(2),
     /** Players can also find it by host name, without a port of its own: their client names the host when it connects. */
     entrance: z.enum(['minecraft']).optional(),
+    /** Through an edge, connections to the primary port begin with a header that tells who the player is. Only for games that expect it. */
+    proxyProtocol: z.enum(['v1', 'v2']).optional(),
     resources: Resources,
     variables: z.array(TemplateVariable).max(100).default([]),
     install: z

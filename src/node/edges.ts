@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type Agent, startAgent } from '../agent/index.ts'
+import { type Agent, type LocalTarget, startAgent } from '../agent/index.ts'
 import { EdgeEndpoint, type ServerSpec } from '../contract/node.ts'
 import { writeFileAtomic } from '../lib/fs.ts'
 import type { Log } from '../lib/log.ts'
@@ -22,8 +22,8 @@ export async function openEdges(options: { dataDir: string; credential: Secret; 
     credential: () => options.credential,
     log: options.log,
   })
-  /** Allocation → port, as told to the agent. */
-  const open = new Map<string, number>()
+  /** Allocation → where it leads, as told to the agent. */
+  const open = new Map<string, string>()
   return {
     async put(edges) {
       await agent.setEdges(edges)
@@ -31,17 +31,23 @@ export async function openEdges(options: { dataDir: string; credential: Secret; 
     },
     serve(specs) {
       const wanted = new Map(
-        specs.flatMap((spec) => spec.allocations.filter((one) => one.tunnel).map((one) => [one.id, one.port] as const)),
+        specs.flatMap(({ allocations, template: { proxyProtocol } }) =>
+          allocations.flatMap(({ id, port, tunnel }, index): [string, LocalTarget][] => {
+            const target = { host: '127.0.0.1', port, ...(index === 0 && proxyProtocol ? { proxyProtocol } : {}) }
+            return tunnel ? [[id, target]] : []
+          }),
+        ),
       )
       for (const id of [...open.keys()]) {
         if (wanted.has(id)) continue
         agent.remove(id)
         open.delete(id)
       }
-      for (const [id, port] of wanted) {
-        if (open.get(id) === port) continue
-        agent.add({ id, request: { kind: 'allocation', allocation: id }, target: { host: '127.0.0.1', port } })
-        open.set(id, port)
+      for (const [id, target] of wanted) {
+        const told = JSON.stringify(target)
+        if (open.get(id) === told) continue
+        agent.add({ id, request: { kind: 'allocation', allocation: id }, target })
+        open.set(id, told)
       }
     },
     [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose](),

@@ -155,10 +155,11 @@ test('opens a tunnel for each port that wants one, on every edge that it is told
       command: [
         'node',
         '-e',
-        "require('net').createServer((socket) => socket.end('hello from the server')).listen(process.env.SERVER_PORT, '127.0.0.1', () => console.log('Ready'))",
+        "require('net').createServer((socket) => socket.once('data', (heard) => socket.end('hello from the server to ' + heard))).listen(process.env.SERVER_PORT, '127.0.0.1', () => console.log('Ready'))",
       ],
       ready: 'Ready',
     },
+    proxyProtocol: 'v1',
   })
   const [allocation] = base.allocations
   const spec = { ...base, allocations: [{ id: 'public', port: allocation?.port ?? 0, tunnel: true }] }
@@ -180,14 +181,14 @@ test('opens a tunnel for each port that wants one, on every edge that it is told
   await phase('running')
   const stream = (agent as Link | null)?.open({
     tunnelId: 'tunnel-1',
+    protocol: 'tcp',
     address: '203.0.113.9',
     port: 4000,
-    localAddress: '203.0.113.1',
-    localPort: 20_000,
+    localAddress: '192.0.2.1',
+    localPort: 30_000,
     offset: 0,
-    protocol: 'tcp',
   })
   let text = ''
   if (stream) for await (const chunk of stream) text += String(chunk)
-  assert.equal(text, 'hello from the server')
+  assert.equal(text, 'hello from the server to PROXY TCP4 203.0.113.9 192.0.2.1 4000 30000\r\n')
 })
