@@ -29,8 +29,8 @@ export type NodeFile = z.output<typeof NodeFile>
 export const NodeSpace = z.strictObject({
   usedBytes: z.int(),
   limitBytes: z.int(),
-  /** `watched`: the game itself is stopped soon after it passes the limit; everything else is refused before. */
-  enforcement: z.enum(['watched']),
+  /** `quota`: the file system refuses the game what is too much. `watched`: it is stopped soon after. Everything else is refused before. */
+  enforcement: z.enum(['quota', 'watched']),
 })
 export type NodeSpace = z.output<typeof NodeSpace>
 

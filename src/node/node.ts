@@ -14,6 +14,7 @@ import { readFacts } from './facts.ts'
 import { openNodeFiles } from './files/index.ts'
 import { createDebianPackages } from './install/debian.ts'
 import { openSharedPackages } from './install/packages.ts'
+import { openQuotas } from './quota/index.ts'
 import { openRuntime } from './runtime/detect.ts'
 import { findNodeTools } from './runtime/node-tools.ts'
 import { openServers } from './supervisor/servers.ts'
@@ -45,14 +46,15 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   await chmod(dataDir, 0o700)
 
   const tools = await findNodeTools()
-  const runtime = closer.use(await openRuntime({ dataDir, tools, log, prefer }))
+  const quotas = await openQuotas({ dataDir, log })
+  const runtime = closer.use(await openRuntime({ dataDir, tools, quotas, log, prefer }))
   const packages = closer.use(await openSharedPackages(join(dataDir, 'packages'), tools))
   const debian = createDebianPackages()
-  const servers = closer.use(await openServers({ dataDir, runtime, packages, debian, clock, log }))
+  const servers = closer.use(await openServers({ dataDir, runtime, packages, quotas, debian, clock, log }))
   const databases = closer.use(await openDatabases({ dataDir, runtime, debian, log, ...overrides.databases }))
   const backups = closer.use(await Backups.open({ dataDir, servers, runtime, clock, log }))
   const files = closer.use(
-    openNodeFiles({ dataDir, runtime, servers, clock, log, ...(isReachable ? { isReachable } : {}) }),
+    openNodeFiles({ dataDir, runtime, servers, quotas, clock, log, ...(isReachable ? { isReachable } : {}) }),
   )
   const edges = closer.use(await openEdges({ dataDir, credential, log }))
   closer.defer(servers.specsChanged.on(() => edges.serve(servers.specs())))

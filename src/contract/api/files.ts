@@ -230,9 +230,9 @@ export const fileOperations = {
     reply: z.strictObject({
       usedBytes: z.int(),
       limitBytes: z.int(),
-      enforcement: z.enum(['watched']).meta({
+      enforcement: z.enum(['quota', 'watched']).meta({
         description:
-          'What holds the game itself to the limit. `watched`: it is stopped soon after it has passed it. Everything that goes through this API is refused before.',
+          'What holds the game itself to the limit. `quota`: the file system of its node refuses what is too much. `watched`: it is stopped soon after it has passed it. Everything that goes through this API is refused before.',
       }),
     }),
     errors: ['not_found', 'conflict'],

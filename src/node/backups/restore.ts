@@ -31,11 +31,11 @@ export interface RestoreOptions {
  * kept; only then the first file is replaced. The unpacker believes nothing of what the archive says.
  */
 export function restoreWork(options: RestoreOptions): RestoreWork {
-  return async ({ folder, data, owner, progress, signal }) => {
+  return async ({ folder, data, owner, cover, progress, signal }) => {
     const { name, store, archive, deleteOthers, ignored, diskBytesMax } = options
     const readLocal = (): AsyncIterable<Uint8Array> => createReadStream(archive, { highWaterMark: readBytes })
     try {
-      const fresh = await beginRestore(folder)
+      const fresh = await beginRestore(folder, cover)
       if (owner) await chown(fresh, owner.uid, owner.gid)
       const { digest, through } = checksumming((done) => progress(`Reading backup ${name}: ${inMib(done)} MiB`))
       const bytes = store.kind === 'local' ? readLocal() : await s3Read(s3PlaceOf(store), store.key, { signal })

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomic } from '../../lib/fs.ts'
 import { removeTree } from '../runtime/remove-tree.ts'
@@ -21,11 +21,13 @@ const Swap = z.strictObject({
 })
 type Swap = z.output<typeof Swap>
 
-/** An empty folder to unpack into. What an earlier restore left half-unpacked is gone. */
-export async function beginRestore(folder: string): Promise<string> {
+/** An empty folder to unpack into, which `cover` makes count as the server's. What an earlier restore left half-unpacked is gone. */
+export async function beginRestore(folder: string, cover: (path: string) => Promise<void>): Promise<string> {
   await removeTree(join(folder, serverFiles.restore))
   const fresh = join(folder, serverFiles.restore, 'new')
-  await mkdir(fresh, { recursive: true, mode: 0o700 })
+  await mkdir(dirname(fresh), { recursive: true, mode: 0o700 })
+  await cover(dirname(fresh))
+  await mkdir(fresh, { mode: 0o700 })
   return fresh
 }
 

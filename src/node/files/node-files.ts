@@ -7,6 +7,7 @@ import type { Contexts, Handlers, TransferHandlers } from '../../contract/operat
 import { ranged } from '../../http/index.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
+import type { Quotas } from '../quota/index.ts'
 import { type Runtime, serverFiles } from '../runtime.ts'
 import { measureDisk } from '../stats/disk.ts'
 import type { Servers } from '../supervisor/servers.ts'
@@ -23,6 +24,7 @@ export interface NodeFilesOptions {
   dataDir: string
   runtime: Runtime
   servers: Servers
+  quotas: Quotas
   clock: Clock
   log: Log
   /** Which addresses URLs may lead to: public ones unless given. */
@@ -44,7 +46,7 @@ interface Entry {
 
 /** Opens the files of this node's servers and begins to watch how large they are. */
 export function openNodeFiles(options: NodeFilesOptions): NodeFiles {
-  const { dataDir, runtime, servers, clock, log } = options
+  const { dataDir, runtime, servers, quotas, clock, log } = options
   const closing = new AbortController()
   const entries = new Map<string, Promise<Entry>>()
 
@@ -57,8 +59,9 @@ export function openNodeFiles(options: NodeFilesOptions): NodeFiles {
       measure: () => measureDisk(path, closing.signal),
     })
     const { home } = runtime.places({ folder, shared: null })
+    const scratch = new Scratch(folder, (made) => quotas.cover({ folder, owner }, made))
     const files = new ServerFiles({
-      ...{ root: { path, home, owner }, scratch: new Scratch(folder), space, runtime },
+      ...{ root: { path, home, owner }, scratch, space, runtime },
       refuseChanges() {
         const server = servers.get(id)
         if (server.state().phase === 'restoring')
@@ -144,7 +147,8 @@ export function openNodeFiles(options: NodeFilesOptions): NodeFiles {
       async space({ params }) {
         const { space } = await of(params.server)
         await space.refresh()
-        return { usedBytes: space.usedBytes, limitBytes: space.limitBytes, enforcement: 'watched' as const }
+        const enforcement = quotas.holds(join(dataDir, 'servers', params.server)) ? 'quota' : 'watched'
+        return { usedBytes: space.usedBytes, limitBytes: space.limitBytes, enforcement }
       },
       pullFile: async ({ params, body }) => (await entryOf(params.server)).pulls.start(body.url, body.path),
       pulls: async ({ params }) => (await entryOf(params.server)).pulls.list(),

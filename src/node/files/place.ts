@@ -177,8 +177,11 @@ export function openError(path: string, error: unknown): Error {
     case 'EPERM':
     case 'EROFS':
       return conflict(`${quoted(path)}: this node may not do that here`)
-    case 'ENOSPC':
     case 'EDQUOT':
+      return conflict(
+        `${quoted(path)} could not be written: the server's disk limit is reached. Delete some files, or raise the limit.`,
+      )
+    case 'ENOSPC':
       return conflict(
         `${quoted(path)} could not be written: the disk of this node is full; free some space and try again`,
       )

@@ -10,9 +10,12 @@ import { uploadIdleMs } from './limits.ts'
 export class Scratch {
   readonly #path: string
   readonly #uploads: string
+  readonly #cover: (folder: string) => Promise<void>
   #ready: Promise<unknown> | null = null
 
-  constructor(serverFolder: string) {
+  /** @param cover makes what is in a new folder count as the server's. */
+  constructor(serverFolder: string, cover: (folder: string) => Promise<void> = async () => undefined) {
+    this.#cover = cover
     this.#path = join(serverFolder, 'scratch')
     this.#uploads = join(serverFolder, 'uploads')
   }
@@ -48,6 +51,7 @@ export class Scratch {
       for (const folder of [this.#path, this.#uploads]) {
         await mkdir(folder, { recursive: true, mode: 0o700 })
         await chmod(folder, 0o700)
+        await this.#cover(folder)
       }
     })()
     return this.#ready

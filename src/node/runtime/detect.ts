@@ -24,6 +24,8 @@ const aptTimeoutMs = 10 * 60_000
 export interface OpenRuntimeOptions {
   dataDir: string
   tools: NodeTools
+  /** Why disk limits are no quotas of the file system; null where they are. */
+  quotas: { refused: string | null }
   log: Log
   /** `process` asks for the fallback even where a sandbox works. */
   prefer?: 'sandbox' | 'process'
@@ -43,6 +45,10 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
   const { tools } = options
   const parts = { owners, cgroups, tools }
   const warnings: string[] = []
+  if (options.quotas.refused !== null)
+    warnings.push(
+      `The disk limit is watched, not a quota of the file system (${options.quotas.refused}): a server past it is stopped within seconds`,
+    )
 
   let refused = 'the configuration asks for plain processes'
   if (options.prefer !== 'process') {
@@ -105,7 +111,6 @@ function withCapabilities(
     warnings.push(`Limits of ${missing.join(', ')} are not enforced: ${why}`)
   }
   if (!root) warnings.push('All servers run as the user of this node, not as users of their own: that needs root')
-  warnings.push('The disk limit is watched, not a quota of the file system: a server past it is stopped within seconds')
   warnings.push('Servers share the network of this machine')
   for (const warning of warnings) log.info({ runtime: kind.runtime }, warning)
   const capabilities: NodeCapabilities = {

@@ -9,7 +9,9 @@ import { endRestore, finishSwap, isSwapping } from '../backups/swap.ts'
 import type { DebianPackages } from '../install/debian.ts'
 import { install } from '../install/installation.ts'
 import type { SharedPackages } from '../install/packages.ts'
+import type { Quotas } from '../quota/index.ts'
 import { type Owner, type Run, type RunEnd, type Runtime, serverFiles } from '../runtime.ts'
+import { filesMaxOf } from '../stats/disk.ts'
 import { writeCommand } from './command-pipe.ts'
 import { type Console, openConsole } from './console.ts'
 import { afterCrash } from './crash-policy.ts'
@@ -29,6 +31,8 @@ import { readRecord, readSpec, type ServerRecord, writeRecord, writeSpec } from 
 /** Changes the files of a stopped server, by way of `swapIn`. Rejects when `signal` aborts, and with an `AppError` that says what went wrong. */
 export type RestoreWork = (request: {
   folder: string
+  /** Makes what will be in a new folder count as the server's. */
+  cover(path: string): Promise<void>
   /** The server's own files, and whom they belong to. */
   data: string
   owner: Owner | null
@@ -40,6 +44,7 @@ export type RestoreWork = (request: {
 export interface ServerOutside {
   runtime: Runtime
   packages: SharedPackages
+  quotas: Quotas
   debian: DebianPackages
   clock: Clock
   log: Log
@@ -148,6 +153,7 @@ export class Server implements AsyncDisposable {
     return this.#queue.run(async () => {
       const { power, run } = this.#record
       const { runtime } = this.#outside
+      await this.#holdQuota()
       this.#publish()
       if (power.phase === 'offline' || power.phase === 'install_failed' || power.phase === 'restore_failed')
         return this.#armTimer()
@@ -182,6 +188,7 @@ export class Server implements AsyncDisposable {
       if (spec.revision <= this.#spec.revision) return this.state()
       await writeSpec(this.#folder, spec).catch(fullDisk)
       this.#spec = spec
+      if (this.#record.power.phase !== 'restoring') await this.#holdQuota()
       if (this.#run)
         await this.#run.setLimits(limitsOf(spec)).catch((error: unknown) => {
           this.#outside.log.warn({ err: error, server: this.id }, 'limits not changed')
@@ -254,6 +261,9 @@ export class Server implements AsyncDisposable {
       await this.#run?.kill()
       await this.#run?.ended
       await this.#outside.runtime.sweep(this.#folder)
+      const { runtime, quotas } = this.#outside
+      if (quotas.refused === null)
+        await quotas.remove({ folder: this.#folder, owner: await runtime.prepare(this.#folder) })
     })
     await this[Symbol.asyncDispose]()
   }
@@ -347,6 +357,7 @@ export class Server implements AsyncDisposable {
     this.#starting = starting
     try {
       await this.#refuseUnstartable()
+      await this.#holdQuota({ adopt: true })
       const { runtime, packages } = this.#outside
       const { template } = this.#spec
       if (template.install.npm) await packages.ensure(template.install.npm, () => undefined, starting.signal)
@@ -411,6 +422,7 @@ export class Server implements AsyncDisposable {
       try {
         // Whoever installs anew takes the files as they are.
         await endRestore(this.#folder)
+        await this.#holdQuota({ adopt: true })
         await install({
           ...{ spec, folder: this.#folder, runtime, packages, debian, progress },
           signal: installing.signal,
@@ -466,8 +478,11 @@ export class Server implements AsyncDisposable {
         const owner = await this.#outside.runtime.prepare(this.#folder)
         // One that failed on the way goes on first: its files must not be lost with the folder that they wait in.
         if (restore.work !== finishRestore) await finishSwap(this.#folder, restore.stopping.signal)
+        // Until it has ended, old and new are there together.
+        await this.#holdQuota({ adopt: true, times: 2 })
         await restore.work({
           folder: this.#folder,
+          cover: (path) => this.#outside.quotas.cover({ folder: this.#folder, owner }, path),
           data: join(this.#folder, serverFiles.data),
           owner,
           progress,
@@ -481,6 +496,7 @@ export class Server implements AsyncDisposable {
       if (this.#closed) return
       await this.#queue.run(async () => {
         if (this.#closed) return
+        await this.#holdQuota()
         this.#restore = null
         await this.#restoreEnded(why)
       })
@@ -643,6 +659,15 @@ export class Server implements AsyncDisposable {
       this.#record.message = words
     }
     await this.#apply(observe(this.#record.power, event, this.#now()))
+  }
+
+  /** @param adopt where nothing of it runs. */
+  async #holdQuota({ adopt = false, times = 1 }: { adopt?: boolean; times?: number } = {}): Promise<void> {
+    const { runtime, quotas } = this.#outside
+    if (quotas.refused !== null) return
+    const bytes = this.#spec.resources.disk * 1024 * 1024
+    const limits = { bytes: bytes * times, files: filesMaxOf(bytes) * times }
+    await quotas.apply({ folder: this.#folder, owner: await runtime.prepare(this.#folder) }, limits, adopt)
   }
 
   #refuseSuspended(): void {

@@ -11,6 +11,7 @@ import { Queue } from '../../lib/queue.ts'
 import { Signal } from '../../lib/signals.ts'
 import type { DebianPackages } from '../install/debian.ts'
 import type { SharedPackages } from '../install/packages.ts'
+import type { Quotas } from '../quota/index.ts'
 import { toolEnvironment } from '../runtime/launch.ts'
 import { type Runtime, serverFiles } from '../runtime.ts'
 import { startMeter } from '../stats/meter.ts'
@@ -24,6 +25,7 @@ export interface ServersOptions {
   dataDir: string
   runtime: Runtime
   packages: SharedPackages
+  quotas: Quotas
   debian: DebianPackages
   clock: Clock
   log: Log

@@ -12,6 +12,7 @@ import { systemClock } from '../../lib/clock.ts'
 import { silentLog } from '../../lib/log.ts'
 import { createDebianPackages } from '../install/debian.ts'
 import { openSharedPackages } from '../install/packages.ts'
+import { noQuotas } from '../quota/index.ts'
 import { findNodeTools } from '../runtime/node-tools.ts'
 import { ask, makeSpec, openTestRuntime, printed, reached } from '../testing/world.ts'
 import { openServers, type Servers } from './servers.ts'
@@ -49,6 +50,7 @@ async function twoLives(t: TestContext, runtime: 'sandbox' | 'process' = 'sandbo
       dataDir,
       runtime: opened,
       packages,
+      quotas: noQuotas('not asked for'),
       debian: createDebianPackages(),
       clock: systemClock,
       log: silentLog,

@@ -3,6 +3,7 @@ import { systemClock } from '../../lib/clock.ts'
 import { silentLog } from '../../lib/log.ts'
 import { createDebianPackages } from '../install/debian.ts'
 import { openSharedPackages } from '../install/packages.ts'
+import { noQuotas } from '../quota/index.ts'
 import { findNodeTools } from '../runtime/node-tools.ts'
 import { openServers } from '../supervisor/servers.ts'
 import { openTestRuntime } from './world.ts'
@@ -12,6 +13,7 @@ const [dataDir = '', runtimeName] = process.argv.slice(2)
 const runtime = await openTestRuntime(dataDir, { runtime: runtimeName === 'process' ? 'process' : 'sandbox' })
 const packages = await openSharedPackages(join(dataDir, 'packages'), await findNodeTools())
 const servers = await openServers({
+  quotas: noQuotas('not asked for'),
   dataDir,
   runtime,
   packages,

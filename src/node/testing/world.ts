@@ -12,6 +12,7 @@ import { newShortId } from '../../lib/ids.ts'
 import { silentLog } from '../../lib/log.ts'
 import { createDebianPackages } from '../install/debian.ts'
 import { openSharedPackages } from '../install/packages.ts'
+import { noQuotas, type Quotas } from '../quota/index.ts'
 import { openRuntime } from '../runtime/detect.ts'
 import { findNodeTools } from '../runtime/node-tools.ts'
 import type { Runtime } from '../runtime.ts'
@@ -23,6 +24,7 @@ const game = readFileSync(join(import.meta.dirname, 'game.cjs'), 'utf8')
 export interface World {
   dataDir: string
   runtime: Runtime
+  quotas: Quotas
   servers: Servers
   /** The same node again, as after a restart of it. */
   reopen(): Promise<Servers>
@@ -34,18 +36,22 @@ export interface WorldOptions {
   runtime?: 'sandbox' | 'process'
   clock?: Clock
   processesMax?: number
+  /** None unless given. */
+  quotas?: Quotas
 }
 
 /** A node without its API, in a temporary folder, on the real system. */
 export async function openWorld(t: TestContext, options: WorldOptions = {}): Promise<World> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'pharos-node-')))
   const runtime = await openTestRuntime(dataDir, options)
+  const quotas = options.quotas ?? noQuotas('not asked for')
   const packages = await openSharedPackages(join(dataDir, 'packages'), await findNodeTools())
   const open = (): Promise<Servers> =>
     openServers({
       dataDir,
       runtime,
       packages,
+      quotas,
       debian: createDebianPackages(),
       clock: options.clock ?? systemClock,
       log: silentLog,
@@ -53,6 +59,7 @@ export async function openWorld(t: TestContext, options: WorldOptions = {}): Pro
   const world: World = {
     dataDir,
     runtime,
+    quotas,
     servers: await open(),
     async reopen() {
       await world.servers[Symbol.asyncDispose]()
@@ -74,6 +81,7 @@ export async function openTestRuntime(dataDir: string, options: WorldOptions): P
   return openRuntime({
     dataDir,
     tools: await findNodeTools(),
+    quotas: options.quotas ?? noQuotas('not asked for'),
     log: silentLog,
     prefer: options.runtime ?? 'sandbox',
     ...(options.processesMax ? { processesMax: options.processesMax } : {}),
