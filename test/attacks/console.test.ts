@@ -155,7 +155,7 @@ test('a NUL in a command over the live connection is refused as in a request (de
   })
   await once(socket, 'open')
   const asked = node.asked.length
-  socket.send(JSON.stringify({ command: 'say a\u0000b' }))
+  socket.send(JSON.stringify({ type: 'command', command: 'say a\u0000b' }))
   const [code, reason] = await once(socket, 'close')
   assert.equal(code, 1008)
   assert.match(String(reason), /message\.command contains a NUL/)
