@@ -9,6 +9,7 @@ export const testPackages: Readonly<Record<string, string>> = {
   'mariadb-server-core': 'databases of servers',
   'openssh-client': 'comparing tunnels with ssh -R',
   'openssh-server': 'comparing tunnels with ssh -R',
+  chromium: 'the web UI in a real browser',
   curl: 'the API from outside, as its document shows it',
 }
 

@@ -6,7 +6,7 @@ import { api } from '../api/api.ts'
 import { useAction } from '../api/use-action.ts'
 import { type Appearance, appearances, chooseAppearance, chosenAppearance } from '../appearance.ts'
 import { type Language, languages, useLanguage, useText } from '../i18n/language.tsx'
-import { useAccount } from '../session/session.ts'
+import { end, useAccount } from '../session/session.ts'
 import { Menu, type MenuEntry } from '../ui/menu.tsx'
 import { appText } from './text.ts'
 
@@ -23,7 +23,7 @@ export function AccountMenu() {
   const leave = useAction({
     run: () => api.signOut(),
     onDone() {
-      queries.clear()
+      end(queries)
       void router.navigate({ to: '/sign-in' })
     },
   })

@@ -4,6 +4,7 @@ import { useEffect } from 'react'
 import { ApiError } from '../../src/client/index.ts'
 import { errorText } from '../api/error-text.ts'
 import { useText } from '../i18n/language.tsx'
+import { end } from '../session/session.ts'
 import { buttonClass } from '../ui/button.tsx'
 import { ErrorState } from '../ui/state.tsx'
 import { appText } from './text.ts'
@@ -18,7 +19,7 @@ export function RouteError({ error, reset }: ErrorComponentProps) {
   const outdated = error instanceof Error && /dynamically imported module|module script/i.test(error.message)
   useEffect(() => {
     if (!ended) return
-    queries.clear()
+    end(queries)
     void router.navigate({ to: '/sign-in', search: { next: location.pathname + location.search } })
   }, [ended, queries, router])
   if (ended) return null

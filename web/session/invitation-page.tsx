@@ -10,7 +10,7 @@ import { Field, Input } from '../ui/field.tsx'
 import { Notice } from '../ui/state.tsx'
 import { Gate } from './gate.tsx'
 import { linkSecret } from './link-secret.ts'
-import { accountQuery } from './session.ts'
+import { begin } from './session.ts'
 import { sessionText } from './text.ts'
 
 /** Where an invitation's link leads. */
@@ -25,8 +25,7 @@ export function InvitationPage() {
     run: () => api.acceptInvitation({ body: { secret, password, ...(name.trim() === '' ? {} : { name }) } }),
     quiet: true,
     onDone(account) {
-      queries.clear()
-      queries.setQueryData(accountQuery.queryKey, account)
+      begin(queries, account)
       void router.navigate({ to: '/servers' })
     },
   })

@@ -15,12 +15,31 @@ export const accountQuery = queryOptions({
   staleTime: 60_000,
 })
 
-/** Who is signed in; null for nobody. */
+const key = 'pharos.signed-in'
+
+/** Somebody has signed in, with this browser. */
+export function begin(queries: QueryClient, person: Person): void {
+  localStorage.setItem(key, 'yes')
+  queries.clear()
+  queries.setQueryData(accountQuery.queryKey, person)
+}
+
+/** Nobody is signed in any more. */
+export function end(queries: QueryClient): void {
+  localStorage.removeItem(key)
+  queries.clear()
+}
+
+/** Who is signed in; null for nobody. Scripts cannot see the session itself: a browser that never signed in does not ask. */
 export async function signedIn(queries: QueryClient): Promise<Person | null> {
+  if (localStorage.getItem(key) === null) return null
   try {
     return await queries.ensureQueryData(accountQuery)
   } catch (error) {
-    if (error instanceof ApiError && error.code === 'unauthorized') return null
+    if (error instanceof ApiError && error.code === 'unauthorized') {
+      end(queries)
+      return null
+    }
     throw error
   }
 }

@@ -11,7 +11,7 @@ import { Field, Input } from '../ui/field.tsx'
 import { Notice } from '../ui/state.tsx'
 import { Gate } from './gate.tsx'
 import { linkSecret } from './link-secret.ts'
-import { accountQuery } from './session.ts'
+import { begin } from './session.ts'
 import { sessionText } from './text.ts'
 
 /** Where the one-time link leads: the owner's account and the first workspace, then the first server. */
@@ -25,18 +25,17 @@ export function SetupPage() {
   const [workspace, setWorkspace] = useState('')
   const [chosenSlug, setChosenSlug] = useState<string | null>(null)
   const slug = chosenSlug ?? slugOf(workspace)
-  const begin = useAction({
+  const setup = useAction({
     run: () => api.setup({ body: { secret, email, password, workspace: { name: workspace, slug } } }),
     quiet: true,
     onDone(account) {
-      queries.clear()
-      queries.setQueryData(accountQuery.queryKey, account)
+      begin(queries, account)
       void router.navigate({ to: '/servers/new' })
     },
   })
   const submit = (event: FormEvent): void => {
     event.preventDefault()
-    begin.mutate()
+    setup.mutate()
   }
   if (secret === '')
     return (
@@ -44,7 +43,7 @@ export function SetupPage() {
         <Notice tone="warn">{t.setupGone}</Notice>
       </Gate>
     )
-  const { error } = begin
+  const { error } = setup
   const elsewhere = error && !(error instanceof ApiError && error.details.length > 0)
   return (
     <Gate title={t.setupTitle} hint={t.setupHint}>
@@ -85,7 +84,7 @@ export function SetupPage() {
           />
         </Field>
         {elsewhere && <Notice tone="bad">{errorText(error)}</Notice>}
-        <Button type="submit" kind="primary" busy={begin.isPending}>
+        <Button type="submit" kind="primary" busy={setup.isPending}>
           {t.begin}
         </Button>
       </form>

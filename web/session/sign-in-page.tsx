@@ -9,7 +9,7 @@ import { Button } from '../ui/button.tsx'
 import { Field, Input } from '../ui/field.tsx'
 import { Notice } from '../ui/state.tsx'
 import { Gate } from './gate.tsx'
-import { accountQuery } from './session.ts'
+import { begin } from './session.ts'
 import { sessionText } from './text.ts'
 
 export function SignInPage() {
@@ -23,8 +23,7 @@ export function SignInPage() {
     run: () => api.signIn({ body: { email, password } }),
     quiet: true,
     onDone(account) {
-      queries.clear()
-      queries.setQueryData(accountQuery.queryKey, account)
+      begin(queries, account)
       router.history.push(next ?? '/servers')
     },
   })

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { TestContext } from 'node:test'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { patienceMs } from '../patience.ts'
+
+const program = '/usr/bin/chromium'
+
+/** Why the browser's tests cannot run here; undefined where they can. Under CI=true a missing browser is a failure, not a skip. */
+export const noBrowser: string | undefined =
+  existsSync(program) || process.env.CI === 'true' ? undefined : `${program} is not installed: apt-get install chromium`
+
+/** Debian's Chromium, without a window and without talking to anybody else. */
+export const launchBrowser = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath: program,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+
+/** Screens that every page must fit: a small phone and a usual window. */
+export const screens = { small: { width: 360, height: 740 }, wide: { width: 1280, height: 800 } } as const
+
+/**
+ * A page of a person of its own. Whatever the browser complains of while the test runs fails it at its end: errors of scripts, of
+ * the console, breaches of the content security policy. `tolerated`: complaints that the test brings about, such as of a request that is refused.
+ */
+export async function openPage(
+  t: TestContext,
+  browser: Browser,
+  options: BrowserContextOptions & { tolerated?: RegExp } = {},
+): Promise<Page> {
+  const { tolerated, ...settings } = options
+  const context = await browser.newContext({
+    viewport: screens.wide,
+    locale: 'en-GB',
+    reducedMotion: 'reduce',
+    ...settings,
+  })
+  const page = await context.newPage()
+  page.setDefaultTimeout(patienceMs / 2)
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(`${message.text()} (${message.location().url})`)
+  })
+  t.after(async () => {
+    await context.close()
+    const rest = complaints.filter((complaint) => !tolerated?.test(complaint))
+    assert.deepEqual(rest, [], 'the browser complained')
+  })
+  return page
+}
+
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+
+/** Fails where an automated checker finds that the page is not accessible: WCAG 2.2, A and AA. */
+export async function assertAccessible(page: Page): Promise<void> {
+  // Injected by the debugger's own path: the policy of the pages lets no foreign script in.
+  const source = await import('node:fs/promises').then(({ readFile }) => readFile(axe, 'utf8'))
+  await page.evaluate(source)
+  const violations = await page.evaluate(async () => {
+    const { axe: checker, document } = globalThis as unknown as { axe: AxeLike; document: unknown }
+    const found = await checker.run(document, {
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+    })
+    return found.violations.map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map(({ target, failureSummary }) => `${target.join(' ')} ${failureSummary ?? ''}`).join(' | ')}`,
+    )
+  })
+  assert.deepEqual(violations, [], `${page.url()} is not accessible`)
+}
+
+interface AxeLike {
+  run(
+    root: unknown,
+    options: unknown,
+  ): Promise<{ violations: { id: string; nodes: { target: string[]; failureSummary?: string }[] }[] }>
+}
+
+/** Fails where the page is wider than the screen. */
+export async function assertFits(page: Page): Promise<void> {
+  const { needed, there } = await page.locator('html').evaluate((root) => {
+    const { scrollWidth, clientWidth } = root as unknown as { scrollWidth: number; clientWidth: number }
+    return { needed: scrollWidth, there: clientWidth }
+  })
+  assert.ok(needed <= there, `${page.url()} is ${needed} px wide on a screen of ${there} px`)
+}
