@@ -24,15 +24,15 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
 /** Folders that are used by others only through their `index.ts`. */
 const closedFolders = ['link', 'http', 'mysql']
 
-/** Packages that belong to one place: a second user would tie another part of the product to them. */
-const packageHomes: Readonly<Record<string, string>> = {
-  'better-sqlite3': 'src/panel/db/',
-  pg: 'src/panel/db/',
-  mysql2: 'src/mysql/',
-  kysely: 'src/panel/',
-  fastify: 'src/http/',
-  ws: 'src/http/',
-  commander: 'src/cli/',
+/** Packages that belong to one place, or to few: another user would tie another part of the product to them. */
+const packageHomes: Readonly<Record<string, readonly string[]>> = {
+  'better-sqlite3': ['src/panel/db/'],
+  pg: ['src/panel/db/'],
+  mysql2: ['src/mysql/'],
+  kysely: ['src/panel/'],
+  fastify: ['src/http/'],
+  ws: ['src/http/', 'src/link/transport/'],
+  commander: ['src/cli/'],
 }
 
 /** The one file that reads the environment of the process; it hands on what it read. */
@@ -99,8 +99,10 @@ function packageBreaches(path: string, specifier: string, isTest: boolean): stri
   const allowed = browserSafe[topOf(path)]
   if (allowed && !isTest && !allowed.includes(name))
     return [`${path} -> ${specifier}: ${topOf(path)} runs in a browser and uses ${allowed.join(', ')} alone`]
-  const home = packageHomes[name]
-  return home && !path.startsWith(home) && !isTest ? [`${path} -> ${specifier}: only ${home} uses it`] : []
+  const homes = packageHomes[name]
+  return homes && !isTest && !homes.some((home) => path.startsWith(home))
+    ? [`${path} -> ${specifier}: only ${homes.join(' and ')} uses it`]
+    : []
 }
 
 /** `panel` of `src/panel/x.ts`, `main.ts` of `src/main.ts`. */

@@ -71,6 +71,7 @@ export class AcceptedPath implements DatagramPath {
   }
 
   close(): void {
+    this.#up = false
     this.#packets.close()
     this.#options.onClose()
   }

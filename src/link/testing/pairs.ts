@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { silentLog } from '../../lib/log.ts'
 import {
   acceptLinks,
+  acceptWebSockets,
   type Channel,
   type DatagramEndpoint,
   type Dialler,
@@ -15,6 +16,7 @@ import {
   type Link,
   type LinkAcceptor,
   type LinkEvents,
+  type LinkIdentity,
   type LinkLimits,
   type LinkStream,
   listenShared,
@@ -23,6 +25,7 @@ import {
   tcpChannel,
   tcpDialler,
   tlsDialler,
+  webSocketDialler,
 } from '../index.ts'
 
 /** A transport as the tests see it: something that dials into an acceptor. */
@@ -30,8 +33,8 @@ export interface TestTransport extends AsyncDisposable {
   dialler: Dialler
 }
 
-export type TransportName = 'memory' | 'tcp' | 'tls'
-export const transportNames: TransportName[] = ['memory', 'tcp', 'tls']
+export type TransportName = 'memory' | 'tcp' | 'tls' | 'websocket'
+export const transportNames: TransportName[] = ['memory', 'tcp', 'tls', 'websocket']
 
 /** What can be waited for: streams and messages as they arrive. */
 export class Arrivals<T> implements AsyncIterable<T> {
@@ -97,9 +100,7 @@ export async function openTransport(name: TransportName, acceptor: LinkAcceptor)
     }
     case 'tls': {
       await using cleanup = new AsyncDisposableStack()
-      const folder = await mkdtemp(join(tmpdir(), 'link-'))
-      cleanup.defer(() => rm(folder, { recursive: true, force: true }))
-      const identity = await loadIdentity(folder)
+      const identity = await testIdentity(cleanup)
       const onPlain = (): void => {
         throw new Error('nothing plain is expected here')
       }
@@ -112,7 +113,26 @@ export async function openTransport(name: TransportName, acceptor: LinkAcceptor)
         [Symbol.asyncDispose]: () => keep.disposeAsync(),
       }
     }
+    case 'websocket': {
+      await using cleanup = new AsyncDisposableStack()
+      const identity = await testIdentity(cleanup)
+      const sockets = cleanup.use(acceptWebSockets(identity, acceptor))
+      const server = createServer({ allowHalfOpen: true }, (socket) => sockets.take(socket))
+      const port = await listen(server)
+      cleanup.defer(() => void server.close())
+      const keep = cleanup.move()
+      return {
+        dialler: webSocketDialler({ host: '127.0.0.1', port, secure: false, pin: identity.pin }),
+        [Symbol.asyncDispose]: () => keep.disposeAsync(),
+      }
+    }
   }
+}
+
+async function testIdentity(cleanup: AsyncDisposableStack): Promise<LinkIdentity> {
+  const folder = await mkdtemp(join(tmpdir(), 'link-'))
+  cleanup.defer(() => rm(folder, { recursive: true, force: true }))
+  return loadIdentity(folder)
 }
 
 /** Both ends of one link, over the transport of that name. */

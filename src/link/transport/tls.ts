@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { connect, createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect, createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { LinkAcceptor } from '../accept.ts'
-import type { Dialler } from '../channel.ts'
+import type { Channel, Dialler } from '../channel.ts'
 import { type LinkIdentity, pinOf } from '../identity.ts'
 import { LinkError } from '../link.ts'
 import { protocolName } from '../wire.ts'
@@ -15,43 +15,51 @@ import { established } from './tcp.ts'
 export function tlsDialler({ host, port, pin }: { host: string; port: number; pin: string }): Dialler {
   return (signal) => {
     const where = `${host}:${port}`
-    const socket = connect({
-      host,
-      port,
-      minVersion: 'TLSv1.3',
-      ALPNProtocols: [protocolName],
-      // The pin is checked below, before the first byte is sent; the certificate proves nothing beside its key.
-      rejectUnauthorized: false,
-      checkServerIdentity: () => undefined,
-    })
+    const socket = connect({ host, port, ...pinnedTls })
     socket.setNoDelay(true)
-    return established(socket, 'secureConnect', where, signal, () => {
-      const key = socket.getPeerX509Certificate()?.publicKey
-      if (!key || !samePin(pinOf(key), pin)) {
-        throw new LinkError(
-          'refused',
-          `the certificate of ${where} is not the pinned one: check the address and the pin`,
-        )
-      }
-      if (socket.alpnProtocol !== protocolName)
-        throw new LinkError('refused', `${where} does not speak ${protocolName}`)
-    })
+    return established(socket, 'secureConnect', where, signal, () => checkPin(socket, pin, where))
   }
+}
+
+/** How an end whose pin is known is connected to; `checkPin` must follow, before the first byte is sent. */
+export const pinnedTls: ConnectionOptions = {
+  minVersion: 'TLSv1.3',
+  ALPNProtocols: [protocolName],
+  // The certificate proves nothing beside its key.
+  rejectUnauthorized: false,
+  checkServerIdentity: () => undefined,
+}
+
+/** @throws LinkError `refused` unless the other end has the key of `pin` and speaks our protocol. */
+export function checkPin(socket: TLSSocket, pin: string, where: string): void {
+  const key = socket.getPeerX509Certificate()?.publicKey
+  if (!key || !samePin(pinOf(key), pin)) {
+    throw new LinkError('refused', `the certificate of ${where} is not the pinned one: check the address and the pin`)
+  }
+  if (socket.alpnProtocol !== protocolName) throw new LinkError('refused', `${where} does not speak ${protocolName}`)
 }
 
 /** The server's side of TLS on an accepted socket; bytes that were peeked must have been unshifted. The acceptor bounds its time. */
 export function terminateTls(socket: Socket, identity: LinkIdentity, acceptor: LinkAcceptor): void {
   socket.setNoDelay(true)
-  const remoteAddress = socket.remoteAddress ?? 'unknown'
-  const secure = new TLSSocket(socket, {
+  terminateTlsInside({ duplex: socket, remoteAddress: socket.remoteAddress ?? 'unknown' }, identity, acceptor)
+}
+
+/** The same inside another pipe, which ends with it. */
+export function terminateTlsInside(
+  { duplex, remoteAddress }: Channel,
+  identity: LinkIdentity,
+  acceptor: LinkAcceptor,
+): void {
+  const secure = new TLSSocket(duplex, {
     isServer: true,
     secureContext: contextOf(identity),
     ALPNProtocols: [protocolName],
   })
   // A failed handshake destroys only the outer socket in some Node versions: whoever ends one ends both.
-  socket.on('error', () => secure.destroy())
-  socket.once('close', () => secure.destroy())
-  secure.once('close', () => socket.destroy())
+  duplex.on('error', () => secure.destroy())
+  duplex.once('close', () => secure.destroy())
+  secure.once('close', () => duplex.destroy())
   acceptor.accept({ duplex: secure, remoteAddress })
 }
 
