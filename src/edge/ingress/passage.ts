@@ -56,6 +56,8 @@ export function pass({ socket, tunnel, protocol, offset, release, limits, onFail
   })
   stream.once('error', (error) => {
     failed = true
+    // Its place is free at once, not only when the visitor has read the answer.
+    leave()
     // What breaks off in the middle must not look complete.
     if (answered) socket.resetAndDestroy()
     else onFailure(error)
