@@ -13,6 +13,7 @@ import { dialLink, tlsDialler } from '../src/link/index.ts'
 import { startNode } from '../src/node/index.ts'
 import { PanelConfig } from '../src/panel/config.ts'
 import { startPanel } from '../src/panel/panel.ts'
+import { reservePorts } from '../test/ports.ts'
 
 /** Disk of the benchmark's server, in MiB: several times what any of them writes. */
 const diskMib = 8 * 1024
@@ -53,7 +54,9 @@ export async function startPanelAndNode(folder: string, command = 'cat'): Promis
   const baseUrl = `http://127.0.0.1:${port}${apiPrefix}`
   const api = createClient(publicOperations, { baseUrl, token: key })
   await api.putWorkspacePlan({ params: { slug: 'bench' }, body: { plan: 'enterprise', rateLimit: 1_000_000 } })
-  const { joinToken } = await api.createNode({ body: { name: 'bench', publicAddress: '127.0.0.1' } })
+  const { joinToken } = await api.createNode({
+    body: { name: 'bench', publicAddress: '127.0.0.1', ports: await reservePorts(2) },
+  })
   const { panel: endpoint, secret } = decodeJoinToken(joinToken)
   const joining = await dialLink({
     dialler: tlsDialler(endpoint),
