@@ -80,11 +80,41 @@ const serverConsole = createRoute({
   component: lazyRouteComponent(() => import('../console/console-page.tsx'), 'ConsolePage'),
 })
 
+const usage = createRoute({
+  getParentRoute: () => inside,
+  path: '/usage',
+  component: lazyRouteComponent(() => import('../workspace/usage-page.tsx'), 'UsagePage'),
+})
+const keys = createRoute({
+  getParentRoute: () => inside,
+  path: '/keys',
+  component: lazyRouteComponent(() => import('../workspace/keys-page.tsx'), 'KeysPage'),
+})
+const members = createRoute({
+  getParentRoute: () => inside,
+  path: '/members',
+  component: lazyRouteComponent(() => import('../workspace/members-page.tsx'), 'MembersPage'),
+})
+const workspaceActivity = createRoute({
+  getParentRoute: () => inside,
+  path: '/activity',
+  component: lazyRouteComponent(() => import('../workspace/activity-page.tsx'), 'WorkspaceActivityPage'),
+})
+
 const routes = root.addChildren([
   setup,
   invitation,
   signIn,
-  inside.addChildren([home, servers, newServer, server.addChildren([serverHome, serverConsole])]),
+  inside.addChildren([
+    home,
+    servers,
+    newServer,
+    server.addChildren([serverHome, serverConsole]),
+    usage,
+    keys,
+    members,
+    workspaceActivity,
+  ]),
 ])
 
 export const createAppRouter = (queries: QueryClient) =>

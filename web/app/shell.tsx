@@ -1,9 +1,11 @@
-import { Link, Outlet } from '@tanstack/react-router'
-import { type LucideIcon, Menu as MenuIcon, Server } from 'lucide-react'
+import { Link, type LinkProps, Outlet } from '@tanstack/react-router'
+import { ChartColumn, History, KeyRound, type LucideIcon, Menu as MenuIcon, Server, Users } from 'lucide-react'
 import { Dialog } from 'radix-ui'
 import { useState } from 'react'
+import { rolePermissions, type WorkspacePermission } from '../../src/contract/permissions.ts'
 import { useText } from '../i18n/language.tsx'
 import { useLiveServers } from '../servers/live-servers.ts'
+import { useWorkspace } from '../session/session.ts'
 import { IconButton } from '../ui/button.tsx'
 import { Notice } from '../ui/state.tsx'
 import { AccountMenu } from './account-menu.tsx'
@@ -61,6 +63,9 @@ export function Shell() {
 
 function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
   const t = useText(appText)
+  const workspace = useWorkspace()
+  const may = (permission: WorkspacePermission): boolean =>
+    workspace !== null && rolePermissions[workspace.role].includes(permission)
   return (
     <div className="flex h-full flex-col gap-1 overflow-y-auto p-3">
       <div className="px-2 pt-1 pb-3">
@@ -69,6 +74,17 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
       <WorkspaceMenu />
       <nav aria-label={t.mainMenu} className="mt-2 grid gap-0.5">
         <NavItem to="/servers" icon={Server} label={t.servers} onNavigate={onNavigate} />
+        {workspace && (
+          <>
+            <h2 className="px-2.5 pt-4 pb-1 font-medium text-muted text-xs">{t.workspace}</h2>
+            {may('usage.read') && <NavItem to="/usage" icon={ChartColumn} label={t.usage} onNavigate={onNavigate} />}
+            {may('tokens.read') && <NavItem to="/keys" icon={KeyRound} label={t.keys} onNavigate={onNavigate} />}
+            {may('members.read') && <NavItem to="/members" icon={Users} label={t.members} onNavigate={onNavigate} />}
+            {may('activity.read') && (
+              <NavItem to="/activity" icon={History} label={t.activity} onNavigate={onNavigate} />
+            )}
+          </>
+        )}
       </nav>
       <div className="mt-auto pt-3">
         <AccountMenu />
@@ -84,7 +100,7 @@ function NavItem({
   label,
   onNavigate,
 }: {
-  to: '/servers'
+  to: NonNullable<LinkProps['to']>
   icon: LucideIcon
   label: string
   onNavigate: (() => void) | undefined

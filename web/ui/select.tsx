@@ -19,7 +19,7 @@ export function Select<V extends string>({
   disabled = false,
 }: {
   value: V | undefined
-  choices: readonly Choice<V>[]
+  choices: readonly Choice<NoInfer<V>>[]
   onChange(value: V): void
   /** Needed outside a `Field`. */
   label?: string
