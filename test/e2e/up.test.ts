@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { createServer, request } from 'node:http'
@@ -9,6 +8,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { patienceMs } from '../patience.ts'
 import { type PortRange, reservePorts } from '../ports.ts'
+import { type Command, startCommand } from '../world/pharos-command.ts'
 
 /** The product as people start it, from the sources: one process for `up`, one for each command. */
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
@@ -23,48 +23,10 @@ before(async () => {
 })
 after(() => rm(home, { recursive: true, force: true }))
 
-interface Running {
-  child: ChildProcess
-  output: () => string
-  /** Resolves with the first match in what it has printed; rejects when it ends before. */
-  says(words: RegExp): Promise<RegExpExecArray>
-  ended: Promise<number | null>
-}
-
-function pharos(...args: string[]): Running {
-  const env = { PATH: process.env.PATH, HOME: home, PHAROS_DATA_DIR: dataDir }
-  const child = spawn(process.execPath, [main, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
-  child.stdin.end()
-  let output = ''
-  const look = new Set<() => void>()
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text
-      for (const again of [...look]) again()
-    })
-  const ended = once(child, 'close').then(([code]) => code as number | null)
-  return {
-    child,
-    ended,
-    output: () => output,
-    says: (words) =>
-      new Promise((resolve, reject) => {
-        const again = (): void => {
-          const found = words.exec(output)
-          if (!found) return
-          look.delete(again)
-          resolve(found)
-        }
-        look.add(again)
-        void ended.then(() => reject(new Error(`it ended without saying ${words}:\n${output}`)))
-        setTimeout(() => reject(new Error(`it did not say ${words}:\n${output}`)), patienceMs).unref()
-        again()
-      }),
-  }
-}
+const pharos = (...args: string[]): Command => startCommand(main, home, dataDir, args)
 
 const rangeOf = ({ first, last }: PortRange): string => `${first}-${last}`
-const up = (...args: string[]): Running =>
+const up = (...args: string[]): Command =>
   pharos(
     'up',
     ...['--port', '0', '--edge-http-port', '0', '--edge-minecraft-port', '0', '--edge-ports', rangeOf(edgePorts)],
@@ -77,7 +39,7 @@ async function ran(...args: string[]): Promise<{ code: number | null; output: st
 }
 
 describe('pharos up, and the commands that talk to it', { timeout: 4 * patienceMs }, () => {
-  let running: Running
+  let running: Command
   let edgePort: number
   before(async () => {
     running = up()
