@@ -18,7 +18,9 @@ export function Card({
   flush?: boolean
 }) {
   return (
-    <section className={classNames('min-w-0 rounded-xl border border-line bg-surface', className)}>
+    <section
+      className={classNames('min-w-0 rounded-xl border border-line bg-surface', flush && 'overflow-clip', className)}
+    >
       {(title || actions) && (
         <header className="flex flex-wrap items-start justify-between gap-3 px-5 pt-4 pb-3">
           <div className="min-w-0">

@@ -11,7 +11,10 @@ export interface Column<Row> {
   className?: string
 }
 
-/** Rows with columns. `rowKey` tells them apart; the title of an `actions` column is for screen readers alone. */
+/**
+ * Rows with columns. `rowKey` tells them apart; the title of an `actions` column is for screen readers alone. Where there is no
+ * room for columns, each row becomes a block with its values below each other, the first one as its heading.
+ */
 export function Table<Row>({
   rows,
   columns,
@@ -24,46 +27,54 @@ export function Table<Row>({
   caption: string
 }) {
   return (
-    <div className="overflow-x-auto">
-      <table className="w-full border-collapse text-left">
-        <caption className="sr-only">{caption}</caption>
-        <thead>
-          <tr className="border-line border-y bg-sunken/60 text-muted text-xs">
-            {columns.map(({ key, title, wideOnly, align }) => (
-              <th
-                key={key}
-                scope="col"
-                className={classNames(
-                  'px-4 py-2 font-medium first:pl-5 last:pr-5',
-                  wideOnly && 'max-md:hidden',
-                  align === 'right' && 'text-right',
-                )}
-              >
-                {key === 'actions' ? <span className="sr-only">{title}</span> : title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={rowKey(row)} className="border-line border-b last:border-b-0 hover:bg-sunken/50">
-              {columns.map(({ key, cell, wideOnly, align, className }) => (
+    // biome-ignore lint/a11y/noRedundantRoles: a table that is laid out as blocks loses its role in some browsers
+    <table role="table" className="w-full border-collapse text-left max-md:block">
+      <caption className="sr-only">{caption}</caption>
+      <thead className="max-md:sr-only">
+        <tr className="border-line border-b bg-sunken/60 text-muted text-xs">
+          {columns.map(({ key, title, align }) => (
+            <th
+              key={key}
+              scope="col"
+              className={classNames('px-4 py-2 font-medium first:pl-5 last:pr-5', align === 'right' && 'text-right')}
+            >
+              {key === 'actions' ? <span className="sr-only">{title}</span> : title}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody className="max-md:block">
+        {rows.map((row) => (
+          <tr
+            key={rowKey(row)}
+            className="border-line border-b last:border-b-0 hover:bg-sunken/50 max-md:grid max-md:gap-1 max-md:px-5 max-md:py-3"
+          >
+            {columns.map(({ key, title, cell, wideOnly, align, className }, position) => {
+              const content = cell(row)
+              const labelled = position > 0 && key !== 'actions'
+              return (
                 <td
                   key={key}
                   className={classNames(
-                    'px-4 py-2.5 align-middle first:pl-5 last:pr-5',
+                    'align-middle md:px-4 md:py-2.5 md:last:pr-5 md:first:pl-5',
+                    'max-md:flex max-md:items-baseline max-md:justify-between max-md:gap-4 max-md:empty:hidden',
                     wideOnly && 'max-md:hidden',
-                    align === 'right' && 'text-right',
+                    align === 'right' && 'md:text-right',
                     className,
                   )}
                 >
-                  {cell(row)}
+                  {labelled && (
+                    <span aria-hidden className="shrink-0 text-muted text-xs md:hidden">
+                      {title}
+                    </span>
+                  )}
+                  {labelled ? <span className="min-w-0 max-md:text-right">{content}</span> : content}
                 </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+              )
+            })}
+          </tr>
+        ))}
+      </tbody>
+    </table>
   )
 }
