@@ -3,7 +3,7 @@ import type { Log } from '../lib/log.ts'
 import type { Channel } from './channel.ts'
 import type { DatagramEndpoint } from './datagrams/endpoint.ts'
 import { Invitations, type Joins } from './further.ts'
-import { acceptHandshake } from './handshake.ts'
+import { type AcceptingHandshake, acceptHandshake } from './handshake.ts'
 import type { Lane } from './lane.ts'
 import { type LinkLimits, linkLimits } from './limits.ts'
 import { type Link, LinkError, type LinkEvents } from './link.ts'
@@ -37,7 +37,8 @@ export interface LinkAcceptor extends AsyncDisposable {
 export function acceptLinks({ greet, log, datagrams, ...rest }: AcceptOptions): LinkAcceptor {
   const limits = { ...linkLimits, ...rest.limits }
   const links = new Set<Link>()
-  const handshakes = new Set<() => void>()
+  /** Oldest first. */
+  const handshakes = new Set<AcceptingHandshake>()
   const invited = new Map<string, (lane: Lane) => void>()
   const joins: Joins = {
     add: (secret, join) => void invited.set(digestOf(secret), join),
@@ -49,7 +50,9 @@ export function acceptLinks({ greet, log, datagrams, ...rest }: AcceptOptions): 
     links,
     accept(channel) {
       const { duplex, remoteAddress } = channel
-      if (closing || handshakes.size >= limits.handshakesMax) {
+      // Who says nothing makes room: an honest hello comes with the end of the TLS handshake.
+      const full = handshakes.size >= limits.handshakesMax
+      if (closing || (full && ![...handshakes].some((silent) => silent.makeRoom()))) {
         log.warn(
           { remoteAddress, handshakes: handshakes.size },
           'a connection is dropped: too many are in their handshake, or this end is shutting down',
@@ -58,7 +61,7 @@ export function acceptLinks({ greet, log, datagrams, ...rest }: AcceptOptions): 
         duplex.destroy()
         return
       }
-      const giveUp = acceptHandshake({
+      const handshake = acceptHandshake({
         channel,
         limits,
         async greet(hello) {
@@ -95,13 +98,13 @@ export function acceptLinks({ greet, log, datagrams, ...rest }: AcceptOptions): 
           log.error({ err: error, remoteAddress }, 'a hello could not be judged')
           return new LinkError('refused', 'the hello could not be judged: try again later')
         },
-        onSettled: () => handshakes.delete(giveUp),
+        onSettled: () => handshakes.delete(handshake),
       })
-      handshakes.add(giveUp)
+      handshakes.add(handshake)
     },
     async [Symbol.asyncDispose]() {
       closing = true
-      for (const giveUp of [...handshakes]) giveUp()
+      for (const handshake of [...handshakes]) handshake.giveUp()
       for (const link of [...links]) link.close('this end is shutting down')
     },
   }

@@ -83,8 +83,22 @@ export interface AcceptHandshake {
   onSettled(): void
 }
 
-/** Waits for a hello and answers it, or for the join of a link's further connection, which needs no answer; the returned function gives up. Each hello is judged on its own: nobody waits for another. */
-export function acceptHandshake({ channel, limits, greet, join, explain, onSettled }: AcceptHandshake): () => void {
+export interface AcceptingHandshake {
+  /** Refuses it in words. */
+  giveUp(): void
+  /** Drops a connection that has not said its hello yet; false when it has, or is done with. */
+  makeRoom(): boolean
+}
+
+/** Waits for a hello and answers it, or for the join of a link's further connection, which needs no answer. Each hello is judged on its own: nobody waits for another. */
+export function acceptHandshake({
+  channel,
+  limits,
+  greet,
+  join,
+  explain,
+  onSettled,
+}: AcceptHandshake): AcceptingHandshake {
   let state: 'hello' | 'greeting' | 'settled' = 'hello'
   const settle = (): void => {
     clearTimeout(timer)
@@ -146,7 +160,15 @@ export function acceptHandshake({ channel, limits, greet, join, explain, onSettl
     settle()
     lane.destroy()
   }, limits.helloMs)
-  return () => refuse(new LinkError('closed', 'this end is shutting down'))
+  return {
+    giveUp: () => refuse(new LinkError('closed', 'this end is shutting down')),
+    makeRoom() {
+      if (state !== 'hello') return false
+      settle()
+      lane.destroy()
+      return true
+    },
+  }
 }
 
 const noData: LaneSink['data'] = () => {

@@ -290,7 +290,7 @@ describe('a handshake', () => {
     await assert.rejects(dialInto(acceptor), { code: 'limit' })
   })
 
-  it('is dropped at once while too many others are under way', async () => {
+  it('makes room for the next one as long as it has said nothing, oldest first', async () => {
     await using acceptor = acceptLinks({
       greet: () => new Promise(() => undefined),
       log: silentLog,
@@ -298,9 +298,33 @@ describe('a handshake', () => {
     })
     const [first, second, third] = [memoryPair(), memoryPair(), memoryPair()]
     for (const [ours] of [first, second, third]) acceptor.accept(ours)
-    await once(third[1].duplex, 'close')
-    assert.equal(first[1].duplex.destroyed, false)
+    await once(first[1].duplex, 'close')
     assert.equal(second[1].duplex.destroyed, false)
+    assert.equal(third[1].duplex.destroyed, false)
+  })
+
+  it('is dropped at once while too many others are being judged', async () => {
+    let judged = 0
+    await using acceptor = acceptLinks({
+      greet: () => {
+        judged++
+        return new Promise(() => undefined)
+      },
+      log: silentLog,
+      limits: { handshakesMax: 2 },
+    })
+    const events = testEvents().events
+    const diallings = [0, 1].map(() => {
+      const [ours, theirs] = memoryPair()
+      acceptor.accept(ours)
+      return assert.rejects(dialLink({ dialler: async () => theirs, hello: {}, events }), { code: 'closed' })
+    })
+    while (judged < 2) await new Promise((resolve) => setImmediate(resolve))
+    const [ours, theirs] = memoryPair()
+    acceptor.accept(ours)
+    await once(theirs.duplex, 'close')
+    await acceptor[Symbol.asyncDispose]()
+    await Promise.all(diallings)
   })
 
   it('gives up at the dialling end when nobody answers, when told to, and when the answer is nonsense', async () => {
