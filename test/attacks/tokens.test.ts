@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -236,6 +237,39 @@ test('the cookie of a session is out of reach of scripts and other sites (CVE-20
   })
   assert.match(reply.headers.get('set-cookie') ?? '', /HttpOnly; SameSite=Strict/)
   assert.equal(reply.headers.get('access-control-allow-credentials'), null)
+})
+
+test('live connections of a session end when it is signed out, ended from elsewhere, or the password changes (Wings: console after removal)', async () => {
+  const { cookie: own } = await addMember(world, 'sockets@example.com')
+  const password = 'sockets@example.com has a password'
+  const as = (cookie: string, method: string, path: string, body?: unknown) =>
+    fetch(world.api + path, {
+      method,
+      headers: { cookie, origin: origin(), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+  const acts: Record<string, (cookie: string) => Promise<Response>> = {
+    'signed out': (cookie) => as(cookie, 'DELETE', '/sessions/current'),
+    'ended from elsewhere': async () => {
+      const { sessions } = (await (await as(own, 'GET', '/sessions')).json()) as {
+        sessions: { id: string; current: boolean }[]
+      }
+      const other = sessions.find(({ current }) => !current)
+      return as(own, 'DELETE', `/sessions/${other?.id}`)
+    },
+    'password changed': () =>
+      as(own, 'PUT', '/account/password', { current: password, password: 'yet another password' }),
+  }
+  for (const [what, act] of Object.entries(acts)) {
+    passMinutes()
+    const cookie = await signIn(world.api, 'sockets@example.com', password)
+    const socket = new WebSocket(`${world.api.replace('http', 'ws')}/events`, { headers: { cookie, origin: origin() } })
+    await once(socket, 'open')
+    const closed = once(socket, 'close')
+    assert.equal((await act(cookie)).status, 200, what)
+    const [code, reason] = await closed
+    assert.deepEqual([code, String(reason)], [1008, 'Your session or key has ended.'], what)
+  }
 })
 
 test('nobody learns which addresses have accounts (GHSA-j7f5-gfqm-pcx3)', async () => {

@@ -32,7 +32,7 @@ turn()`
 /** At least; enough that each operation meets each state of the folder many times. */
 const rounds = 100
 
-test('nothing outside is read, made, changed or removed while links and folders are swapped under thousands of requests', async (t) => {
+test('nothing outside is read, made, changed or removed while links and folders are swapped under thousands of requests (CVE-2024-27102)', async (t) => {
   const { files, root, outside, folder } = await openTestFiles(t)
   const canary = join(outside, 'keep')
   await writeFile(canary, 'outside', { mode: 0o600 })

@@ -33,7 +33,7 @@ test('a server that takes too much memory is ended, and that is what is told', a
   assert.match(state.message ?? '', /ran out of memory.*128 MiB/)
 })
 
-test('a server cannot start more processes than its limit', async (t) => {
+test('a server cannot start more processes than its limit (CVE-2021-32699)', async (t) => {
   const world = await openWorld(t, { processesMax: 40 })
   if (!needs(t, world, 'processLimit')) return
   const { servers } = world
