@@ -30,7 +30,11 @@ const code = await runCli(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),
   root: dirname(import.meta.dirname),
-  streams: { data: (text) => process.stdout.write(text), talk: (text) => process.stderr.write(text) },
+  streams: {
+    data: (text) => process.stdout.write(text),
+    talk: (text) => process.stderr.write(text),
+    live: process.stderr.isTTY === true,
+  },
   stdin: process.stdin,
   signal: interrupted.signal,
   roles: {

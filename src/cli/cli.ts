@@ -11,7 +11,7 @@ import { commands } from './commands/index.ts'
 import { connect } from './connection.ts'
 import { createOutput, printable } from './output.ts'
 import { roleCommands } from './role-commands.ts'
-import { readSecret } from './stdin.ts'
+import { readSecret, readText } from './stdin.ts'
 import { configHome, defaultDataDir, type Surroundings } from './surroundings.ts'
 
 /** What a command ended with: 1 it could not do it, 2 it was called wrongly, 130 it was interrupted. */
@@ -57,6 +57,10 @@ function program(surroundings: Surroundings): Commander {
 
 const nounSummaries: Readonly<Record<string, string>> = {
   servers: 'Create, watch and steer game servers',
+  files: 'The files of a server',
+  backups: 'Copies of a server’s files, to go back to',
+  databases: 'Databases of a server',
+  schedules: 'What a server does by itself',
   tokens: 'The workspace’s API keys',
   nodes: 'The machines that run servers',
   edges: 'The public addresses that tunnels go through',
@@ -83,6 +87,7 @@ function clientCommand(name: string, declared: Command, surroundings: Surroundin
       out: createOutput(streams, json === true),
       signal,
       readSecret: (question) => readSecret(stdin, question),
+      readText: (bytesMax) => readText(stdin, bytesMax),
       configHome: configHome(env),
       dataDir: (named) => path(named ?? (env.PHAROS_DATA_DIR || defaultDataDir(surroundings))),
       path,

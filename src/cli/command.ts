@@ -26,6 +26,8 @@ export interface Tools {
   signal: AbortSignal
   /** From standard input; at a terminal without echo. */
   readSecret(question: string): Promise<string>
+  /** All of standard input, as text of at most so many bytes. */
+  readText(bytesMax: number): Promise<string>
   /** The folder of this user's configuration. */
   configHome: string
   /** The data folder: the one that was named, made absolute, else the usual one. */

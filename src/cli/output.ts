@@ -8,15 +8,19 @@ export interface Output {
   event(value: unknown, forPeople: () => string | null): void
   /** A line about what is going on, for the person at the terminal; never data. */
   talk(line: string): void
+  /** How far long work is, in one line that the next one replaces; null when it is over. Shown at a terminal alone. */
+  progress(line: string | null): void
 }
 
 export interface Streams {
   data: (text: string) => void
   talk: (text: string) => void
+  /** `talk` goes to a terminal, where lines can be replaced. */
+  live?: boolean
 }
 
 /** Whatever a command hands over, no control character of it but tabs and line ends reaches the terminal. */
-export function createOutput({ data, talk }: Streams, asJson: boolean): Output {
+export function createOutput({ data, talk, live = false }: Streams, asJson: boolean): Output {
   return {
     result: (value, forPeople) => data(`${asJson ? json(value, 2) : printable(forPeople())}\n`),
     event(value, forPeople) {
@@ -24,8 +28,14 @@ export function createOutput({ data, talk }: Streams, asJson: boolean): Output {
       if (line !== null) data(`${asJson ? line : printable(line)}\n`)
     },
     talk: (line) => talk(`${printable(line)}\n`),
+    progress(line) {
+      if (live) talk(`${clearLine}${line === null ? '' : printable(line)}`)
+    },
   }
 }
+
+/** To the begin of the line, and everything after it gone. */
+const clearLine = '\r\u001b[K'
 
 /** Columns under their headings, as wide as their longest cell. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { isCancel, password } from '@clack/prompts'
@@ -24,4 +25,19 @@ export async function readSecret(stdin: Readable & { isTTY?: boolean }, question
   })
   await once(stdin, 'end')
   return text.replace(/\r?\n$/, '')
+}
+
+/** All that comes on standard input. Throws a `CommandError` where it is too long or no UTF-8. */
+export async function readText(stdin: Readable, bytesMax: number): Promise<string> {
+  const pieces: Buffer[] = []
+  let bytes = 0
+  for await (const piece of stdin as AsyncIterable<Buffer | string>) {
+    const part = Buffer.from(piece as string)
+    bytes += part.length
+    if (bytes > bytesMax) throw new CommandError(`Standard input has more than ${bytesMax} bytes; upload it as a file.`)
+    pieces.push(part)
+  }
+  const all = Buffer.concat(pieces)
+  if (!isUtf8(all)) throw new CommandError('Standard input is no text in UTF-8; upload it as a file.')
+  return all.toString()
 }

@@ -2,17 +2,27 @@ import type { Command } from '../command.ts'
 import { setUp } from './account/setup.ts'
 import { showStatus } from './account/status.ts'
 import { useAccount } from './account/use.ts'
+import { backupCommands } from './backups/backups.ts'
+import { restoreBackup } from './backups/restore.ts'
 import { databaseCommands } from './databases/databases.ts'
 import { databaseHostCommands } from './databases/hosts.ts'
 import { edgeCommands } from './edges/edges.ts'
+import { archiveCommands } from './files/archives.ts'
+import { fileCommands } from './files/files.ts'
+import { getFile } from './files/get.ts'
+import { pullFile } from './files/pull.ts'
+import { putFile } from './files/put.ts'
 import { nodeCommands } from './nodes/nodes.ts'
+import { scheduleCommands } from './schedules/schedules.ts'
 import { serverConsole } from './servers/console.ts'
 import { createServer } from './servers/create.ts'
 import { deleteServer } from './servers/delete.ts'
+import { serverLimits } from './servers/limits.ts'
 import { listServers } from './servers/list.ts'
 import { portCommands } from './servers/ports.ts'
 import { powerCommands } from './servers/power.ts'
 import { showServer } from './servers/show.ts'
+import { suspensionCommands } from './servers/suspension.ts'
 import { serverVariables } from './servers/variables.ts'
 import { listTemplates } from './templates.ts'
 import { tokenCommands } from './tokens/tokens.ts'
@@ -38,8 +48,18 @@ export const commands: readonly Command[] = [
   serverConsole,
   ...portCommands,
   serverVariables,
+  serverLimits,
+  ...suspensionCommands,
   deleteServer,
+  ...fileCommands,
+  getFile,
+  putFile,
+  pullFile,
+  ...archiveCommands,
+  ...backupCommands,
+  restoreBackup,
   ...databaseCommands,
+  ...scheduleCommands,
   listTemplates,
   showUsage,
   ...tokenCommands,

@@ -1,2 +1,2 @@
 // What the rest of the node uses of quotas.
-export { noQuotas, openQuotas, type QuotaServer, type Quotas } from './quotas.ts'
+export { noQuotas, openQuotas, type Quotas } from './quotas.ts'
