@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
-import { ChevronsUpDown, Languages, LogOut, Monitor, Moon, Sun } from 'lucide-react'
+import { ChevronsUpDown, CircleUser, Languages, LogOut, Monitor, Moon, Sun } from 'lucide-react'
 import { useState } from 'react'
 import { api } from '../api/api.ts'
 import { useAction } from '../api/use-action.ts'
@@ -32,6 +32,8 @@ export function AccountMenu() {
     setAppearance(next)
   }
   const entries: MenuEntry[] = [
+    { label: t.account, icon: CircleUser, onSelect: () => void router.navigate({ to: '/account' }) },
+    'line',
     ...appearances.map((each) => ({
       label: `${t.appearances[each]}${each === appearance ? ' ✓' : ''}`,
       icon: appearanceIcons[each],

@@ -101,6 +101,17 @@ const workspaceActivity = createRoute({
   component: lazyRouteComponent(() => import('../workspace/activity-page.tsx'), 'WorkspaceActivityPage'),
 })
 
+const account = createRoute({
+  getParentRoute: () => inside,
+  path: '/account',
+  component: lazyRouteComponent(() => import('../account/account-page.tsx'), 'AccountPage'),
+})
+const nodes = createRoute({
+  getParentRoute: () => inside,
+  path: '/admin/nodes',
+  component: lazyRouteComponent(() => import('../admin/nodes-page.tsx'), 'NodesPage'),
+})
+
 const routes = root.addChildren([
   setup,
   invitation,
@@ -114,6 +125,8 @@ const routes = root.addChildren([
     keys,
     members,
     workspaceActivity,
+    account,
+    nodes,
   ]),
 ])
 

@@ -1,11 +1,20 @@
 import { Link, type LinkProps, Outlet } from '@tanstack/react-router'
-import { ChartColumn, History, KeyRound, type LucideIcon, Menu as MenuIcon, Server, Users } from 'lucide-react'
+import {
+  ChartColumn,
+  HardDrive,
+  History,
+  KeyRound,
+  type LucideIcon,
+  Menu as MenuIcon,
+  Server,
+  Users,
+} from 'lucide-react'
 import { Dialog } from 'radix-ui'
 import { useState } from 'react'
 import { rolePermissions, type WorkspacePermission } from '../../src/contract/permissions.ts'
 import { useText } from '../i18n/language.tsx'
 import { useLiveServers } from '../servers/live-servers.ts'
-import { useWorkspace } from '../session/session.ts'
+import { useAccount, useWorkspace } from '../session/session.ts'
 import { IconButton } from '../ui/button.tsx'
 import { Notice } from '../ui/state.tsx'
 import { AccountMenu } from './account-menu.tsx'
@@ -64,6 +73,7 @@ export function Shell() {
 function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
   const t = useText(appText)
   const workspace = useWorkspace()
+  const { instanceAdmin } = useAccount()
   const may = (permission: WorkspacePermission): boolean =>
     workspace !== null && rolePermissions[workspace.role].includes(permission)
   return (
@@ -83,6 +93,12 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
             {may('activity.read') && (
               <NavItem to="/activity" icon={History} label={t.activity} onNavigate={onNavigate} />
             )}
+          </>
+        )}
+        {instanceAdmin && (
+          <>
+            <h2 className="px-2.5 pt-4 pb-1 font-medium text-muted text-xs">{t.administration}</h2>
+            <NavItem to="/admin/nodes" icon={HardDrive} label={t.nodes} onNavigate={onNavigate} />
           </>
         )}
       </nav>
