@@ -3,7 +3,8 @@ import type { BackoffLimits } from '../lib/backoff.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import { Signal } from '../lib/signals.ts'
-import { type Dialler, type LinkErrorCode, tlsDialler } from '../link/index.ts'
+import type { Dialler, LinkErrorCode } from '../link/index.ts'
+import { type EdgeTransport, edgeDialler } from './dial-edge.ts'
 import { EdgeLink } from './edge-link.ts'
 import type { LocalTarget } from './forward.ts'
 
@@ -32,7 +33,9 @@ export interface AgentOptions {
   tunnels?: WantedTunnel[]
   log: Log
   onEvent?: (event: AgentEvent) => void
-  /** How an edge is dialled: TLS with its pin unless given. */
+  /** How an edge is reached; `auto` unless given. */
+  transport?: EdgeTransport
+  /** Instead of that. */
   dial?: (edge: EdgeEndpoint) => Dialler
   /** The waits between tries of a refused tunnel. */
   retry?: BackoffLimits
@@ -50,7 +53,7 @@ export interface Agent extends AsyncDisposable {
 
 /** Starts an agent: it keeps a link to each edge, opens the wanted tunnels on each, and forwards their visitors to local services. */
 export function startAgent(options: AgentOptions): Agent {
-  const { log, credential, dial = tlsDialler } = options
+  const { log, credential, dial = (edge) => edgeDialler(edge, options.transport) } = options
   const events = new Signal<AgentEvent>()
   if (options.onEvent) events.on(options.onEvent)
   const wanted = new Map((options.tunnels ?? []).map((tunnel) => [tunnel.id, tunnel]))

@@ -17,6 +17,8 @@ export const EdgeConfig = z
       .union([z.literal(0), Port])
       .nullable()
       .default(null),
+    /** The UDP port of the links' sealed paths for datagrams. `same` as the links' own, which is where firewalls expect it; 0: any free one. */
+    linkUdpPort: z.union([z.enum(['same', 'none']), z.literal(0), Port]).default('same'),
     /** The public host name or address: in the URLs of raw ports, and where agents dial. */
     host: Host.default('127.0.0.1'),
     /** Host names of HTTP tunnels end in this. */

@@ -3,7 +3,16 @@ import { join } from 'node:path'
 import { type EdgeHello, hostKinds } from '../contract/edge.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import { acceptLinks, type LinkIdentity, loadIdentity, terminateTls, tlsDialler } from '../link/index.ts'
+import {
+  acceptLinks,
+  acceptWebSockets,
+  type DatagramEndpoint,
+  type LinkIdentity,
+  listenDatagrams,
+  loadIdentity,
+  terminateTls,
+  tlsDialler,
+} from '../link/index.ts'
 import type { EdgeConfig } from './config.ts'
 import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
 import { Counters } from './counters.ts'
@@ -19,7 +28,7 @@ import { openPanelControlPlane } from './panel-control-plane.ts'
 import { hostUrl } from './public-url.ts'
 import { Release } from './release.ts'
 import { Reporter } from './reporter.ts'
-import { Routing } from './routing.ts'
+import { normalHost, Routing } from './routing.ts'
 import { Sessions } from './sessions.ts'
 import { openTokensFile } from './tokens-file.ts'
 import type { Tunnel } from './tunnel.ts'
@@ -66,7 +75,16 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
   const openings = traffic.use(new Openings(limits))
   const tcp = traffic.use(new TcpIngress({ listenHost, routing, visitors, release, limits, log }))
   const udp = traffic.use(new UdpIngress({ listenHost, routing, release, limits, log }))
-  const http = traffic.use(new HttpIngress({ routing, visitors, release, limits, scheme }))
+  const http = traffic.use(
+    new HttpIngress({
+      routing,
+      visitors,
+      release,
+      limits,
+      scheme,
+      links: { hosts: new Set([normalHost(host), base]), take: (socket) => webSockets.take(socket) },
+    }),
+  )
   const tls = traffic.use(new TlsIngress({ routing, visitors, release, limits }))
   const minecraft = traffic.use(new MinecraftIngress({ listenHost, routing, visitors, openings, release, limits, log }))
   const minecraftPort = config.minecraftPort === null ? null : await minecraft.listen(config.minecraftPort)
@@ -85,7 +103,11 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     log,
     host,
   })
-  const acceptor = traffic.use(acceptLinks({ greet: (hello, from) => sessions.greet(hello, from), log }))
+  let datagrams: DatagramEndpoint | null = null
+  const acceptor = traffic.use(
+    acceptLinks({ greet: (hello, from) => sessions.greet(hello, from), datagrams: () => datagrams, log }),
+  )
+  const webSockets = traffic.use(acceptWebSockets(identity, acceptor))
   const listening = traffic.use(
     await openPublicPort({
       host: listenHost,
@@ -99,6 +121,8 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     }),
   )
   const httpPort = listening.port
+  datagrams = await openLinkDatagrams(config, httpPort, log)
+  if (datagrams) traffic.use(datagrams)
 
   const hello = (credential: string): EdgeHello => ({
     role: 'edge',
@@ -163,5 +187,21 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
       await first.disposeAsync()
       await last.disposeAsync()
     },
+  }
+}
+
+/** Where links' datagrams go beside them. Without it they go in the links, so an edge that cannot have the port serves all the same. */
+async function openLinkDatagrams(
+  { linkUdpPort, listenHost }: EdgeConfig,
+  linkPort: number,
+  log: Log,
+): Promise<DatagramEndpoint | null> {
+  if (linkUdpPort === 'none') return null
+  const port = linkUdpPort === 'same' ? linkPort : linkUdpPort
+  try {
+    return await listenDatagrams({ host: listenHost, port, log })
+  } catch (error) {
+    log.warn({ err: error, port }, 'the UDP port of the links cannot be had: their datagrams go over TCP')
+    return null
   }
 }

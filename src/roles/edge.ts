@@ -37,6 +37,7 @@ export function startEdgeRole(
   const {
     edgeListenHost,
     edgeHttpPort,
+    edgeLinkUdpPort,
     edgeMinecraftPort,
     edgeHost,
     edgeBase,
@@ -49,6 +50,7 @@ export function startEdgeRole(
   const config = EdgeConfig.parse({
     listenHost: edgeListenHost,
     httpPort: edgeHttpPort,
+    linkUdpPort: edgeLinkUdpPort,
     minecraftPort: edgeMinecraftPort,
     host: edgeHost,
     base: edgeBase,

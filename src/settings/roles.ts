@@ -12,6 +12,7 @@ import {
   portRange,
   region,
   secret,
+  udpPort,
   type Values,
 } from './setting.ts'
 
@@ -81,6 +82,10 @@ const edgeOnly = {
     default: 'http',
   }),
   edgeHttpPort: port({ help: 'the port of the edge: visitors’ HTTP and agents’ links', default: '4680' }),
+  edgeLinkUdpPort: udpPort({
+    help: 'the UDP port of the edge, for datagrams between it and agents: same as its port, none, or another',
+    default: 'same',
+  }),
   edgeMinecraftPort: port({
     help: 'the port of all Minecraft tunnels, which are told apart by host name; where it is taken the edge serves without',
     default: '25565',

@@ -59,6 +59,15 @@ export interface PortRange {
   last: number
 }
 
+/** The UDP port beside a TCP port. */
+export const udpPort = ({ help, default: preset }: Words & { default: string }): Setting<'same' | 'none' | number> =>
+  required({
+    help,
+    expected: 'same, none, or a port from 0 to 65535; 0 takes any free one',
+    schema: z.union([z.enum(['same', 'none']), wholeNumber.pipe(z.int().min(0).max(65_535))]),
+    preset,
+  })
+
 export const portRange = ({ help, default: preset }: Words & { default: string }): Setting<PortRange> =>
   required({
     help,

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net'
-import { LinkError, type LinkStream } from '../../link/index.ts'
+import { LinkError, type LinkStream, webSocketPath } from '../../link/index.ts'
 import { problemOf, problemResponse, type VisitorProblem } from '../errors.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
-import type { Routing } from '../routing.ts'
+import { normalHost, type Routing } from '../routing.ts'
 import type { Tunnel, Visit } from '../tunnel.ts'
 import { forwardedFields, plainAddress } from './forwarded.ts'
+import type { HostedLinks } from './http.ts'
 import { BodyReader } from './http-body.ts'
 import {
   HttpRefusal,
@@ -20,6 +21,7 @@ import { pump } from './pump.ts'
 /**
  * One visitor's connection. Requests are served one after the other:
  *
+ *   head ──a link by WebSocket──▶ handed over
  *   head ──a whole head──▶ exchange ──response and request complete──▶ head
  *     │                       ├──101──▶ upgraded: bytes both ways until either side closes
  *     └──refused──▶ closing ◀─┘ the answer was the last one: what still arrives is dropped until `lingerMs`
@@ -31,7 +33,7 @@ export class HttpVisitor {
   readonly #socket: Socket
   readonly #address: string
   readonly #options: HttpVisitorOptions
-  #phase: 'head' | 'exchange' | 'upgraded' | 'closing' = 'head'
+  #phase: 'head' | 'exchange' | 'upgraded' | 'closing' | 'handed over' = 'head'
   /** What the visitor has sent and nobody has taken. */
   #input: Buffer = nothing
   #exchange: Exchange | undefined
@@ -56,14 +58,14 @@ export class HttpVisitor {
     socket.once('close', () => this.#dropUpstream())
   }
 
-  /** Ends the connection at once. Idempotent. */
+  /** Ends the connection at once, unless it belongs to somebody else by now. Idempotent. */
   cut = (): void => {
-    this.#socket.destroy()
+    if (this.#phase !== 'handed over') this.#socket.destroy()
   }
 
   /** Called now and then: ends what has waited too long. */
   expire(now: number): void {
-    if (now < this.#deadline) return
+    if (now < this.#deadline || this.#phase === 'handed over') return
     if (this.#phase === 'head' && this.#headBegun) this.#answer({ code: 'request_timeout' }, '', 'GET')
     else this.cut()
   }
@@ -131,9 +133,13 @@ export class HttpVisitor {
 
   #begin(text: string): void {
     const head = parseRequestHead(text)
-    const { routing, release, scheme } = this.#options
+    const { routing, release, scheme, links } = this.#options
     const tunnel = routing.host('http', head.host)
     if (!tunnel) {
+      if (links.hosts.has(normalHost(head.host)) && head.target === webSocketPath) {
+        this.#handOver(text)
+        return
+      }
       this.#answer(
         { code: routing.wasServed('http', head.host) ? 'agent_offline' : 'tunnel_not_found', host: head.authority },
         head.accept,
@@ -168,6 +174,22 @@ export class HttpVisitor {
     tunnel.meter.in(text.length + headEnd.length)
     if (!release.write(upstream.stream, headBytes)) this.#socket.pause()
     this.#waitLonger()
+  }
+
+  /** Gives the connection away as it came, since this head. */
+  #handOver(text: string): void {
+    this.#phase = 'handed over'
+    const socket = this.#socket
+    const unread = Buffer.concat([Buffer.from(text, 'latin1'), headEnd, this.#input])
+    this.#input = nothing
+    socket.pause()
+    socket.off('data', this.#onData)
+    socket.off('drain', this.#onDrain)
+    socket.off('end', this.#onEnd)
+    this.#dropUpstream()
+    socket.unshift(unread)
+    this.#options.links.take(socket)
+    socket.resume()
   }
 
   /** The stream of the last request if it leads to the same open tunnel, else a new one. Answers the visitor when there is none. */
@@ -438,6 +460,7 @@ export interface HttpVisitorOptions {
   release: Release
   limits: EdgeLimits
   scheme: 'http' | 'https'
+  links: HostedLinks
 }
 
 /** A request on its way and what has come back for it. */

@@ -14,6 +14,14 @@ export interface HttpIngressOptions {
   release: Release
   limits: EdgeLimits
   scheme: 'http' | 'https'
+  links: HostedLinks
+}
+
+/** Links by WebSocket, on the edge's own host names: a host name of a tunnel is the tunnel's alone. */
+export interface HostedLinks {
+  hosts: ReadonlySet<string>
+  /** Takes over a connection; what was read of it was put back. */
+  take(socket: Socket): void
 }
 
 /** How often connections that have waited too long are looked for, ms. */
