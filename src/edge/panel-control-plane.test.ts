@@ -128,7 +128,7 @@ async function get(closer: AsyncDisposableStack, edge: Edge, host: string): Prom
   return (await visitor.all).toString()
 }
 
-test('panel, edge, agent and service: a visitor is served, counted and reported; a revoked key is cut off within a second', async () => {
+test('panel, edge, agent and service: a visitor is served, counted and reported; a revoked key is cut off before its revocation is answered', async () => {
   await using closer = new AsyncDisposableStack()
   const { state, orders, endpoint } = await panel(closer)
   const edge = await edgeOf(closer, [endpoint])
@@ -146,13 +146,11 @@ test('panel, edge, agent and service: a visitor is served, counted and reported;
   await eventually(() => state.open.length === 1 && state.open[0]?.tunnelId === 'tun_web', 'the open tunnel is told')
   assert.equal(state.hellos[0]?.httpPort, edge.httpPort)
   assert.equal(state.hellos[0]?.pin, edge.pin)
-  const begun = Date.now()
   state.keys.delete('key-1')
   assert.deepEqual(await orders.revoke({ body: { revocation: { of: 'key', keyId: 'key-1' }, reason: 'revoked' } }), {
     closed: 1,
   })
   assert.match(await get(closer, edge, 'web.acme.localhost'), /^HTTP\/1\.1 503 [\s\S]*agent_offline/)
-  assert.ok(Date.now() - begun < 1_000)
   assert.equal((await agent.link.closed).reason, 'revoked')
   await assert.rejects(
     handAgent(closer, edge, 'key-1'),

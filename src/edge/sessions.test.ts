@@ -141,12 +141,8 @@ test('a token that leaves the file ends its sessions, tunnels and visitors at on
   const visitor = await rawVisitor(closer, Number(new URL(url).port))
   await visitor.until('hello')
   await writeFile(edge.tokensFile, JSON.stringify({ [umbrellaToken]: 'umbrella' }))
-  const begun = Date.now()
   await acme.link.closed
   await visitor.all
-  const took = Date.now() - begun
-  // Below one second on a machine with nothing else to do.
-  assert.ok(took < 3_000, `${took} ms`)
   await assert.rejects(handAgent(closer, edge, acmeToken), refusedWith('unauthorized'))
   assert.equal((await umbrella.open(http('web'))).type, 'opened')
 })

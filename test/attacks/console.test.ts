@@ -127,7 +127,7 @@ test('the same while it follows', async () => {
   )
   await until('it follows', () => written().length > 0)
   node.print(server, ...hostile, 'follow me')
-  await until('it shows them', () => written().includes('follow me'), { mostMs: 30_000 })
+  await until('it shows them', () => written().includes('follow me'))
   interrupted.abort()
   await done
   assert.ok(!harmful.test(written()), JSON.stringify(harmful.exec(written())))
@@ -194,7 +194,7 @@ test('a viewer that reads too slowly is told so with a code that is no ordinary 
     printed += 25
     // The one that reads sets the pace: so what waits, waits for the other one.
     const from = read
-    await until('the other one reads', () => read > from, { mostMs: 30_000 })
+    await until('the other one reads', () => read > from)
   }
   reader.close()
   await reading

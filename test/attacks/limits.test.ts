@@ -124,7 +124,7 @@ test('ten thousand commands at once are refused but for a few, and hold up nobod
   })
   const before = node.asked.length
   for (let n = 0; n < 10_000; n += 1) socket.send(JSON.stringify({ type: 'command', command: `say ${n}` }))
-  await until('most are refused', () => refused > 5_000, { mostMs: 60_000 })
+  await until('most are refused', () => refused > 5_000)
   assert.equal((await world.acme.server({ params })).status, 'running')
   assert.ok(node.asked.length - before < 5_000)
   socket.terminate()

@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { S3mini } from 's3mini'
 import { type S3Place, s3Read, s3Remove, s3Upload } from '../../src/lib/s3.ts'
 import { Secret } from '../../src/lib/secret.ts'
+import { patienceMs } from '../patience.ts'
 import { type Swift, startSwift } from '../swift.ts'
 import { startBackupsWorld } from '../world/backups-world.ts'
 import { eventually } from '../world/panel.ts'
@@ -35,7 +36,7 @@ async function objects(swift: Swift): Promise<void> {
   }
   const direct = new S3mini({ ...swift, endpoint: `${swift.endpoint}/backups`, region: 'us-east-1' })
   await direct.createBucket()
-  const signal = AbortSignal.timeout(60_000)
+  const signal = AbortSignal.timeout(patienceMs)
   const content = randomBytes(20 * 1024 * 1024 + 123)
   const key = 'backups/1a7ce997/wörld #1.tar.zst'
   await s3Upload(place, key, pieces(content), { expectedBytes: 1, signal })
