@@ -1,22 +1,21 @@
 /**
  * How long Pharos takes to start and what it needs at rest: `pharos up` (panel, node and edge in one process, SQLite, a new data
  * folder and then the same again) beside a bare `node:http` server, from spawn to the first answered request; interleaved,
- * medians. Build first: `npm run build`.
+ * medians.
  *
  *   node bench/start.ts [rounds]
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { build } from '../scripts/build.js'
 import { median } from './http-load.ts'
 
 const rounds = Number(process.argv[2] ?? 5)
-const bundle = join(import.meta.dirname, '../dist/pharos.js')
-if (!existsSync(bundle)) throw new Error('There is no bundle: run "npm run build" first')
+const bundle = await build(dirname(import.meta.dirname))
 /** Memory settles in this time after the last start-up work, in milliseconds. */
 const restMs = 5_000
 
