@@ -3,10 +3,10 @@ import type { BackoffLimits } from '../lib/backoff.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import { Signal } from '../lib/signals.ts'
-import type { Dialler, LinkErrorCode } from '../link/index.ts'
-import { type EdgeTransport, edgeDialler } from './dial-edge.ts'
+import { type Dialler, type LinkErrorCode, tlsDialler } from '../link/index.ts'
 import { EdgeLink } from './edge-link.ts'
 import type { LocalTarget } from './forward.ts'
+import { type HealthCheck, HealthChecker, type HealthTimes } from './health.ts'
 
 export interface WantedTunnel {
   /** The caller's own name for it. */
@@ -14,6 +14,8 @@ export interface WantedTunnel {
   request: TunnelRequest
   /** Where visitors' connections go. Only this machine decides it. */
   target: LocalTarget
+  /** Told to the edges, which send visitors to other agents of a pool while the service is not well. */
+  health?: HealthCheck
 }
 
 /** What happens, for whoever shows it. Each names the edge, since there may be several. */
@@ -33,12 +35,13 @@ export interface AgentOptions {
   tunnels?: WantedTunnel[]
   log: Log
   onEvent?: (event: AgentEvent) => void
-  /** How an edge is reached; `auto` unless given. */
-  transport?: EdgeTransport
   /** Instead of that. */
   dial?: (edge: EdgeEndpoint) => Dialler
   /** The waits between tries of a refused tunnel. */
   retry?: BackoffLimits
+  /** Links to the edges that the linked ones name, as they change. Without it `setEdges` alone decides. */
+  followEdges?: boolean
+  healthTimes?: HealthTimes
 }
 
 export interface Agent extends AsyncDisposable {
@@ -53,22 +56,37 @@ export interface Agent extends AsyncDisposable {
 
 /** Starts an agent: it keeps a link to each edge, opens the wanted tunnels on each, and forwards their visitors to local services. */
 export function startAgent(options: AgentOptions): Agent {
-  const { log, credential, dial = (edge) => edgeDialler(edge, options.transport) } = options
+  const { log, credential, dial = tlsDialler } = options
   const events = new Signal<AgentEvent>()
   if (options.onEvent) events.on(options.onEvent)
   const wanted = new Map((options.tunnels ?? []).map((tunnel) => [tunnel.id, tunnel]))
   const links = new Map<string, EdgeLink>()
+  /** Of edges that are draining: they end with their link. */
+  const leaving = new Set<EdgeLink>()
+  const checks = new Map<string, HealthChecker>()
+  const allLinks = (): EdgeLink[] => [...links.values(), ...leaving]
+  const watch = ({ id, target, health }: WantedTunnel): void => {
+    if (!health) return
+    const onChange = (): void => {
+      for (const link of allLinks()) link.tellHealth(id)
+    }
+    checks.set(id, new HealthChecker({ target, check: health, times: options.healthTimes, onChange }))
+  }
+  for (const tunnel of wanted.values()) watch(tunnel)
 
   const agent: Agent = {
     events,
     add(tunnel) {
       agent.remove(tunnel.id)
       wanted.set(tunnel.id, tunnel)
-      for (const link of links.values()) link.open(tunnel.id)
+      watch(tunnel)
+      for (const link of allLinks()) link.open(tunnel.id)
     },
     remove(id) {
       if (!wanted.delete(id)) return
-      for (const link of links.values()) link.close(id)
+      checks.get(id)?.[Symbol.dispose]()
+      checks.delete(id)
+      for (const link of allLinks()) link.close(id)
     },
     async setEdges(edges) {
       const next = new Map(edges.map((edge) => [keyOf(edge), edge]))
@@ -85,15 +103,34 @@ export function startAgent(options: AgentOptions): Agent {
             credential,
             wanted,
             emit: (event) => events.emit(event),
+            healthy: (id) => checks.get(id)?.healthy ?? true,
+            onEdges: (named) => {
+              if (options.followEdges) void agent.setEdges(named)
+            },
             log,
             ...(retry ? { retry } : {}),
           }),
         )
       }
-      await Promise.all(gone.map(([, link]) => link[Symbol.asyncDispose]()))
+      await Promise.all(
+        gone.map(async ([, link]) => {
+          if (!link.draining) return await link[Symbol.asyncDispose]()
+          // It serves its visitors to the end; only then it is not dialled again.
+          leaving.add(link)
+          void link.down.then(async () => {
+            await link[Symbol.asyncDispose]()
+            leaving.delete(link)
+          })
+        }),
+      )
     },
     async [Symbol.asyncDispose]() {
-      await agent.setEdges([])
+      for (const check of checks.values()) check[Symbol.dispose]()
+      checks.clear()
+      const all = allLinks()
+      links.clear()
+      leaving.clear()
+      await Promise.all(all.map((link) => link[Symbol.asyncDispose]()))
     },
   }
   void agent.setEdges(options.edges)

@@ -16,6 +16,10 @@ export interface EdgeLinkOptions {
   /** What is wanted now; the same map that the agent changes. */
   wanted: ReadonlyMap<string, WantedTunnel>
   emit(event: AgentEvent): void
+  /** What the agent's own check says of a wanted tunnel. */
+  healthy(id: string): boolean
+  /** The edge says which edges there are. */
+  onEdges(edges: EdgeEndpoint[]): void
   log: Log
   retry?: BackoffLimits
 }
@@ -32,6 +36,8 @@ export class EdgeLink implements AsyncDisposable {
   #refs = 0
   #link: Link | null = null
   #disposed = false
+  #draining = false
+  readonly #down = Promise.withResolvers<void>()
 
   constructor(options: EdgeLinkOptions) {
     this.#options = options
@@ -63,6 +69,22 @@ export class EdgeLink implements AsyncDisposable {
     this.#link.send({ type: 'open', ref, tunnel: tunnel.request })
   }
 
+  /** The edge has said that it ends soon; over a new link it has not. */
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  /** Resolves when a link of it has ended, the first time. */
+  get down(): Promise<void> {
+    return this.#down.promise
+  }
+
+  /** Tells the edge how the service of this tunnel is. */
+  tellHealth(id: string): void {
+    for (const [tunnelId, owner] of this.#opened)
+      if (owner.id === id) this.#link?.send({ type: 'health', tunnelId, healthy: this.#options.healthy(id) })
+  }
+
   /** Closes what was opened for it. */
   close(id: string): void {
     this.#stopRetrying(id)
@@ -82,6 +104,7 @@ export class EdgeLink implements AsyncDisposable {
   #onUp(link: Link): void {
     const { edge, wanted, emit } = this.#options
     this.#link = link
+    this.#draining = false
     this.#asked = new Map()
     this.#opened = new Map()
     const welcome = AgentWelcome.safeParse(link.greeting)
@@ -92,6 +115,7 @@ export class EdgeLink implements AsyncDisposable {
   #onDown(end: LinkEnd, retryMs: number): void {
     const { edge, emit } = this.#options
     this.#link = null
+    this.#down.resolve()
     this.#asked = new Map()
     this.#opened = new Map()
     for (const id of [...this.#retries.keys()]) this.#stopRetrying(id)
@@ -117,6 +141,8 @@ export class EdgeLink implements AsyncDisposable {
         }
         this.#stopRetrying(tunnel.id)
         this.#opened.set(news.tunnelId, tunnel)
+        // Well is what the edge takes it for.
+        if (!this.#options.healthy(tunnel.id)) this.tellHealth(tunnel.id)
         emit({ type: 'opened', edge, id: tunnel.id, tunnelId: news.tunnelId, url: news.url })
         break
       }
@@ -130,7 +156,10 @@ export class EdgeLink implements AsyncDisposable {
         break
       }
       case 'edges':
+        this.#options.onEdges(news.edges)
+        break
       case 'draining':
+        this.#draining = true
         break
       case 'closed': {
         const tunnel = this.#opened.get(news.tunnelId)

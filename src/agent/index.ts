@@ -8,3 +8,4 @@ export {
   type WantedTunnel,
 } from './agent.ts'
 export type { LocalTarget } from './forward.ts'
+export type { HealthCheck } from './health.ts'

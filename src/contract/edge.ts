@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Port } from './fields.ts'
 import { operation } from './operation.ts'
-import { portsPerTunnelMax, TunnelRequest } from './tunnel.ts'
+import { EdgeEndpoint, portsPerTunnelMax, TunnelRequest } from './tunnel.ts'
 
 /**
  * Edge ⇄ panel, both ways over the edge's link to each panel. The edge asks who may open what and reports what it counted
@@ -57,6 +57,17 @@ export const Entrance = z.discriminatedUnion('kind', [
 ])
 export type Entrance = z.output<typeof Entrance>
 
+/** What a workspace may do on one edge; null: no limit of the plan. */
+export const WorkspaceLimits = z.strictObject({
+  /** Visitors at one moment, in all its tunnels together. */
+  connections: z.int().min(1).nullable(),
+  /** Both ways together, in all its tunnels. */
+  bytesPerSecond: z.int().min(1).nullable(),
+  /** The month's bytes are used up: visitors are turned away. */
+  overQuota: z.boolean(),
+})
+export type WorkspaceLimits = z.output<typeof WorkspaceLimits>
+
 /** A tunnel that the agent may open here, and where visitors find it. */
 export const TunnelGrant = z.strictObject({
   tunnelId: z.string(),
@@ -64,16 +75,21 @@ export const TunnelGrant = z.strictObject({
   name: z.string(),
   entrances: z.array(Entrance).min(1).max(5),
   url: z.string(),
+  /** Of the workspace at this moment; left out: none. */
+  limits: WorkspaceLimits.optional(),
 })
 export type TunnelGrant = z.output<typeof TunnelGrant>
+
+/** Printable and without spaces: it goes into a database as it is. */
+const Id = z.string().regex(/^[!-~]{1,100}$/)
 
 /**
  * What went through one tunnel on one UTC day, counted by one edge since its counters began (`epoch`). The numbers only grow,
  * so a report may be repeated, delayed or reordered: the panel keeps the largest of each and adds up the edges.
  */
 export const TunnelCounter = z.strictObject({
-  tunnelId: z.string(),
-  workspaceId: z.string(),
+  tunnelId: Id,
+  workspaceId: Id,
   /** Midnight UTC, ms since 1970. */
   day: z.int(),
   bytesIn: z.int().min(0),
@@ -86,15 +102,23 @@ export const TunnelCounter = z.strictObject({
 export type TunnelCounter = z.output<typeof TunnelCounter>
 
 /** The most tunnels of a workspace that were open on the edge at one moment of the day. */
-export const WorkspacePeak = z.strictObject({ workspaceId: z.string(), day: z.int(), peakTunnels: z.int().min(0) })
+export const WorkspacePeak = z.strictObject({ workspaceId: Id, day: z.int(), peakTunnels: z.int().min(0) })
 export type WorkspacePeak = z.output<typeof WorkspacePeak>
 
 export const UsageReport = z.strictObject({
-  epoch: z.string().max(100),
+  epoch: Id,
   counters: z.array(TunnelCounter).max(1000),
   peaks: z.array(WorkspacePeak).max(1000),
 })
 export type UsageReport = z.output<typeof UsageReport>
+
+/** A report as it arrives: its records are checked one by one, so that a bad one is set aside alone. */
+export const ReceivedReport = z.strictObject({
+  epoch: Id,
+  counters: z.array(z.unknown()).max(1000),
+  peaks: z.array(z.unknown()).max(1000),
+})
+export type ReceivedReport = z.output<typeof ReceivedReport>
 
 export const OpenTunnel = z.strictObject({
   tunnelId: z.string(),
@@ -130,11 +154,21 @@ export const edgeToPanel = {
     method: 'POST',
     path: '/usage',
     summary: 'What has been counted; repeating a report changes nothing',
-    body: UsageReport,
+    body: ReceivedReport,
     reply: z.strictObject({
       accepted: z.int(),
-      /** Counters of tunnels that this edge does not serve: set aside, never counted. */ rejected: z.array(z.string()),
+      /** Counters of tunnels that this edge was never given, and unreadable ones: set aside, never counted. */ rejected:
+        z.array(z.string()),
     }),
+    errors: [],
+  }),
+  drain: operation({
+    ...base,
+    method: 'POST',
+    path: '/drain',
+    summary: 'This edge ends soon: agents and visitors are sent to others from now on',
+    body: z.strictObject({}),
+    reply: z.strictObject({}),
     errors: [],
   }),
   reportOpenTunnels: operation({
@@ -158,6 +192,24 @@ export const Revocation = z.discriminatedUnion('of', [
 export type Revocation = z.output<typeof Revocation>
 
 export const panelToEdge = {
+  setLimits: operation({
+    ...base,
+    method: 'PUT',
+    path: '/limits',
+    summary: 'What a workspace may do from now on; visitors that it may not have any more are cut',
+    body: z.strictObject({ workspaceId: z.string(), limits: WorkspaceLimits }),
+    reply: z.strictObject({}),
+    errors: [],
+  }),
+  setEdges: operation({
+    ...base,
+    method: 'PUT',
+    path: '/edges',
+    summary: 'The edges of the region that agents link to from now on',
+    body: z.strictObject({ edges: z.array(EdgeEndpoint).max(100) }),
+    reply: z.strictObject({}),
+    errors: [],
+  }),
   revoke: operation({
     ...base,
     method: 'POST',

@@ -1,5 +1,12 @@
-import type { AgentIdentity, OpenTunnel, Revocation, TunnelGrant, UsageReport } from '../contract/edge.ts'
-import type { EdgeMessage, TunnelRequest } from '../contract/tunnel.ts'
+import type {
+  AgentIdentity,
+  OpenTunnel,
+  Revocation,
+  TunnelGrant,
+  UsageReport,
+  WorkspaceLimits,
+} from '../contract/edge.ts'
+import type { EdgeEndpoint, EdgeMessage, TunnelRequest } from '../contract/tunnel.ts'
 
 /** Who decides who may open what on this edge: a panel, or a file of tokens. */
 export interface ControlPlane extends AsyncDisposable {
@@ -9,6 +16,8 @@ export interface ControlPlane extends AsyncDisposable {
   claim(agent: AgentIdentity, request: TunnelRequest): Promise<TunnelGrant>
   /** Hands over what was counted; resolves once it is kept. `rejected` names tunnels whose counters are refused for good. */
   report(report: UsageReport): Promise<{ rejected: string[] }>
+  /** This edge ends soon: agents and visitors are sent to others. Does nothing where nobody can be told. */
+  drain(): Promise<void>
   /** Tells what is open at this moment. */
   reportOpen(tunnels: OpenTunnel[]): Promise<void>
 }
@@ -17,6 +26,10 @@ export interface ControlPlane extends AsyncDisposable {
 export interface EdgeOrders {
   /** Ends every session and tunnel that the filter matches, at once. Returns how many. */
   revoke(revocation: Revocation, reason: string): number
+  /** What a workspace may do from now on; visitors that it may not have any more are cut. */
+  setLimits(workspaceId: string, limits: WorkspaceLimits): void
+  /** The edges of this one's region: every agent learns them. Empty: nobody knows of others. */
+  setEdges(edges: EdgeEndpoint[]): void
   /** The control plane was out of reach and is back: whoever lost a right meanwhile loses the tunnels too. */
   recheck(): void
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { reservePort } from '../../test/ports.ts'
 import { createClient } from '../client/index.ts'
-import { EdgeHello, edgeToPanel, type OpenTunnel, panelToEdge, type UsageReport } from '../contract/edge.ts'
+import { EdgeHello, edgeToPanel, type OpenTunnel, panelToEdge, UsageReport } from '../contract/edge.ts'
 import { conflict, unauthorized } from '../contract/errors.ts'
 import type { Contexts } from '../contract/operation.ts'
 import { createApi, linkSend, part } from '../http/index.ts'
@@ -57,9 +57,10 @@ async function panel(closer: AsyncDisposableStack, former?: { endpoint: { port: 
             }
           },
           reportUsage: ({ body }) => {
-            state.reports.push(body)
+            state.reports.push(UsageReport.parse(body))
             return { accepted: body.counters.length, rejected: [] }
           },
+          drain: () => ({}),
           reportOpenTunnels: ({ body }) => {
             state.open = body
             return {}

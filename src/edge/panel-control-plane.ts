@@ -36,6 +36,14 @@ export async function openPanelControlPlane({
     gate: { admit: () => peer.peer },
     parts: [
       part<typeof panelToEdge, PeerContexts>(panelToEdge, {
+        setLimits({ body: { workspaceId, limits } }) {
+          orders.setLimits(workspaceId, limits)
+          return {}
+        },
+        setEdges({ body }) {
+          orders.setEdges(body.edges)
+          return {}
+        },
         revoke: ({ body }) => ({ closed: orders.revoke(body.revocation, body.reason) }),
       }),
     ],
@@ -80,6 +88,10 @@ export async function openPanelControlPlane({
       link()
       const { rejected } = await panel.reportUsage({ body: report })
       return { rejected }
+    },
+    async drain() {
+      link()
+      await panel.drain({ body: {} })
     },
     async reportOpen(tunnels) {
       link()

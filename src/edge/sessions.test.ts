@@ -30,6 +30,7 @@ function openPlane(doors: Partial<ControlPlane> = {}): {
         },
         report: async () => ({ rejected: [] }),
         reportOpen: async () => undefined,
+        drain: async () => undefined,
         async [Symbol.asyncDispose]() {},
         ...doors,
       }
@@ -37,6 +38,8 @@ function openPlane(doors: Partial<ControlPlane> = {}): {
     orders: {
       revoke: (revocation, reason) => held.orders?.revoke(revocation, reason) ?? 0,
       recheck: () => held.orders?.recheck(),
+      setLimits: (workspaceId, limits) => held.orders?.setLimits(workspaceId, limits),
+      setEdges: (edges) => held.orders?.setEdges(edges),
     },
   }
 }

@@ -1,8 +1,9 @@
-import type { AgentIdentity, Entrance, OpenTunnel, Revocation, TunnelGrant } from '../contract/edge.ts'
+import type { AgentIdentity, Entrance, OpenTunnel, Revocation, TunnelGrant, WorkspaceLimits } from '../contract/edge.ts'
 import {
   AgentHello,
   AgentMessage,
   type AgentWelcome,
+  type EdgeEndpoint,
   type EdgeMessage,
   type TunnelRequest,
 } from '../contract/tunnel.ts'
@@ -16,7 +17,8 @@ import type { Counters } from './counters.ts'
 import { hasPorts, type Ingresses } from './ingress/ingresses.ts'
 import type { EdgeLimits } from './limits.ts'
 import type { Routing } from './routing.ts'
-import { Tunnel } from './tunnel.ts'
+import { noLimits, Tenant } from './tenant.ts'
+import { type Member, Tunnel } from './tunnel.ts'
 
 /** An agent that is linked. */
 export interface Session {
@@ -25,8 +27,8 @@ export interface Session {
   readonly credential: Secret
   readonly link: Link
   readonly address: string
-  /** Its open tunnels, by id. */
-  readonly tunnels: Map<string, Tunnel>
+  /** Its part of open tunnels, by their id. */
+  readonly tunnels: Map<string, { tunnel: Tunnel; member: Member }>
   /** Requests that wait for the control plane. */
   pending: number
   ended: boolean
@@ -45,8 +47,8 @@ export interface SessionsOptions {
 }
 
 /**
- * Who is linked and what they have open. A tunnel belongs to the session that opened it last: an agent that comes back over a new
- * link takes its tunnels over at once, and the late end of its old link finds that it owns nothing any more.
+ * Who is linked and what they have open. A tunnel belongs to the session that opened it last, or to all that opened it as a pool: an
+ * agent that comes back over a new link takes its tunnels over at once, and the late end of its old link finds that it owns nothing any more.
  */
 export class Sessions implements EdgeOrders {
   /** News: tunnels were opened or closed. */
@@ -55,7 +57,9 @@ export class Sessions implements EdgeOrders {
   readonly #sessions = new Set<Session>()
   readonly #byCredential = new Map<string, number>()
   readonly #tunnels = new Map<string, Tunnel>()
-  readonly #openByWorkspace = new Map<string, number>()
+  readonly #workspaces = new Map<string, { tenant: Tenant; open: number }>()
+  #edges: EdgeEndpoint[] = []
+  #draining = false
   #greetings = 0
   /** Counts revocations: an answer of the control plane that one has overtaken is asked for again. */
   #revocations = 0
@@ -116,14 +120,36 @@ export class Sessions implements EdgeOrders {
     return [...this.#tunnels.values()].map((tunnel) => ({
       tunnelId: tunnel.id,
       since: tunnel.since,
-      agentAddress: tunnel.session.address,
+      agentAddress: tunnel.members[0]?.session.address ?? '',
       connections: tunnel.connections,
     }))
   }
 
   /** Lets the peaks know how many tunnels each workspace has open: at each change, and now and then for the day that begins. */
   notePeaks(): void {
-    for (const [workspaceId, open] of this.#openByWorkspace) this.#notePeak(workspaceId, open)
+    for (const [workspaceId, { open }] of this.#workspaces) this.#notePeak(workspaceId, open)
+  }
+
+  setLimits(workspaceId: string, limits: WorkspaceLimits): void {
+    const workspace = this.#workspaces.get(workspaceId)
+    if (!workspace) return
+    const { tenant } = workspace
+    const paced = tenant.pacer !== null
+    tenant.limits = limits
+    // A way that was opened without a rate cannot be given one: its visitor comes again.
+    if (!tenant.overQuota && (paced || tenant.pacer === null)) return
+    for (const tunnel of this.#tunnels.values()) if (tunnel.grant.workspaceId === workspaceId) tunnel.cutVisitors()
+  }
+
+  setEdges(edges: EdgeEndpoint[]): void {
+    this.#edges = edges
+    for (const session of this.#sessions) this.#tellEdges(session)
+  }
+
+  /** Tells every agent, now and later, that this edge ends soon. */
+  drain(): void {
+    this.#draining = true
+    for (const session of this.#sessions) tell(session, { type: 'draining' })
   }
 
   revoke(revocation: Revocation, reason: string): number {
@@ -160,6 +186,8 @@ export class Sessions implements EdgeOrders {
     const key = credentialKey(session.identity)
     this.#byCredential.set(key, (this.#byCredential.get(key) ?? 0) + 1)
     void session.link.closed.then(() => this.#end(session))
+    this.#tellEdges(session)
+    if (this.#draining) tell(session, { type: 'draining' })
     if (asOf !== this.#revocations) void this.#recheck(session)
   }
 
@@ -171,7 +199,7 @@ export class Sessions implements EdgeOrders {
     const others = (this.#byCredential.get(key) ?? 1) - 1
     if (others === 0) this.#byCredential.delete(key)
     else this.#byCredential.set(key, others)
-    for (const tunnel of [...session.tunnels.values()]) this.#unbind(tunnel)
+    for (const { tunnel, member } of [...session.tunnels.values()]) this.#part(tunnel, member)
   }
 
   #onMessage(session: Session, message: unknown): void {
@@ -186,12 +214,15 @@ export class Sessions implements EdgeOrders {
         void this.#open(session, news.ref, news.tunnel)
         break
       case 'close': {
-        const tunnel = session.tunnels.get(news.tunnelId)
-        if (tunnel) this.#unbind(tunnel)
+        const part = session.tunnels.get(news.tunnelId)
+        if (part) this.#part(part.tunnel, part.member)
         break
       }
-      case 'health':
+      case 'health': {
+        const part = session.tunnels.get(news.tunnelId)
+        if (part) part.member.healthy = news.healthy
         break
+      }
     }
   }
 
@@ -260,6 +291,21 @@ export class Sessions implements EdgeOrders {
     for (const entrance of entrances)
       for (const owner of routing.ownersOf(entrance))
         if (owner.id !== tunnelId) throw new Refusal('taken', `${grant.url} is served by another tunnel.`)
+    const member: Member = { session, request, healthy: true }
+    const former = this.#tunnels.get(tunnelId)
+    const shared = former && isPool(request) && former.members.every((other) => isPool(other.request)) ? former : null
+    if (shared && sameEntrances(shared.grant, grant)) {
+      const own = session.tunnels.get(tunnelId)
+      if (!own && shared.members.length >= limits.agentsPerTunnelMax)
+        throw new Refusal('limit', `${limits.agentsPerTunnelMax} agents serve this tunnel, the most there may be.`)
+      // Before the first visitor's stream, so that the agent knows the tunnel when that comes.
+      tell(session, { type: 'opened', ref, tunnelId, url: grant.url })
+      shared.join(member)
+      session.tunnels.set(tunnelId, { tunnel: shared, member })
+      if (own) shared.part(own.member)
+      this.setLimits(workspaceId, grant.limits ?? noLimits)
+      return
+    }
     let meter: Tunnel['meter']
     try {
       meter = counters.meter(tunnelId, workspaceId)
@@ -268,43 +314,48 @@ export class Sessions implements EdgeOrders {
         throw new Refusal('limit', `The edge cannot count another tunnel: ${error.message}.`)
       throw error
     }
-    const tunnel = new Tunnel({
-      grant,
-      request,
-      session,
-      meter,
-      since: clock.now(),
-      visitorsMax: limits.visitorsPerTunnelMax,
-    })
-    const former = this.#tunnels.get(tunnelId)
-    // Before the first visitor's stream, so that the agent knows the tunnel when that comes.
+    // Before its first tunnel ends with the former owner's, so that it is still the same tenant.
+    this.#count(workspaceId, 1)
+    const tenant = this.#tenantOf(workspaceId)
+    this.setLimits(workspaceId, grant.limits ?? noLimits)
+    const tunnel = new Tunnel({ grant, meter, since: clock.now(), tenant, visitorsMax: limits.visitorsPerTunnelMax })
+    tunnel.join(member)
     tell(session, { type: 'opened', ref, tunnelId, url: grant.url })
     this.#tunnels.set(tunnelId, tunnel)
-    session.tunnels.set(tunnelId, tunnel)
-    for (const entrance of entrances) routing.bind(entrance, tunnel)
-    // Before this one is counted: a tunnel that changes hands is one tunnel.
     if (former) this.#supersede(former, session)
-    this.#count(workspaceId, 1)
+    session.tunnels.set(tunnelId, { tunnel, member })
+    for (const entrance of entrances) routing.bind(entrance, tunnel)
+    if (former) this.#unbind(former)
+    this.#notePeak(workspaceId, this.#workspaces.get(workspaceId)?.open ?? 1)
     this.changed.emit()
   }
 
   #supersede(former: Tunnel, by: Session): void {
-    if (former.session !== by)
-      tell(former.session, { type: 'closed', tunnelId: former.id, reason: 'another agent has opened this tunnel' })
-    this.#unbind(former)
+    for (const { session } of former.members)
+      if (session !== by)
+        tell(session, { type: 'closed', tunnelId: former.id, reason: 'another agent has opened this tunnel' })
   }
 
   #close(tunnel: Tunnel, reason: string): void {
-    tell(tunnel.session, { type: 'closed', tunnelId: tunnel.id, reason })
+    for (const { session } of tunnel.members) tell(session, { type: 'closed', tunnelId: tunnel.id, reason })
     this.#unbind(tunnel)
+  }
+
+  /** One agent leaves a tunnel; with the last one it ends. */
+  #part(tunnel: Tunnel, member: Member): void {
+    const { session } = member
+    if (session.tunnels.get(tunnel.id)?.member === member) session.tunnels.delete(tunnel.id)
+    tunnel.part(member)
+    if (tunnel.members.length === 0) this.#unbind(tunnel)
   }
 
   /** Ends a tunnel. Whatever of its name and port a newer one has by now stays with that. */
   #unbind(tunnel: Tunnel): void {
-    const { session, grant, id } = tunnel
+    const { grant, id } = tunnel
     if (tunnel.ended) return
+    for (const member of tunnel.members)
+      if (member.session.tunnels.get(id)?.member === member) member.session.tunnels.delete(id)
     tunnel.end()
-    if (session.tunnels.get(id) === tunnel) session.tunnels.delete(id)
     if (this.#tunnels.get(id) === tunnel) this.#tunnels.delete(id)
     for (const entrance of grant.entrances) this.#options.routing.unbind(entrance, tunnel)
     this.#release(grant)
@@ -312,11 +363,28 @@ export class Sessions implements EdgeOrders {
     this.changed.emit()
   }
 
+  #tellEdges(session: Session): void {
+    const [first, ...others] = this.#edges
+    if (first) tell(session, { type: 'edges', edges: [first, ...others] })
+  }
+
+  #tenantOf(workspaceId: string): Tenant {
+    const known = this.#workspaces.get(workspaceId)
+    if (known) return known.tenant
+    const tenant = new Tenant(() => this.#options.clock.now())
+    this.#workspaces.set(workspaceId, { tenant, open: 0 })
+    return tenant
+  }
+
   #count(workspaceId: string, difference: 1 | -1): void {
-    const open = (this.#openByWorkspace.get(workspaceId) ?? 0) + difference
-    if (open === 0) this.#openByWorkspace.delete(workspaceId)
-    else this.#openByWorkspace.set(workspaceId, open)
-    if (difference > 0) this.#notePeak(workspaceId, open)
+    const tenant = this.#tenantOf(workspaceId)
+    const open = (this.#workspaces.get(workspaceId)?.open ?? 0) + difference
+    if (open > 0) {
+      this.#workspaces.set(workspaceId, { tenant, open })
+      return
+    }
+    this.#workspaces.delete(workspaceId)
+    tenant[Symbol.dispose]()
   }
 
   #notePeak(workspaceId: string, open: number): void {
@@ -360,12 +428,14 @@ export class Sessions implements EdgeOrders {
       const { identity } = await this.#verify(session.credential, session.address)
       if (JSON.stringify(identity) !== JSON.stringify(session.identity))
         session.link.close('the credential belongs to somebody else now')
-      for (const tunnel of [...session.tunnels.values()]) {
+      for (const { tunnel, member } of [...session.tunnels.values()]) {
         if (session.ended) return
         try {
-          const grant = await this.#claim(session.identity, tunnel.request)
+          const { limits, ...grant } = await this.#claim(session.identity, member.request)
+          const { limits: _, ...known } = tunnel.grant
           // Over a new link the agent asks for everything again, and gets what holds now.
-          if (JSON.stringify(grant) !== JSON.stringify(tunnel.grant)) session.link.close('the tunnels have changed')
+          if (JSON.stringify(grant) !== JSON.stringify(known)) session.link.close('the tunnels have changed')
+          else this.setLimits(grant.workspaceId, limits ?? noLimits)
         } catch (error) {
           if (!(error instanceof Refusal)) throw error
           if (error.code !== 'unavailable') this.#close(tunnel, error.message)
@@ -396,6 +466,11 @@ function isOf(identity: AgentIdentity, revocation: Revocation): boolean {
       return false
   }
 }
+
+const isPool = (request: TunnelRequest): boolean => request.kind !== 'allocation' && request.pool === true
+
+const sameEntrances = (left: TunnelGrant, right: TunnelGrant): boolean =>
+  JSON.stringify(left.entrances) === JSON.stringify(right.entrances)
 
 const notServed = (kind: string): Refusal =>
   new Refusal('unavailable', `This edge does not serve ${kind} tunnels at the moment.`)

@@ -108,6 +108,8 @@ export async function openTokensFile(options: TokensFileOptions): Promise<Contro
 
     async reportOpen() {},
 
+    async drain() {},
+
     async [Symbol.asyncDispose]() {
       unwatchFile(path, onChange)
       await reads.idle()

@@ -3,6 +3,8 @@ import type { TunnelRequest, VisitorHead } from '../contract/tunnel.ts'
 import { LinkError, type LinkStream } from '../link/index.ts'
 import type { TunnelMeter } from './counters.ts'
 import type { Session } from './sessions.ts'
+import type { Tenant } from './tenant.ts'
+import { Way } from './way.ts'
 
 /** Who comes, and by which entrance. */
 export type Visitor = Omit<VisitorHead, 'tunnelId'>
@@ -14,31 +16,32 @@ export interface Visit {
   leave(): void
 }
 
-/** A tunnel that is open: its name or port leads through one agent's link to a local service. */
+/** One agent's part of a tunnel. */
+export interface Member {
+  readonly session: Session
+  readonly request: TunnelRequest
+  /** What the agent says of its service. */
+  healthy: boolean
+}
+
+/** A tunnel that is open: its names and ports lead through agents' links to their local services. */
 export class Tunnel {
   readonly grant: TunnelGrant
-  readonly request: TunnelRequest
-  readonly session: Session
   readonly meter: TunnelMeter
   /** When it was opened, ms since 1970. */
   readonly since: number
+  readonly #tenant: Tenant
   readonly #visitorsMax: number
-  readonly #visitors = new Set<() => void>()
+  /** The visitors that each member serves, with what cuts them. */
+  readonly #members = new Map<Member, Set<Cut>>()
+  #visitors = 0
   #ended = false
 
-  constructor(options: {
-    grant: TunnelGrant
-    request: TunnelRequest
-    session: Session
-    meter: TunnelMeter
-    since: number
-    visitorsMax: number
-  }) {
+  constructor(options: { grant: TunnelGrant; meter: TunnelMeter; since: number; tenant: Tenant; visitorsMax: number }) {
     this.grant = options.grant
-    this.request = options.request
-    this.session = options.session
     this.meter = options.meter
     this.since = options.since
+    this.#tenant = options.tenant
     this.#visitorsMax = options.visitorsMax
   }
 
@@ -51,35 +54,110 @@ export class Tunnel {
   }
 
   get connections(): number {
-    return this.#visitors.size
+    return this.#visitors
+  }
+
+  get members(): Member[] {
+    return [...this.#members.keys()]
+  }
+
+  join(member: Member): void {
+    this.#members.set(member, new Set())
+  }
+
+  /** The agent is gone: its visitors are cut, those of others are not touched. Idempotent. */
+  part(member: Member): void {
+    const visitors = this.#members.get(member)
+    this.#members.delete(member)
+    for (const cut of visitors ?? []) cut()
   }
 
   /**
-   * Lets one visitor connection in and opens its way to the service. The caller counts what it carries with `meter`, closes the
-   * stream, and then calls `leave`.
-   * @param cut ends the visitor's connection; called when the tunnel ends.
-   * @throws LinkError `limit` when the tunnel is full, `closed` when it has ended.
+   * Lets one visitor connection in and opens its way to the service of the agent with the fewest visitors. The caller counts what it
+   * carries with `meter`, closes the stream, and then calls `leave`. Where several agents share the tunnel, a stream that is refused before any
+   * service has seen it goes over to another one by itself.
+   * @param cut ends the visitor's connection; called when the tunnel or the agent ends.
+   * @throws LinkError `limit` when it is full, `closed` when it has ended; OverQuota.
    */
   visit(visitor: Visitor, cut: () => void): Visit {
     if (this.#ended) throw new LinkError('closed', 'the tunnel is closed')
-    if (this.#visitors.size >= this.#visitorsMax)
+    if (this.#visitors >= this.#visitorsMax)
       throw new LinkError('limit', 'the tunnel has as many visitors as it may have')
+    const tenant = this.#tenant
+    tenant.enter()
     const head: VisitorHead = { tunnelId: this.id, ...visitor }
-    const stream = this.session.link.open(head)
-    this.#visitors.add(cut)
+    const tried = new Set<Member>()
+    let serving: Set<Cut> | undefined
+    const own: Cut = () => cut()
+    const next = (): LinkStream | null => {
+      for (;;) {
+        const member = this.#quietest(tried)
+        if (!member) return null
+        tried.add(member)
+        try {
+          const stream = member.session.link.open(head)
+          serving?.delete(own)
+          serving = this.#members.get(member)
+          serving?.add(own)
+          return stream
+        } catch (error) {
+          // Another agent may have room; the last one's reason is what the visitor learns.
+          if (!(error instanceof LinkError) || !this.#quietest(tried)) throw error
+        }
+      }
+    }
+    let stream: LinkStream | null
+    try {
+      stream = next()
+      if (!stream) throw new LinkError('closed', 'no agent serves the tunnel')
+    } catch (error) {
+      tenant.leave()
+      throw error
+    }
+    this.#visitors++
+    let here = true
+    const plain = (this.#members.size === 1 || visitor.protocol === 'udp') && tenant.pacer === null
     return {
-      stream,
+      stream: plain ? stream : new Way(stream, { next: () => orNull(next), pacer: () => tenant.pacer }),
       leave: () => {
-        this.#visitors.delete(cut)
+        if (!here) return
+        here = false
+        this.#visitors--
+        tenant.leave()
+        serving?.delete(own)
       },
     }
+  }
+
+  /** Ends every visitor's connection; new ones may come. */
+  cutVisitors(): void {
+    for (const visitors of this.#members.values()) for (const cut of [...visitors]) cut()
   }
 
   /** Ends every visitor's connection and lets no more in. Idempotent. */
   end(): void {
     this.#ended = true
-    const visitors = [...this.#visitors]
-    this.#visitors.clear()
-    for (const cut of visitors) cut()
+    for (const member of this.members) this.part(member)
+  }
+
+  /** Of those whose service is well, or of all where none is: checks can be wrong, and then the service itself gives the answer. */
+  #quietest(tried: ReadonlySet<Member>): Member | undefined {
+    let best: { member: Member; load: number } | undefined
+    for (const [member, visitors] of this.#members) {
+      if (tried.has(member)) continue
+      const load = visitors.size + (member.healthy ? 0 : this.#visitorsMax + 1)
+      if (!best || load < best.load) best = { member, load }
+    }
+    return best?.member
+  }
+}
+
+type Cut = () => void
+
+function orNull(next: () => LinkStream | null): LinkStream | null {
+  try {
+    return next()
+  } catch {
+    return null
   }
 }

@@ -12,6 +12,7 @@ import { apiPrefix, publicOperations, publicTransfers } from '../contract/api/in
 import { instanceOperations } from '../contract/api/instance.ts'
 import { networkOperations } from '../contract/api/network.ts'
 import { nodeAdminOperations } from '../contract/api/nodes.ts'
+import { planOperations } from '../contract/api/plans.ts'
 import { scheduleOperations } from '../contract/api/schedules.ts'
 import { serverSockets } from '../contract/api/servers.ts'
 import { resourceOperations, settingsOperations } from '../contract/api/settings.ts'
@@ -55,6 +56,7 @@ import { createPost } from './mail/index.ts'
 import { Allocations, networkHandlers } from './network/index.ts'
 import { Nodes, nodeHandlers } from './nodes/index.ts'
 import { pages, readWebFiles } from './pages/index.ts'
+import { createPlans, tunnelPlanRoutes } from './plans/index.ts'
 import { countSchedules, Schedules, scheduleHandlers, setScheduleLimit } from './schedules/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from './servers/index.ts'
 import { type CountedThings, resourceHandlers, settingsHandlers } from './settings/index.ts'
@@ -132,8 +134,9 @@ export async function startPanel(
   const tokens = closer.use(createTokens({ database, changes, clock, log }))
   const usage = createUsage({ database, clock })
   const directory = closer.use(await openEdgeDirectory({ database, changes, log }))
-  const tunnels = createTunnels({ database, changes, clock, access, reaches: () => directory.reaches() })
-  const edges = closer.use(createEdges({ database, directory, changes, clock, access, tunnels, usage, log }))
+  const plans = createPlans({ database, clock })
+  const tunnels = createTunnels({ database, changes, clock, access, plans, reaches: () => directory.reaches() })
+  const edges = closer.use(createEdges({ database, directory, changes, clock, access, tunnels, plans, usage, log }))
   const post = closer.use(createPost({ config: config.mail ?? null, password: secrets.mailPassword, clock, log }))
   const workspaces = createWorkspaces({ database, changes, clock, edges: directory, publicUrl, post })
   const subusers = new Subusers({ db: database, changes, clock, publicUrl, post })
@@ -159,8 +162,8 @@ export async function startPanel(
       async edges() {
         await directory.refresh()
         return directory
-          .known()
-          .flatMap(({ id, facts }) => (facts ? [{ id, host: facts.host, port: facts.linkPort, pin: facts.pin }] : []))
+          .listed()
+          .map(({ id, facts }) => ({ id, host: facts.host, port: facts.linkPort, pin: facts.pin }))
       },
     }),
   )
@@ -199,6 +202,7 @@ export async function startPanel(
   const parts: ApiPart[] = [
     panelPart(workspaceOperations, workspaceRoutes({ workspaces, database, changes, tokens, clock })),
     panelPart(instanceOperations, planRoutes({ database, changes, clock })),
+    panelPart(planOperations, tunnelPlanRoutes(plans)),
     panelPart(tokenOperations, tokenRoutes(tokens, database, access)),
     panelPart(usageOperations, usageRoutes(usage)),
     panelPart(accountOperations, accountRoutes(accounts, access)),

@@ -129,6 +129,8 @@ export const samples: Record<keyof typeof publicOperations, Sample> = {
   createNode: { body: { name: 'made by a test' } },
   deleteNode: { params: { node: 'nod_missing' } },
   workspacePlan: { params: { slug: 'missing' } },
+  plans: {},
+  putPlan: { params: { plan: 'standard' }, body: { bytesPerMonth: null } },
   putWorkspacePlan: { params: { slug: 'missing' }, body: { plan: 'standard' } },
   openapi: {},
 }

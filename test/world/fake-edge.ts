@@ -1,6 +1,7 @@
 import { type Client, createClient } from '../../src/client/index.ts'
-import { edgeToPanel, panelToEdge, type Revocation } from '../../src/contract/edge.ts'
+import { edgeToPanel, panelToEdge, type Revocation, type WorkspaceLimits } from '../../src/contract/edge.ts'
 import type { Contexts } from '../../src/contract/operation.ts'
+import type { EdgeEndpoint } from '../../src/contract/tunnel.ts'
 import { type Api, createApi, linkSend, part } from '../../src/http/index.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { dialLink, type Link, tlsDialler } from '../../src/link/index.ts'
@@ -16,14 +17,20 @@ export class FakeEdge implements AsyncDisposable {
   readonly link: Link
   readonly panel: Client<typeof edgeToPanel>
   /** What the panel told it to cut off. */
-  readonly revoked: Revocation[] = []
+  readonly revoked: Revocation[]
+  /** What it was told that workspaces may do. */
+  readonly limits: Map<string, WorkspaceLimits>
+  /** The edges that it was told of. */
+  readonly edges: EdgeEndpoint[]
   readonly #api: Api
 
-  private constructor(id: string, link: Link, api: Api, revoked: Revocation[]) {
+  private constructor(id: string, link: Link, api: Api, told: Pick<FakeEdge, 'revoked' | 'limits' | 'edges'>) {
     this.id = id
     this.link = link
     this.#api = api
-    this.revoked = revoked
+    this.revoked = told.revoked
+    this.limits = told.limits
+    this.edges = told.edges
     this.panel = createClient(edgeToPanel, { baseUrl: '', send: linkSend(() => link) })
   }
 
@@ -40,6 +47,8 @@ export class FakeEdge implements AsyncDisposable {
     hello: Partial<typeof facts> = {},
   ): Promise<FakeEdge> {
     const revoked: Revocation[] = []
+    const limits = new Map<string, WorkspaceLimits>()
+    const edges: EdgeEndpoint[] = []
     const api = await createApi<EdgeContexts>({
       prefix: '',
       cors: false,
@@ -47,6 +56,14 @@ export class FakeEdge implements AsyncDisposable {
       gate: { admit: () => ({}) },
       parts: [
         part<typeof panelToEdge, EdgeContexts>(panelToEdge, {
+          setLimits({ body }) {
+            limits.set(body.workspaceId, body.limits)
+            return {}
+          },
+          setEdges({ body }) {
+            edges.splice(0, edges.length, ...body.edges)
+            return {}
+          },
           revoke({ body }) {
             revoked.push(body.revocation)
             return { closed: 1 }
@@ -61,7 +78,7 @@ export class FakeEdge implements AsyncDisposable {
         events: { onStream: (stream) => api.serve(stream) },
         log: silentLog,
       })
-      return new FakeEdge(id, link, api, revoked)
+      return new FakeEdge(id, link, api, { revoked, limits, edges })
     } catch (error) {
       await api[Symbol.asyncDispose]()
       throw error

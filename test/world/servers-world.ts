@@ -31,6 +31,7 @@ import { eventHandlers, Viewers } from '../../src/panel/events/index.ts'
 import { createPost } from '../../src/panel/mail/index.ts'
 import { Allocations, networkHandlers } from '../../src/panel/network/index.ts'
 import { Nodes, nodeHandlers } from '../../src/panel/nodes/index.ts'
+import { createPlans } from '../../src/panel/plans/index.ts'
 import { Schedules, scheduleHandlers } from '../../src/panel/schedules/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from '../../src/panel/servers/index.ts'
 import { settingsHandlers } from '../../src/panel/settings/index.ts'
@@ -117,7 +118,14 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     udp: true,
     ports: { first: 31_000, last: 31_099 },
   } as const
-  const tunnels = createTunnels({ database: db, changes, clock, access, reaches: () => [edge] })
+  const tunnels = createTunnels({
+    database: db,
+    changes,
+    clock,
+    access,
+    plans: createPlans({ database: db, clock }),
+    reaches: () => [edge],
+  })
   const identity = await loadIdentity(folder)
   let port = 0
   const edges = [{ id: 'edge_1', host: 'edge.test', port: 4681, pin: 'pin' }]

@@ -7,6 +7,7 @@ import { fileOperations, fileTransfers } from './files.ts'
 import { instanceOperations } from './instance.ts'
 import { networkOperations } from './network.ts'
 import { nodeAdminOperations } from './nodes.ts'
+import { planOperations } from './plans.ts'
 import { scheduleOperations } from './schedules.ts'
 import { serverOperations, serverSockets } from './servers.ts'
 import { resourceOperations, settingsOperations } from './settings.ts'
@@ -42,6 +43,7 @@ export const publicOperations = {
   ...nodeAdminOperations,
   ...databaseHostOperations,
   ...instanceOperations,
+  ...planOperations,
   ...documentOperations,
 }
 

@@ -29,6 +29,7 @@ export const EdgeAddress = z
     port: Port,
     pin: z.string().meta({ description: 'SHA-256 of its public key, base64url: accept no other' }),
     base: z.string(),
+    region: z.string().meta({ description: 'Agents link to every edge of one region' }),
     online: z.boolean(),
   })
   .meta({ id: 'EdgeAddress' })

@@ -34,6 +34,10 @@ export interface Tables {
   // tunnels
   tunnels: TunnelRow
   edge_ports: EdgePortRow
+  /** Which edge was ever given which tunnel. */
+  edge_tunnels: { edge_id: string; tunnel_id: string }
+  // plans
+  plans: PlanRow
   // usage
   usage_counters: UsageCounterRow
   usage_peaks: { edge_id: string; epoch: string; workspace_id: string; day: number; peak: number }
@@ -265,6 +269,15 @@ export interface EdgePortRow {
   tunnel_id: string
   workspace_id: string
   given_up_at: number | null
+}
+
+/** Null: no limit. A plan without a row has none. */
+export interface PlanRow {
+  name: WorkspaceRow['plan']
+  tunnels: number | null
+  connections: number | null
+  bytes_per_second: number | null
+  bytes_per_month: number | null
 }
 
 export interface UsageCounterRow {

@@ -19,6 +19,14 @@ export interface EdgeAnswerOptions {
   log: Log
 }
 
+/** What an edge has told that others care about. */
+export interface EdgeNews {
+  /** Something of these workspaces was counted. */
+  reported(workspaceIds: string[]): void
+  /** The edge ends soon. */
+  draining(edge: ConnectedEdge): void
+}
+
 interface EdgeContexts extends Contexts {
   peer: { readonly edge: ConnectedEdge }
 }
@@ -27,7 +35,11 @@ interface EdgeContexts extends Contexts {
 const bodyBytesMax = 8 * 1024 * 1024
 
 /** The API that one edge asks, over the streams of its link. Whoever can open those is that edge. */
-export function answerEdge(options: EdgeAnswerOptions, edge: () => ConnectedEdge | null): Promise<Api> {
+export function answerEdge(
+  options: EdgeAnswerOptions,
+  edge: () => ConnectedEdge | null,
+  { reported, draining }: EdgeNews,
+): Promise<Api> {
   const { database, access, tunnels, usage, log } = options
   return createApi<EdgeContexts>({
     prefix: '',
@@ -50,8 +62,16 @@ export function answerEdge(options: EdgeAnswerOptions, edge: () => ConnectedEdge
           if (nodeId !== null) return { kind: 'node', nodeId }
           throw unauthorized('The key is not valid: unknown, expired, revoked, or of a suspended workspace')
         },
-        claimTunnel: ({ body, edge: { facts } }) => tunnels.claim(body.agent, body.tunnel, facts),
-        reportUsage: ({ body, edge: { id } }) => usage.report(id, body),
+        claimTunnel: ({ body, edge }) => tunnels.claim(body.agent, body.tunnel, edge),
+        async reportUsage({ body, edge: { id } }) {
+          const { workspaceIds, ...answer } = await usage.report(id, body)
+          reported(workspaceIds)
+          return answer
+        },
+        drain({ edge }) {
+          draining(edge)
+          return {}
+        },
         reportOpenTunnels({ body, edge: { open } }) {
           open.clear()
           for (const tunnel of body) open.set(tunnel.tunnelId, tunnel)

@@ -21,12 +21,22 @@ export interface ConnectedEdge {
   readonly facts: EdgeFacts
   /** Where tunnels are open on it, as it last told. */
   readonly open: Map<string, OpenTunnel>
+  /** It ends soon: nobody new is sent there. */
+  draining: boolean
+}
+
+export interface ListedEdge {
+  readonly id: string
+  readonly facts: EdgeFacts
+  readonly online: boolean
 }
 
 /** Which edges there are, and which are here now. Answers from memory. */
 export interface EdgeDirectory extends Disposable {
   connected(): ConnectedEdge[]
   known(): readonly KnownEdge[]
+  /** Where agents link to: every edge that has ever linked and does not end now, in the order in which they were made. */
+  listed(): ListedEdge[]
   /** Of every edge that has ever linked: connected ones first, then the one seen last. */
   reaches(): EdgeFacts[]
   /** The first of them; null before the first link. */
@@ -69,6 +79,12 @@ export async function openEdgeDirectory(options: {
   return {
     connected: () => [...connected.values()],
     known: () => known,
+    listed: () =>
+      known.flatMap(({ id, facts }) => {
+        const here = connected.get(id)
+        const current = here?.facts ?? facts
+        return current === null || here?.draining ? [] : [{ id, facts: current, online: here !== undefined }]
+      }),
     reaches,
     reach: () => reaches()[0] ?? null,
     add: (edge) => void connected.set(edge.id, edge),

@@ -34,6 +34,7 @@ testOnEachDatabase('accepts an edge by its credential alone, and knows it again'
     port: 4680,
     pin: 'pin-of-the-edge',
     base: 'tunnels.example.org',
+    region: 'default',
     online: true,
   })
   const workspace = await world.acme.workspace()

@@ -1,4 +1,4 @@
-import { createClient } from '../../client/index.ts'
+import { type Client, createClient } from '../../client/index.ts'
 import { type EdgeHello, type OpenTunnel, panelToEdge, type Revocation } from '../../contract/edge.ts'
 import { conflict, notFound } from '../../contract/errors.ts'
 import { type Api, linkSend } from '../../http/index.ts'
@@ -7,9 +7,11 @@ import { newId } from '../../lib/ids.ts'
 import { hashSecret, newSecret, Secret } from '../../lib/secret.ts'
 import { type Greeted, type Link, LinkError } from '../../link/index.ts'
 import type { Change, Changes } from '../db/index.ts'
+import type { Plans } from '../plans/index.ts'
 import type { Tunnels } from '../tunnels/index.ts'
-import { answerEdge, type EdgeAnswerOptions } from './answers.ts'
+import { answerEdge, type EdgeAnswerOptions, type EdgeNews } from './answers.ts'
 import type { ConnectedEdge, EdgeDirectory } from './directory.ts'
+import { Quotas } from './quotas.ts'
 import {
   deleteEdge,
   edgeByCredential,
@@ -43,6 +45,15 @@ export interface EdgesOptions extends EdgeAnswerOptions {
   changes: Changes
   clock: Clock
   tunnels: Pick<Tunnels, 'claim' | 'stands'>
+  plans: Plans
+}
+
+interface Held {
+  link: Link
+  edge: ConnectedEdge
+  credentialHash: string
+  /** Which edges it was told of last, as JSON. */
+  toldEdges: string
 }
 
 /** An edge that does not take an order within this time is as good as away, in milliseconds. */
@@ -51,7 +62,7 @@ const orderTimeoutMs = 5_000
 export function createEdges(options: EdgesOptions): Edges {
   const { database, directory, changes, clock, tunnels, log } = options
   /** The links of this panel, by edge. */
-  const links = new Map<string, { link: Link; edge: ConnectedEdge; credentialHash: string }>()
+  const links = new Map<string, Held>()
   /** One per edge that was ever here; they hold no connection of their own. */
   const apis = new Map<string, Promise<Api>>()
   const running = new Set<Promise<void>>()
@@ -62,19 +73,57 @@ export function createEdges(options: EdgesOptions): Edges {
     void task.then(() => running.delete(task))
   }
 
-  const revoke = async (revocation: Revocation, reason: string): Promise<void> => {
-    await Promise.all(
+  /** Gives an order to every edge that is here. */
+  const order = (what: string, give: (client: Client<typeof panelToEdge>, edge: ConnectedEdge) => Promise<unknown>) =>
+    Promise.all(
       [...links.values()].map(async ({ link, edge }) => {
         const client = createClient(panelToEdge, { baseUrl: '', send: linkSend(() => link) })
         try {
-          await client.revoke({ body: { revocation, reason } }, { signal: AbortSignal.timeout(orderTimeoutMs) })
+          await give(client, edge)
         } catch (error) {
           // An edge that cannot be told must not go on as if it had been: coming back, it asks about everybody.
-          log.warn({ err: error, edge: edge.id }, 'an edge did not take a revocation; its link is closed')
-          link.close('a revocation was not taken')
+          log.warn({ err: error, edge: edge.id }, `an edge did not take an order (${what}); its link is closed`)
+          link.close('an order was not taken')
         }
       }),
     )
+  const inTime = () => ({ signal: AbortSignal.timeout(orderTimeoutMs) })
+
+  const tellEdges = async (): Promise<void> => {
+    const listed = directory.listed()
+    await order('edges', async (client, edge) => {
+      const edges = listed
+        .filter(({ facts }) => facts.region === edge.facts.region)
+        .map(({ facts: { host, linkPort, pin } }) => ({ host, port: linkPort, pin }))
+      const text = JSON.stringify(edges)
+      const held = links.get(edge.id)
+      if (!held || held.edge !== edge || held.toldEdges === text) return
+      held.toldEdges = text
+      await client.setEdges({ body: { edges } }, inTime())
+    })
+  }
+
+  const quotas = new Quotas({
+    database,
+    plans: options.plans,
+    log,
+    async tell(workspaceId, limits) {
+      await order('limits', (client) => client.setLimits({ body: { workspaceId, limits } }, inTime()))
+    },
+  })
+  const news: EdgeNews = {
+    reported: (workspaceIds) => void quotas.check(workspaceIds),
+    draining(edge) {
+      edge.draining = true
+      log.info({ edge: edge.id, name: edge.name }, 'an edge is draining')
+      inBackground('that an edge is draining could not be passed on', () =>
+        changes.publish({ of: 'edge', id: edge.id }),
+      )
+    },
+  }
+
+  const revoke = async (revocation: Revocation, reason: string): Promise<void> => {
+    await order('revocation', (client) => client.revoke({ body: { revocation, reason } }, inTime()))
   }
 
   const follow = async (change: Change): Promise<void> => {
@@ -98,7 +147,8 @@ export function createEdges(options: EdgesOptions): Edges {
         const held = links.get(change.id)
         if (held && (await edgeById(store, change.id))?.credential_hash !== held.credentialHash)
           held.link.close('the credential of this edge is not valid any more')
-        return
+        await directory.refresh()
+        return tellEdges()
       }
       case 'session':
       case 'user':
@@ -141,9 +191,9 @@ export function createEdges(options: EdgesOptions): Edges {
         throw new LinkError('unauthorized', 'This panel knows no edge with this credential. Register the edge again.')
       if (facts.ports.first > facts.ports.last) throw new LinkError('refused', 'ports: first must not be above last')
       await saveHello(database.kysely, row.id, JSON.stringify(facts), clock.now())
-      const edge: ConnectedEdge = { id: row.id, name: row.name, facts, open: new Map() }
+      const edge: ConnectedEdge = { id: row.id, name: row.name, facts, open: new Map(), draining: false }
       const asking = (): ConnectedEdge | null => links.get(row.id)?.edge ?? null
-      const api = await once(apis, row.id, () => answerEdge(options, asking))
+      const api = await once(apis, row.id, () => answerEdge(options, asking, news))
       return {
         welcome: { edgeId: row.id },
         events: {
@@ -155,7 +205,8 @@ export function createEdges(options: EdgesOptions): Edges {
         },
         opened(link) {
           links.get(row.id)?.link.close('the edge has come back over a newer link')
-          links.set(row.id, { link, edge, credentialHash })
+          links.set(row.id, { link, edge, credentialHash, toldEdges: '' })
+          quotas.forget()
           directory.add(edge)
           log.info({ edge: row.id, name: row.name, remoteAddress }, 'an edge is here')
           inBackground('an edge could not be announced', async () => {
@@ -199,6 +250,7 @@ export function createEdges(options: EdgesOptions): Edges {
     },
     async [Symbol.asyncDispose]() {
       stopListening()
+      await quotas[Symbol.asyncDispose]()
       for (const { link } of links.values()) link.close('the panel is shutting down')
       await Promise.all(running)
       for (const api of apis.values()) await (await api)[Symbol.asyncDispose]()

@@ -46,14 +46,16 @@ export const tunnelRoutes = ({
     return { id: params.tunnel, closed: true }
   },
   edges() {
-    const online = new Map(directory.connected().map(({ id, facts }) => [id, facts]))
     return {
-      edges: directory.known().flatMap(({ id, facts }) => {
-        const current = online.get(id) ?? facts
-        if (!current) return []
-        const { host, linkPort, pin, base } = current
-        return [{ id, host, port: linkPort, pin, base, online: online.has(id) }]
-      }),
+      edges: directory.listed().map(({ id, facts: { host, linkPort, pin, base, region }, online }) => ({
+        id,
+        host,
+        port: linkPort,
+        pin,
+        base,
+        region,
+        online,
+      })),
     }
   },
   async createEdge({ body }) {

@@ -6,7 +6,7 @@ import { type EdgeReach, isHostKind, labelOf } from './names.ts'
 import { formerPort, freeRun, holdPorts, mayHave, type PortRun } from './port-store.ts'
 import { countOwnTunnels, insertTunnel, tunnelNamed, updateTunnel } from './store.ts'
 
-/** Names one workspace may keep, besides its servers' ports: each holds a host name or ports on every edge. */
+/** Names one workspace may keep unless its plan says otherwise, besides its servers' ports: each holds a host name or ports on every edge. */
 export const ownTunnelsMax = 100
 
 /** Servers of one name in one workspace, before the search for a free label gives up. */
@@ -19,14 +19,14 @@ type Raw = Extract<Named, { kind: 'tcp' | 'udp' }>
 type Ports = Pick<EdgeReach, 'ports'>
 
 /**
- * Keeps a name, and for tcp and udp its ports, for a workspace; asking again gives the same. Inside a transaction: of two that
+ * Keeps a name, and for tcp and udp its ports, for a workspace that may keep `most`; asking again gives the same. Inside a transaction: of two that
  * want one port, one gets `conflict`.
  */
 export async function reserveNamed(
   trx: Store,
   workspaceId: string,
   request: Named,
-  { ports: range }: Ports,
+  { ports: range, most }: Ports & { most: number },
   now: number,
 ): Promise<TunnelRow> {
   const { name, kind } = request
@@ -38,8 +38,8 @@ export async function reserveNamed(
     throw conflict(
       `${name} is kept for a tunnel of kind ${standing.kind}. Close that one for good, or choose another name.`,
     )
-  if (!standing && (await countOwnTunnels(trx, workspaceId)) >= ownTunnelsMax)
-    throw forbidden(`The workspace keeps ${ownTunnelsMax} tunnels, the most it can. Close one for good.`)
+  if (!standing && (await countOwnTunnels(trx, workspaceId)) >= most)
+    throw forbidden(`The workspace keeps ${most} tunnels, the most its plan allows. Close one for good.`)
   const run = isRaw(request) ? await runFor(trx, workspaceId, request, known, range, now) : null
   return keep(trx, known, { workspaceId, name, kind, run, entrance: null, allocationId: null }, now)
 }

@@ -55,6 +55,14 @@ export async function countOwnTunnels(store: Store, workspaceId: string): Promis
   return Number(count)
 }
 
+/** From now on the edge may report on the tunnel. */
+export const noteEdge = (store: Store, edgeId: string, tunnelId: string): Promise<unknown> =>
+  store
+    .insertInto('edge_tunnels')
+    .values({ edge_id: edgeId, tunnel_id: tunnelId })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+
 /** What a node may serve for an allocation: only its own, of a server that still stands. */
 export const allocationOfNode = (
   store: Store,

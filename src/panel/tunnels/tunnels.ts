@@ -4,10 +4,11 @@ import type { TunnelRequest } from '../../contract/tunnel.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Access, WorkspaceMembership } from '../access/index.ts'
 import type { Changes, Database, Store, TunnelRow } from '../db/index.ts'
+import type { Plans } from '../plans/index.ts'
 import { type EdgeReach, entrancesOf, hostsOf, minecraftPortDefault, urlOf } from './names.ts'
 import { giveUpPorts } from './port-store.ts'
-import { type AllocationToKeep, reserveForAllocation, reserveNamed } from './reserve.ts'
-import { allocationOfNode, listTunnels, tunnelById, tunnelOfAllocation, updateTunnel } from './store.ts'
+import { type AllocationToKeep, ownTunnelsMax, reserveForAllocation, reserveNamed } from './reserve.ts'
+import { allocationOfNode, listTunnels, noteEdge, tunnelById, tunnelOfAllocation, updateTunnel } from './store.ts'
 
 export interface Tunnels {
   /**
@@ -25,8 +26,8 @@ export interface Tunnels {
   addressOf(tunnel: TunnelRow & { slug: string }): { host: string; port: number } | null
   /** Where visitors find it, in the forms that people paste, the preferred one first; at least one. */
   addressesOf(tunnel: TunnelRow, slug: string): [string, ...string[]]
-  /** Whether `agent` may open `request` on an edge with this reach; keeps the name and the port for its workspace. */
-  claim(agent: AgentIdentity, request: TunnelRequest, reach: EdgeReach): Promise<TunnelGrant>
+  /** Whether `agent` may open `request` on this edge; keeps the name and the ports for its workspace, and remembers the edge. */
+  claim(agent: AgentIdentity, request: TunnelRequest, edge: ClaimingEdge): Promise<TunnelGrant>
   /** The workspace's tunnels, with the server whose port each carries. */
   list(workspaceId: string): Promise<(TunnelRow & { server_id: string | null })[]>
   /** Closes a tunnel and gives up its name and port. Throws `not_found`, and `conflict` for a server's port. */
@@ -35,19 +36,31 @@ export interface Tunnels {
   stands(tunnelId: string): Promise<boolean>
 }
 
+/** Who asks for a tunnel. */
+export interface ClaimingEdge {
+  id: string
+  facts: EdgeReach
+}
+
 export interface TunnelsOptions {
   database: Database
   changes: Changes
   clock: Clock
   access: Pick<Access, 'identifyKeyId'>
+  plans: Pick<Plans, 'limitsOf' | 'tunnelsMax'>
   /** Of every edge that is known: connected ones first, then the one seen last. */
   reaches(): EdgeReach[]
 }
 
-export function createTunnels({ database, changes, clock, access, reaches }: TunnelsOptions): Tunnels {
+export function createTunnels({ database, changes, clock, access, plans, reaches }: TunnelsOptions): Tunnels {
   /** The first edge that can serve the tunnel. */
   const reachFor = ({ edge_port: port }: TunnelRow): EdgeReach | undefined =>
     reaches().find(({ ports }) => port === null || (ports.first <= port && port <= ports.last))
+  const granted = async (edgeId: string, grant: TunnelGrant): Promise<TunnelGrant> => {
+    await noteEdge(database.kysely, edgeId, grant.tunnelId)
+    const limits = (await plans.limitsOf(database.kysely, [grant.workspaceId])).get(grant.workspaceId)
+    return limits ? { ...grant, limits } : grant
+  }
   return {
     addressOf(tunnel) {
       const { edge_port: port, entrance } = tunnel
@@ -72,18 +85,21 @@ export function createTunnels({ database, changes, clock, access, reaches }: Tun
       if (first === undefined) throw new Error(`tunnel ${tunnel.id} has no entrance`)
       return [first, ...others]
     },
-    async claim(agent, request, reach) {
+    async claim(agent, request, { id: edgeId, facts: reach }) {
       if (agent.kind === 'node') {
         if (request.kind !== 'allocation')
           throw forbidden("A node opens its servers' ports, nothing else. Use an API key.")
-        return claimAllocation(database.kysely, agent.nodeId, request.allocation, reach)
+        return granted(edgeId, await claimAllocation(database.kysely, agent.nodeId, request.allocation, reach))
       }
       if (request.kind === 'allocation') throw forbidden("A server's port is opened by its node, not with an API key")
       // What the edge says of the agent may be old, or wrong: the key itself decides.
       const key = await access.identifyKeyId(agent.keyId)
       if (!key || key.workspaceId !== agent.workspaceId) throw unauthorized('The key is not valid any more')
-      const row = await database.transact((trx) => reserveNamed(trx, key.workspaceId, request, reach, clock.now()))
-      return grantOf(row, key.slug, reach)
+      const row = await database.transact(async (trx) => {
+        const most = (await plans.tunnelsMax(trx, key.workspaceId)) ?? ownTunnelsMax
+        return reserveNamed(trx, key.workspaceId, request, { ports: reach.ports, most }, clock.now())
+      })
+      return granted(edgeId, grantOf(row, key.slug, reach))
     },
     list: (workspaceId) => listTunnels(database.kysely, workspaceId),
     async remove(workspace, tunnelId) {

@@ -9,10 +9,20 @@ export interface Sums {
   events: number
 }
 
-/** Which workspace each of these tunnels belongs to, given up or not. */
-export async function workspacesOfTunnels(store: Store, tunnelIds: string[]): Promise<Map<string, string>> {
+/** Which workspace each of these tunnels belongs to, given up or not; those that the edge was never given are left out. */
+export async function workspacesOfTunnels(
+  store: Store,
+  edgeId: string,
+  tunnelIds: string[],
+): Promise<Map<string, string>> {
   if (tunnelIds.length === 0) return new Map()
-  const rows = await store.selectFrom('tunnels').select(['id', 'workspace_id']).where('id', 'in', tunnelIds).execute()
+  const rows = await store
+    .selectFrom('tunnels')
+    .innerJoin('edge_tunnels', 'edge_tunnels.tunnel_id', 'tunnels.id')
+    .select(['tunnels.id', 'tunnels.workspace_id'])
+    .where('tunnels.id', 'in', tunnelIds)
+    .where('edge_tunnels.edge_id', '=', edgeId)
+    .execute()
   return new Map(rows.map((row) => [row.id, row.workspace_id]))
 }
 

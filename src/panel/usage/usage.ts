@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Usage } from '../../contract/api/usage.ts'
-import type { TunnelCounter, UsageReport, WorkspacePeak } from '../../contract/edge.ts'
+import { type ReceivedReport, TunnelCounter, WorkspacePeak } from '../../contract/edge.ts'
 import { type Clock, isoTime } from '../../lib/clock.ts'
 import type { Database, UsageCounterRow } from '../db/index.ts'
 import {
@@ -22,17 +22,22 @@ const clockSkewMaxMs = dayMs
 /** What went through the tunnels. */
 export interface UsageBook {
   /** Takes in what an edge has counted. Repeating, delaying or reordering reports changes nothing. */
-  report(edgeId: string, report: UsageReport): Promise<{ accepted: number; rejected: string[] }>
+  report(edgeId: string, report: ReceivedReport): Promise<{ accepted: number; rejected: string[]; workspaceIds: string[] }>
   /** The last `days` UTC days of a workspace, today included. */
   of(workspaceId: string, days: number): Promise<z.output<typeof Usage>>
 }
 
 export function createUsage({ database, clock }: { database: Database; clock: Clock }): UsageBook {
   return {
-    async report(edgeId, { epoch, counters, peaks }) {
+    async report(edgeId, { epoch, counters: untrusted, peaks: untrustedPeaks }) {
       const now = clock.now()
+      // One by one: a record that cannot be kept is set aside alone, however it came about.
+      const counters = untrusted.flatMap((counter) => TunnelCounter.safeParse(counter).data ?? [])
+      const peaks = untrustedPeaks.flatMap((peak) => WorkspacePeak.safeParse(peak).data ?? [])
+      const broken = untrusted.filter((counter) => !TunnelCounter.safeParse(counter).success).map(nameOf)
       return database.transact(async (trx) => {
-        const owners = await workspacesOfTunnels(trx, [...new Set(counters.map(({ tunnelId }) => tunnelId))])
+        // Only of tunnels that this edge was given: what a stolen credential says of others is not believed.
+        const owners = await workspacesOfTunnels(trx, edgeId, [...new Set(counters.map(({ tunnelId }) => tunnelId))])
         const workspaces = await existingWorkspaces(trx, [...new Set(peaks.map(({ workspaceId }) => workspaceId))])
         const valid = counters.filter(
           (counter) => owners.get(counter.tunnelId) === counter.workspaceId && isDay(counter.day, now),
@@ -48,7 +53,11 @@ export function createUsage({ database, clock }: { database: Database; clock: Cl
         )
         const accepted = new Set(valid)
         const rejected = counters.filter((counter) => !accepted.has(counter)).map(({ tunnelId }) => tunnelId)
-        return { accepted: valid.length, rejected: [...new Set(rejected)] }
+        return {
+          accepted: valid.length,
+          rejected: [...new Set([...rejected, ...broken])],
+          workspaceIds: [...new Set(valid.map(({ workspaceId }) => workspaceId))],
+        }
       })
     },
     async of(workspaceId, days) {
@@ -81,6 +90,12 @@ export function createUsage({ database, clock }: { database: Database; clock: Cl
       }
     },
   }
+}
+
+/** What an unreadable counter calls its tunnel, as far as that can be shown. */
+function nameOf(counter: unknown): string {
+  const id = typeof counter === 'object' && counter !== null && 'tunnelId' in counter ? counter.tunnelId : ''
+  return typeof id === 'string' ? id.slice(0, 100) : ''
 }
 
 const startOfDay = (ms: number): number => ms - (ms % dayMs)

@@ -15,6 +15,7 @@ export async function forwardUntilStopped(
   if (edges.length === 0) throw new CommandError('This panel has no edge yet, so nothing can be reached through it.')
   const waiting = new Map(tunnels.map((tunnel) => [tunnel.id, tunnel]))
   const shown = new Set<string>()
+  let wasUp = false
   const ended = Promise.withResolvers<void>()
   // An interrupted run ends as it was asked to: that is success.
   signal.addEventListener('abort', () => ended.resolve(), { once: true })
@@ -28,10 +29,12 @@ export async function forwardUntilStopped(
     const edge = `${event.edge.host}:${event.edge.port}`
     switch (event.type) {
       case 'up':
+        wasUp = true
         out.talk(`linked to ${edge}`)
         break
       case 'down':
-        if (event.code === 'unauthorized') ended.reject(new CommandError(`${edge}: ${event.reason}`))
+        // A key that was good a moment ago may be so again: a suspension ends, a panel comes back with its data.
+        if (event.code === 'unauthorized' && !wasUp) ended.reject(new CommandError(`${edge}: ${event.reason}`))
         else out.talk(`link to ${edge} lost (${event.reason}); trying again in ${seconds(event.retryMs)}`)
         break
       case 'opened': {
@@ -52,15 +55,23 @@ export async function forwardUntilStopped(
     }
   }
   await using _agent = startAgent({
-    edges: edges.map(({ host, port, pin }) => ({ host, port, pin })),
+    edges: ofOneRegion(edges).map(({ host, port, pin }) => ({ host, port, pin })),
     credential: () => key,
     tunnels: [...tunnels],
+    followEdges: true,
     log: createLog({ level: 'error', name: 'agent' }),
     onEvent,
   })
   if (signal.aborted) return
   await ended.promise
   out.talk('closed')
+}
+
+/** An agent links to every edge of one region: the one that a new edge is in unless told otherwise, where there is one. */
+function ofOneRegion<T extends { region: string; online: boolean }>(edges: readonly T[]): T[] {
+  const here = edges.find(({ region, online }) => region === 'default' && online) ?? edges.find(({ online }) => online)
+  const region = here?.region ?? edges[0]?.region
+  return edges.filter((edge) => edge.region === region)
 }
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`

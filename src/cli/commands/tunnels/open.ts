@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { HealthCheck } from '../../../agent/index.ts'
 import { Port, TunnelName } from '../../../contract/fields.ts'
 import { portsPerTunnelMax } from '../../../contract/tunnel.ts'
 import { command, UsageError } from '../../command.ts'
@@ -20,6 +21,11 @@ export const openTunnel = command({
     ['--ports <n>', 'with --tcp or --udp: so many ports in a row'],
     ['--edge-port <port>', 'with --tcp or --udp: the port on the edge that is wanted'],
     ['--proxy-protocol <version>', 'tell the service who its visitor is: v1 or v2 (with --udp always v2)'],
+    ['--pool', 'share the name with other agents that open it with --pool; visitors are spread over them'],
+    [
+      '--health-path <path>',
+      'with --pool: the service is well while this path answers; otherwise while it takes connections',
+    ],
     ['--host <host>', 'where the local port is, if not on this machine'],
   ],
   examples: [
@@ -40,17 +46,29 @@ export const openTunnel = command({
     ports: z.coerce.number().pipe(z.int().min(1).max(portsPerTunnelMax)).optional(),
     edgePort: z.coerce.number().pipe(Port).optional(),
     proxyProtocol: z.enum(['v1', 'v2']).optional(),
+    pool: z.boolean().default(false),
+    healthPath: z
+      .string()
+      .regex(/^\/[!-~]{0,1000}$/, 'must be a path that begins with /')
+      .optional(),
     host: z.string().min(1).max(253).default('127.0.0.1'),
   }),
-  async run({ port, as, ports, edgePort, proxyProtocol, host, ...flags }, tools) {
+  async run({ port, as, ports, edgePort, proxyProtocol, pool, healthPath, host, ...flags }, tools) {
     const wanted = kinds.filter((kind) => flags[kind])
     if (wanted.length > 1) throw new UsageError(`A tunnel has one kind: choose --${wanted.join(' or --')}.`)
     const [kind = 'http'] = wanted
     if (kind !== 'tcp' && kind !== 'udp' && (ports !== undefined || edgePort !== undefined))
       throw new UsageError('--ports and --edge-port are for --tcp and --udp: other tunnels have host names.')
     if (port + (ports ?? 1) - 1 > 65_535) throw new UsageError(`There are no ${ports} ports from ${port} on.`)
+    if (healthPath !== undefined && !pool)
+      throw new UsageError('--health-path is for --pool: nobody else could take over.')
     const name = as ?? `port-${port}`
     const target = { host, port, ...(proxyProtocol && { proxyProtocol }) }
-    await forwardUntilStopped([{ id: name, request: requestOf({ kind, name, edgePort, ports }), target }], tools)
+    const request = { ...requestOf({ kind, name, edgePort, ports }), ...(pool && { pool }) }
+    const health = pool && kind !== 'udp' ? checkOf(healthPath) : undefined
+    await forwardUntilStopped([{ id: name, request, target, ...(health && { health }) }], tools)
   },
 })
+
+const checkOf = (path: string | undefined): HealthCheck =>
+  path === undefined ? { kind: 'tcp' } : { kind: 'http', path }

@@ -8,6 +8,7 @@ import * as stats from './0007-stats.ts'
 import * as limits from './0008-limits.ts'
 import * as scheduleLimits from './0009-schedule-limits.ts'
 import * as tunnelKinds from './0010-tunnel-kinds.ts'
+import * as plans from './0011-plans.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
 export const migrations: readonly Migration[] = [
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   { name: '0008-limits', up: limits.up },
   { name: '0009-schedule-limits', up: scheduleLimits.up },
   { name: '0010-tunnel-kinds', up: tunnelKinds.up },
+  { name: '0011-plans', up: plans.up },
 ]

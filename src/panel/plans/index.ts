@@ -1,0 +1,2 @@
+export { createPlans, type Plans } from './plans.ts'
+export { tunnelPlanRoutes } from './routes.ts'

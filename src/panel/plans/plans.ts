@@ -1,0 +1,98 @@
+import type { z } from 'zod'
+import { planNames, type TunnelPlan } from '../../contract/api/plans.ts'
+import type { WorkspaceLimits } from '../../contract/edge.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { Signal } from '../../lib/signals.ts'
+import type { Database, PlanRow, Store } from '../db/index.ts'
+import { bytesSince, planRows, plansOfWorkspaces, savePlanRow, workspacesWithTunnels } from './store.ts'
+
+type Plan = z.output<typeof TunnelPlan>
+
+/** What plans allow, and how much of it workspaces have used. */
+export interface Plans {
+  /** A plan was changed. */
+  readonly changed: Signal<void>
+  all(): Promise<Plan[]>
+  /** Changes what is given and keeps the rest. */
+  put(name: Plan['name'], change: Partial<Omit<Plan, 'name'>>): Promise<Plan>
+  /** What each of these workspaces may do at this moment. Unknown ones are left out. */
+  limitsOf(store: Store, workspaceIds: readonly string[]): Promise<Map<string, WorkspaceLimits>>
+  /** How many names a workspace may keep; null: no limit of its plan. */
+  tunnelsMax(store: Store, workspaceId: string): Promise<number | null>
+  /** Workspaces that keep any tunnel. */
+  concerned(): Promise<string[]>
+}
+
+export function createPlans({ database, clock }: { database: Database; clock: Clock }): Plans {
+  const changed = new Signal<void>()
+  const rowsByName = async (store: Store): Promise<Map<string, PlanRow>> =>
+    new Map((await planRows(store)).map((row) => [row.name, row]))
+  return {
+    changed,
+    async all() {
+      const rows = await rowsByName(database.kysely)
+      return planNames.map((name) => planOf(rows.get(name) ?? unlimited(name)))
+    },
+    async put(name, change) {
+      const row = await database.transact(async (trx) => {
+        const next = rowOf({ ...planOf((await rowsByName(trx)).get(name) ?? unlimited(name)), ...change })
+        await savePlanRow(trx, next)
+        return next
+      })
+      changed.emit()
+      return planOf(row)
+    },
+    async limitsOf(store, workspaceIds) {
+      const rows = await rowsByName(store)
+      const workspaces = await plansOfWorkspaces(store, workspaceIds)
+      const withQuota = workspaces.filter(({ plan }) => (rows.get(plan)?.bytes_per_month ?? null) !== null)
+      const used = await bytesSince(
+        store,
+        withQuota.map(({ id }) => id),
+        startOfMonth(clock.now()),
+      )
+      return new Map(
+        workspaces.map(({ id, plan }) => {
+          const { connections, bytes_per_second, bytes_per_month } = rows.get(plan) ?? unlimited(plan)
+          const overQuota = bytes_per_month !== null && (used.get(id) ?? 0) >= bytes_per_month
+          return [id, { connections, bytesPerSecond: bytes_per_second, overQuota }]
+        }),
+      )
+    },
+    async tunnelsMax(store, workspaceId) {
+      const [workspace] = await plansOfWorkspaces(store, [workspaceId])
+      return workspace ? ((await rowsByName(store)).get(workspace.plan)?.tunnels ?? null) : null
+    },
+    concerned: () => workspacesWithTunnels(database.kysely),
+  }
+}
+
+/** Midnight UTC of the month's first day. */
+export function startOfMonth(now: number): number {
+  const date = new Date(now)
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1)
+}
+
+const unlimited = (name: PlanRow['name']): PlanRow => ({
+  name,
+  tunnels: null,
+  connections: null,
+  bytes_per_second: null,
+  bytes_per_month: null,
+})
+
+const planOf = ({ name, tunnels, connections, bytes_per_second, bytes_per_month }: PlanRow): Plan => ({
+  name,
+  tunnels,
+  connections,
+  bytesPerSecond: bytes_per_second,
+  bytesPerMonth: bytes_per_month,
+})
+
+const rowOf = ({ name, tunnels, connections, bytesPerSecond, bytesPerMonth }: Plan): PlanRow => ({
+  name,
+  tunnels,
+  connections,
+  bytes_per_second: bytesPerSecond,
+  bytes_per_month: bytesPerMonth,
+})
