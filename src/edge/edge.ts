@@ -82,6 +82,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
       release,
       limits,
       scheme,
+      base,
       links: { hosts: new Set([normalHost(host), base]), take: (socket) => webSockets.take(socket) },
     }),
   )

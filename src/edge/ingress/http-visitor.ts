@@ -5,6 +5,7 @@ import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
 import { normalHost, type Routing } from '../routing.ts'
 import type { Tunnel, Visit } from '../tunnel.ts'
+import { keepCookiesHome } from './cookies.ts'
 import { forwardedFields, plainAddress } from './forwarded.ts'
 import type { HostedLinks } from './http.ts'
 import { BodyReader } from './http-body.ts'
@@ -259,7 +260,8 @@ export class HttpVisitor {
         exchange.responseInput = input
         return undefined
       }
-      const response = parseResponseHead(input.toString('latin1', 0, end), exchange.head.method)
+      const parsed = parseResponseHead(input.toString('latin1', 0, end), exchange.head.method)
+      const response = { ...parsed, fields: keepCookiesHome(parsed.fields, this.#options.base) }
       input = input.subarray(end + headEnd.length)
       if (response.status === 101) {
         this.#upgrade(exchange, response, input)
@@ -460,6 +462,8 @@ export interface HttpVisitorOptions {
   release: Release
   limits: EdgeLimits
   scheme: 'http' | 'https'
+  /** The name that all tunnels' host names end in. */
+  base: string
   links: HostedLinks
 }
 

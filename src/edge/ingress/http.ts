@@ -14,6 +14,8 @@ export interface HttpIngressOptions {
   release: Release
   limits: EdgeLimits
   scheme: 'http' | 'https'
+  /** The name that all tunnels' host names end in. */
+  base: string
   links: HostedLinks
 }
 

@@ -148,6 +148,7 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
     if (port === 0) return true
     if (!this.#listeners.has(port)) return false
     const plain = plainAddress(address)
+    if (plain.startsWith('127.')) return true
     return Object.values(networkInterfaces()).some((addresses) => addresses?.some((own) => own.address === plain))
   }
 }
