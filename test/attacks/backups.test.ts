@@ -146,7 +146,7 @@ async function slowDownload(url: string): Promise<{ end(): Promise<'whole' | 'cu
 
 test('a download under way is cut when its key is revoked or the permission is taken; another one goes on (CVE-2025-68954)', async () => {
   // More than what all buffers between the disk and a reader that does not read can hold, and nothing that packs well.
-  await writeFile(join(world.data, 'large'), randomBytes(96 * 1024 * 1024))
+  await writeFile(join(world.data, 'large'), randomBytes(48 * 1024 * 1024))
   const { backupId } = await world.back()
   const bob = await addMember(world, 'bob@example.com')
   const subuser = await world.acme.createSubuser({
