@@ -56,8 +56,14 @@ export async function openEdgeDirectory(options: {
   const { database, changes, log } = options
   const connected = new Map<string, ConnectedEdge>()
   let known: KnownEdge[] = []
+  let [asked, heard] = [0, 0]
   const refresh = async (): Promise<void> => {
-    known = (await listEdges(database.kysely)).map(knownEdge)
+    const mine = ++asked
+    const rows = await listEdges(database.kysely)
+    // Two that overlap may answer in either order; the one that asked later knows more.
+    if (mine < heard) return
+    heard = mine
+    known = rows.map(knownEdge)
   }
   const refreshLater = (): void => {
     refresh().catch((error: unknown) => log.warn({ error }, 'the list of edges could not be read again'))
