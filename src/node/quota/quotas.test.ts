@@ -5,23 +5,25 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
-import { systemClock } from '../../lib/clock.ts'
 import { silentLog } from '../../lib/log.ts'
-import { openNodeFiles } from '../files/index.ts'
 import { type Owner, serverFiles } from '../runtime.ts'
-import { ask, makeSpec, openWorld, reached, running } from '../testing/world.ts'
 import { openQuotas } from './index.ts'
 
 const run = promisify(execFile)
 
-/** The data folder of a node on a file system with project quotas; null where this machine can make none. */
-async function onQuotaDisk(t: TestContext, kind: 'ext4' | 'xfs'): Promise<string | null> {
+interface QuotaDisk {
+  dataDir: string
+  /** To be called when nothing uses it any more. */
+  release(): Promise<void>
+}
+
+/** An empty data folder on a file system with project quotas; null where this machine can make none. */
+async function onQuotaDisk(t: TestContext, kind: 'ext4' | 'xfs'): Promise<QuotaDisk | null> {
   if (process.getuid?.() !== 0) {
     t.skip('only root can mount a disk with quotas')
     return null
   }
   const folder = await mkdtemp(join(tmpdir(), 'pharos-quota-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
   const image = join(folder, 'disk.img')
   const disk = join(folder, 'disk')
   await mkdir(disk)
@@ -33,11 +35,19 @@ async function onQuotaDisk(t: TestContext, kind: 'ext4' | 'xfs'): Promise<string
     await run('mount', ['-o', 'loop,prjquota', image, disk])
   } catch (error) {
     // The machine's kernel, or its lack of loop devices: nothing that a package could bring.
+    await rm(folder, { recursive: true })
     t.skip(`this machine cannot mount ${kind} with project quotas: ${String((error as { stderr?: string }).stderr)}`)
     return null
   }
-  t.after(() => run('umount', [disk]))
-  return join(disk, 'node')
+  const dataDir = join(disk, 'node')
+  await mkdir(dataDir)
+  return {
+    dataDir,
+    async release() {
+      await run('umount', [disk])
+      await rm(folder, { recursive: true })
+    },
+  }
 }
 
 /** Writes as the server itself would; resolves to what was said when it failed. */
@@ -49,47 +59,15 @@ async function writeAs(owner: Owner, folder: string, script: string): Promise<st
   )
 }
 
-for (const kind of ['ext4', 'xfs'] as const) {
-  test(`${kind}: a game is refused what is beyond its limit, goes on, and may have more when the limit is raised`, async (t) => {
-    const dataDir = await onQuotaDisk(t, kind)
-    if (!dataDir) return
-    await mkdir(dataDir)
-    const quotas = await openQuotas({ dataDir, log: silentLog })
-    assert.equal(quotas.refused, null)
-    const world = await openWorld(t, { dataDir, quotas })
-    await using files = openNodeFiles({ ...world, clock: systemClock, log: silentLog })
-    const spec = await running(world.servers, await makeSpec({}, { resources: { memory: 256, disk: 32, cpu: 1 } }))
-    const { id } = spec
-    const space = () =>
-      files.operations.space({ params: { server: id }, query: {}, body: undefined } as never) as Promise<{
-        enforcement: string
-      }>
-    assert.equal((await space()).enforcement, 'quota')
-    const write = (name: string, mib: number): string =>
-      `eval (() => { require('fs').writeFileSync('${name}', Buffer.alloc(${mib} << 20, 1)); return '${name}' })()`
-    await ask(world.servers, id, write('big.bin', 48), 'eval failed EDQUOT')
-    assert.equal(world.servers.get(id).state().phase, 'running')
-    await world.servers.put({ ...spec, revision: 2, resources: { ...spec.resources, disk: 96 } })
-    await ask(world.servers, id, write('big.bin', 48), 'eval "big.bin"')
-    // A node that comes back sets what holds now, and does not lose it.
-    const servers = await world.reopen()
-    await reached(servers, id, 'running')
-    await ask(servers, id, write('more.bin', 80), 'eval failed EDQUOT')
-    // What is made beside the files and moved among them is of the same project.
-    const mine = await files.of(id)
-    await mine.delete('/more.bin')
-    const content = async function* () {
-      yield Buffer.alloc(1000)
-    }
-    await mine.write('/new.txt', content(), { overwrite: true, expectedBytes: 1000 })
-    await servers.remove(id)
-    assert.deepEqual(await readdir(join(dataDir, 'servers')), [])
-  })
+/** What the kernel answers: XFS takes the limit of a project for the size of a disk. */
+const refusals = { ext4: /quota exceeded/i, xfs: /no space left/i }
 
+for (const kind of ['ext4', 'xfs'] as const) {
   test(`${kind}: a server has no more files than it may, those that were there before count, and a deleted one leaves nothing`, async (t) => {
-    const dataDir = await onQuotaDisk(t, kind)
-    if (!dataDir) return
-    await mkdir(dataDir)
+    const disk = await onQuotaDisk(t, kind)
+    if (!disk) return
+    t.after(disk.release)
+    const { dataDir } = disk
     const folder = join(dataDir, 'servers/one')
     const data = join(folder, serverFiles.data)
     const owner = { uid: 41_234, gid: 41_234 }
@@ -102,8 +80,8 @@ for (const kind of ['ext4', 'xfs'] as const) {
     assert.equal(quotas.holds(folder), false)
     await quotas.apply(server, { bytes: 2 * 1024 * 1024, files: 20 }, true)
     assert.equal(quotas.holds(folder), true)
-    assert.match(await writeAs(owner, data, 'head -c 1500000 /dev/zero > before/more'), /quota exceeded/i)
-    assert.match(await writeAs(owner, data, 'rm before/more; for n in $(seq 30); do : > $n; done'), /quota exceeded/i)
+    assert.match(await writeAs(owner, data, 'head -c 1500000 /dev/zero > before/more'), refusals[kind])
+    assert.match(await writeAs(owner, data, 'rm before/more; for n in $(seq 30); do : > $n; done'), refusals[kind])
     await quotas.remove(server)
     await quotas.remove(server)
     assert.equal(quotas.holds(folder), false)
