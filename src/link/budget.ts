@@ -13,7 +13,7 @@ export interface Flight {
  * frames of everybody wait behind it.
  *
  * The network is measured one round at a time: a mark at what was just sent, and the `received` frame that covers it. That gives
- * a round trip and the rate at which data was delivered meanwhile. The budget is the best rate of the last rounds × the lowest
+ * a round trip and the rate at which data was delivered meanwhile. The budget is the best rate of the last seconds × the lowest
  * round trip × 1.25; twice as much at first, until the rate stops growing. For a moment every few seconds it is less than the
  * network carries, so that the queue runs empty and the lowest round trip is seen again.
  */
@@ -25,7 +25,8 @@ export class Budget {
   #round: { flight: Flight; left: number; delivered: number; at: number } | null = null
   /** Bulk had to wait in this round: its rate is the network's and not that of a source with little to say. */
   #limited = false
-  #rates: number[] = []
+  /** The best rate of each of the last seconds, the newest first. */
+  #rates: { second: number; rate: number }[] = []
   /** The lowest round trip of this and of the last period. */
   #lowestMs = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
   #periodAt = 0
@@ -106,13 +107,25 @@ export class Budget {
       this.#lowestMs = [Number.POSITIVE_INFINITY, this.#lowestMs[0] ?? Number.POSITIVE_INFINITY]
     }
     this.#lowestMs[0] = Math.min(this.#lowestMs[0] ?? tookMs, tookMs)
-    const best = Math.max(0, ...this.#rates)
     // A round whose source had little to say tells only that the network is at least so fast.
-    if (!limited && rate < best) return
-    this.#rates.push(rate)
-    if (this.#rates.length > ratesKept) this.#rates.shift()
+    if (!limited && rate < this.#bestRate) return
+    this.#note(rate, Math.floor(now / 1000))
     if (this.#starting && limited) this.#watchStart(rate)
     this.#reckon(now)
+  }
+
+  get #bestRate(): number {
+    return this.#rates.reduce((best, { rate }) => Math.max(best, rate), 0)
+  }
+
+  #note(rate: number, second: number): void {
+    const [newest] = this.#rates
+    if (newest?.second === second) {
+      newest.rate = Math.max(newest.rate, rate)
+      return
+    }
+    this.#rates.unshift({ second, rate })
+    if (this.#rates.length > secondsKept) this.#rates.pop()
   }
 
   #watchStart(rate: number): void {
@@ -126,10 +139,14 @@ export class Budget {
   }
 
   #reckon(now: number): void {
-    const lowestMs = Math.max(Math.min(...this.#lowestMs) + ownDelayMs, roundTripMsMin)
+    const lowestMs = Math.min(...this.#lowestMs)
+    if (lowestMs < nearMs) {
+      this.#bytes = bytesMax
+      return
+    }
     const dips = !this.#starting && now - this.#periodAt < 2 * lowestMs
     const gain = this.#starting ? 2 : dips ? 0.75 : 1.25
-    this.#bytes = Math.min(bytesMax, Math.max(bytesMin, gain * Math.max(...this.#rates) * lowestMs))
+    this.#bytes = Math.min(bytesMax, Math.max(bytesMin, gain * this.#bestRate * (lowestMs + ownDelayMs)))
   }
 }
 
@@ -143,9 +160,12 @@ const bytesMax = 16 * 1024 * 1024
 const shareBytesMin = 32 * 1024
 /** Two busy processes answer this late without any network between them. */
 const ownDelayMs = 4
-/** On nearer networks nobody notices a queue of this length, and the event loops' own delays are larger than the round trip. */
-const roundTripMsMin = 20
-/** Rounds of which the best rate counts: long enough to bridge a moment in which one side was busy. */
-const ratesKept = 10
+/**
+ * On nearer networks there is no budget: nobody notices their queues, and what a busy machine adds to a round trip is so much more
+ * than the network's own share that it would be taken for a queue, and the budget shrink without end.
+ */
+const nearMs = 8
+/** Of which the best rate counts: long enough to bridge moments in which one of the two machines is busy with something else. */
+const secondsKept = 5
 const fullRoundsMax = 3
 const periodMs = 10_000

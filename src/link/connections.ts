@@ -113,15 +113,16 @@ export class Connections {
   /**
    * Where a stream that carries much goes: a connection of its own, else, when no more are to come, the one with the fewest
    * streams. Null: stay where it is.
+   * @param asked one was wanted for this stream before
    */
-  forBulk(further: Further): Connection | null {
+  forBulk(further: Further, asked: boolean): Connection | null {
     let best: Connection | null = null
     for (const connection of this.#bulk.values()) {
       if (connection.lane === null || connection.retired || connection.retiredThere) continue
       if (best === null || loadOf(connection) < loadOf(best)) best = connection
     }
     if (best?.senders === 0) return best
-    further.want()
+    if (!asked || further.pending === 0) further.want()
     return further.pending > 0 ? null : best
   }
 

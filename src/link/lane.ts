@@ -53,7 +53,7 @@ export class Lane {
   #flushPlanned = false
   #flushing = false
   #writes = 0
-  #batchBytes = batchBytesFirst
+  #batchBytes = batchBytesMin
   #pongOwed: Buffer | null = null
 
   #heard = false
@@ -362,17 +362,19 @@ export class Lane {
 
 /** Writes handed to the connection and not yet taken by the kernel: one on its way, one to follow it without a pause. */
 const writesMax = 2
-/** The size of a write adapts between these: a slow network must not hold a quarter of a megabyte in front of a small frame. */
-const batchBytesMin = 16 * 1024
-const batchBytesFirst = 64 * 1024
-const quickWriteMs = 20
-const slowWriteMs = 100
+/**
+ * The size of a write adapts between this and `stagingBytes`: a slow network must not hold a quarter of a megabyte in front of a
+ * small frame. Not lower, because writes also take long on a busy machine, which small ones would keep busier still.
+ */
+const batchBytesMin = 64 * 1024
+const quickWriteMs = 50
+const slowWriteMs = 250
 /** Up to here a write is copied out of the staging buffer, so that slow links do not hold one each. */
-const copyBelowBytes = 64 * 1024
+const copyBelowBytes = 32 * 1024
 /** With less room than this left in a write, a stream waits for the next one instead of sending a crumb. */
 const frameRoomBytesMin = 1024
 /** Kept free for bulk in a write that small streams could fill. */
-const bulkTurnBytes = batchBytesMin / 2
+const bulkTurnBytes = 16 * 1024
 /** Often enough to measure a round trip, seldom enough to cost nothing beside a gigabyte a second. */
 const receivedDelayMs = 2
 /** Four looks in `deadPeerMs`, of which three without a sound mean death: noticed between 3/4 and all of it. */

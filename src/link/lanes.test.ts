@@ -112,16 +112,29 @@ for (const transport of transportNames) {
 
     it('close once they are idle, and open again when they are needed', async () => {
       await using world = await openWorld(transport, { bulkIdleMs: 40 })
+      const open = (): Duplex[] => world.channels.slice(1).filter((channel) => !channel.closed)
       for (let round = 0; round < 2; round += 1) {
-        const before = world.channels.length
         const { near, far } = await world.stream('acceptor')
-        near.end(Buffer.alloc(3 * MiB))
-        assert.equal((await buffer(far)).length, 3 * MiB)
-        far.end()
-        await until(() => world.channels.length > before)
-        await Promise.all(world.channels.slice(1).map((channel) => over(channel)))
+        const sending = send(near)
+        far.resume()
+        await until(() => open().length > 0)
+        sending.stop()
+        near.destroy()
+        await until(() => open().length === 0)
       }
       assert.equal(world.channels[0]?.destroyed, false)
+    })
+
+    it('are asked for once for each stream', async () => {
+      await using world = await openWorld(transport)
+      for (let n = 1; n <= 3; n += 1) {
+        const { near, far } = await world.stream('acceptor')
+        far.resume()
+        send(near)
+        await until(() => world.channels.length === 1 + n)
+      }
+      await pause(50)
+      assert.equal(world.channels.length, 4)
     })
 
     it('are not needed: everything works on one', async () => {
@@ -210,19 +223,25 @@ async function buffer(stream: Duplex): Promise<Buffer> {
 
 /** Sends without end from `far` to `near` until a connection beside the first carries it. */
 async function carryOver({ near, far }: { near: LinkStream; far: LinkStream }, channels: Duplex[]): Promise<void> {
-  const chunk = Buffer.alloc(64 * 1024)
-  const more = (): void => {
-    while (!far.destroyed && far.write(chunk)) {}
-  }
-  far.on('drain', more)
   near.resume()
-  more()
+  send(far)
   let seen = 0
   const bulk = (await until(() => channels[1] ?? null)) as Duplex
   bulk.on('data', (bytes: Buffer) => {
     seen += bytes.length
   })
   await until(() => seen > MiB)
+}
+
+/** Sends without end, until it is told to stop or the stream is over. */
+function send(stream: LinkStream): { stop(): void } {
+  const chunk = Buffer.alloc(64 * 1024)
+  const more = (): void => {
+    while (!stream.destroyed && stream.write(chunk)) {}
+  }
+  stream.on('drain', more)
+  more()
+  return { stop: () => void stream.off('drain', more) }
 }
 
 async function over(channel: Duplex): Promise<void> {

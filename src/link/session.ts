@@ -325,7 +325,8 @@ export class Session implements Link, ConnectionsHost, StreamHost, CarrierHost {
     const { sending } = stream
     if (!stream.isBulk || sending.retired || sending.retiredThere) this.#move(stream, this.interactive)
     else if (sending === this.interactive && stream.isKnownThere) {
-      const to = this.#connections.forBulk(this.#further)
+      const to = this.#connections.forBulk(this.#further, stream.awaitsConnection)
+      stream.awaitsConnection = to === null
       if (to) this.#move(stream, to)
     }
   }

@@ -52,6 +52,8 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
   /** The other end has sent something of this stream: what it is sent on another connection cannot come before the open. */
   isKnownThere: boolean
   readonly pace = new Pace()
+  /** A connection for it was asked for, and it still waits on the first one. */
+  awaitsConnection = false
   readonly #host: StreamHost
   readonly #windowBytesMax: number
 
