@@ -54,6 +54,11 @@ export interface Edge extends AsyncDisposable {
   readonly host: string
   /** What agents must be told to recognise this edge. */
   readonly pin: string
+  /**
+   * Tells panel and agents that this edge ends soon, and serves on for the grace time, everybody who comes included. Resolves when that is
+   * over: at once while no agent is here.
+   */
+  drain(graceMs: number): Promise<void>
 }
 
 /** Starts an edge. Resolves once it listens; disposing reports what was counted and closes everything. */
@@ -178,12 +183,24 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
   )
   closer.defer(sessions.changed.on(() => reporter.openChanged()))
   log.info({ httpPort, minecraftPort, base, host, ports }, 'the edge is up')
+  const control = controlPlane
   const [first, last] = [traffic.move(), closer.move()]
   return {
     httpPort,
     minecraftPort,
     host,
     pin: identity.pin,
+    async drain(graceMs) {
+      if (sessions.count === 0) return
+      sessions.drain()
+      try {
+        await control.drain()
+      } catch (error) {
+        log.warn({ err: error }, 'no panel could be told that this edge is draining')
+      }
+      log.info({ graceMs }, 'draining')
+      await clock.sleep(graceMs)
+    },
     async [Symbol.asyncDispose]() {
       await first.disposeAsync()
       await last.disposeAsync()

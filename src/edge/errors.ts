@@ -1,4 +1,5 @@
 import { LinkError } from '../link/index.ts'
+import { OverQuota } from './tenant.ts'
 
 /**
  * What a visitor sees when the edge itself has to answer. Each problem has a code of its own, so that "the agent is away" is not
@@ -25,6 +26,7 @@ export interface ProblemWords {
 
 /** What a failed way to a service means to its visitor. */
 export function problemOf(error: unknown, host: string): VisitorProblem {
+  if (error instanceof OverQuota) return { code: 'over_quota', host }
   switch (error instanceof LinkError ? error.code : 'lost') {
     case 'limit':
       return { code: 'over_limit', host }

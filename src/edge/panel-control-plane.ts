@@ -17,6 +17,9 @@ export interface PanelControlPlaneOptions {
 /** How long a question waits for a link to come up before it is refused: an edge and its panel that start together, ms. */
 const linkWaitMs = 3_000
 
+/** A panel that does not take the news of draining within this time learns of the end when the link ends, ms. */
+const drainToldMs = 3_000
+
 /**
  * The panel as control plane. The edge keeps a link to every replica and asks whichever is up; every replica may give orders.
  * While none is up nothing new is let in, and what is open goes on.
@@ -48,12 +51,21 @@ export async function openPanelControlPlane({
       }),
     ],
   })
+  let draining = false
+  const tellDraining = (to: Link): Promise<unknown> =>
+    createClient(edgeToPanel, { baseUrl: '', send: linkSend(() => to) }).drain(
+      { body: {} },
+      { signal: AbortSignal.timeout(drainToldMs) },
+    )
   const links: KeptLink[] = diallers.map((dialler) =>
     keepLink({
       dialler,
       hello,
       log,
-      onUp: () => orders.recheck(),
+      onUp: (link) => {
+        if (draining) void tellDraining(link).catch(() => undefined)
+        orders.recheck()
+      },
       events: {
         onStream: (stream, head) => {
           if (typeof head === 'object' && head !== null && 'protocol' in head && head.protocol === 'http')
@@ -90,8 +102,11 @@ export async function openPanelControlPlane({
       return { rejected }
     },
     async drain() {
-      link()
-      await panel.drain({ body: {} })
+      draining = true
+      // Every replica: each of them tells its own nodes and agents where to link.
+      const here = links.flatMap((kept) => kept.current ?? [])
+      if (here.length === 0) throw new Refusal('unavailable', 'The edge has no connection to its panel at the moment.')
+      await Promise.all(here.map(tellDraining))
     },
     async reportOpen(tunnels) {
       link()

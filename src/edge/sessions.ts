@@ -115,6 +115,11 @@ export class Sessions implements EdgeOrders {
     }
   }
 
+  /** Agents that are linked. */
+  get count(): number {
+    return this.#sessions.size
+  }
+
   /** What is open now. */
   open(): OpenTunnel[] {
     return [...this.#tunnels.values()].map((tunnel) => ({

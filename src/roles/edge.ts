@@ -27,7 +27,12 @@ export async function runEdge(settings: EdgeSettings & { dataDir: string }, { si
     `Edge up: host names ending in .${settings.edgeBase} on port ${edge.httpPort}, raw ports ${settings.edgePorts.first}-${settings.edgePorts.last}.`,
   )
   await untilInterrupted(signal)
+  // With a panel there may be others to go to.
+  if (panels.length > 0) await edge.drain(drainMs)
 }
+
+/** How long an edge that is told to end serves on, ms: time for agents and visitors' clients to hear of it and to turn elsewhere. */
+const drainMs = 10_000
 
 /** Starts the edge with its own part of the data folder; ports that cannot be had are named with their flags. */
 export function startEdgeRole(
