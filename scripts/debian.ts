@@ -15,7 +15,10 @@ export const testPackages: Readonly<Record<string, string>> = {
   'swift-container': 'backups in a real S3 store',
   'swift-object': 'backups in a real S3 store',
   memcached: 'backups in a real S3 store',
-  curl: 'the API from outside, as its document shows it',
+  curl: 'the API from outside, as its document shows it; TLS through tunnels',
+  openssl: 'TLS through tunnels',
+  iperf3: 'TCP and UDP through one port of a tunnel',
+  'minetest-server': 'a real game server over UDP',
 }
 
 /** Another apt may be at work on the machine; installing waits this long for it. */
