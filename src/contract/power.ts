@@ -109,3 +109,19 @@ export const reinstallRules: Readonly<Record<ServerStatus, Verdict>> = {
   sleeping: stopFirst,
   unknown,
 }
+
+const mayUsePort = 'It may be using the port: stop it first.'
+
+/** Which statuses allow a port to be taken away from the server, or exchanged for another one. */
+export const portRules: Readonly<Record<ServerStatus, Verdict>> = {
+  installing: 'do',
+  install_failed: 'do',
+  offline: 'do',
+  starting: mayUsePort,
+  running: mayUsePort,
+  stopping: mayUsePort,
+  restoring: 'do',
+  suspended,
+  sleeping: mayUsePort,
+  unknown: 'Its node is away, and the server may be running there: try again once the node is back.',
+}

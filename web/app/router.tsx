@@ -80,6 +80,36 @@ const serverConsole = createRoute({
   component: lazyRouteComponent(() => import('../console/console-page.tsx'), 'ConsolePage'),
 })
 
+const serverPeople = createRoute({
+  getParentRoute: () => server,
+  path: '/people',
+  component: lazyRouteComponent(() => import('../people/people-page.tsx'), 'PeoplePage'),
+})
+const serverNetwork = createRoute({
+  getParentRoute: () => server,
+  path: '/network',
+  component: lazyRouteComponent(() => import('../network/network-page.tsx'), 'NetworkPage'),
+})
+const serverStartup = createRoute({
+  getParentRoute: () => server,
+  path: '/startup',
+  component: lazyRouteComponent(() => import('../startup/startup-page.tsx'), 'StartupPage'),
+})
+const serverStats = createRoute({
+  getParentRoute: () => server,
+  path: '/stats',
+  component: lazyRouteComponent(() => import('../stats/stats-page.tsx'), 'StatsPage'),
+})
+const serverActivity = createRoute({
+  getParentRoute: () => server,
+  path: '/activity',
+  component: lazyRouteComponent(() => import('../activity/server-activity-page.tsx'), 'ServerActivityPage'),
+})
+const serverSettings = createRoute({
+  getParentRoute: () => server,
+  path: '/settings',
+  component: lazyRouteComponent(() => import('../settings/settings-page.tsx'), 'SettingsPage'),
+})
 const usage = createRoute({
   getParentRoute: () => inside,
   path: '/usage',
@@ -120,7 +150,16 @@ const routes = root.addChildren([
     home,
     servers,
     newServer,
-    server.addChildren([serverHome, serverConsole]),
+    server.addChildren([
+      serverHome,
+      serverConsole,
+      serverPeople,
+      serverNetwork,
+      serverStartup,
+      serverStats,
+      serverActivity,
+      serverSettings,
+    ]),
     usage,
     keys,
     members,

@@ -4,7 +4,6 @@ import { type FormEvent, useState } from 'react'
 import type { z } from 'zod'
 import { ApiError } from '../../src/client/index.ts'
 import type { TemplateSummary } from '../../src/contract/api/templates.ts'
-import type { TemplateVariable } from '../../src/contract/template.ts'
 import { api } from '../api/api.ts'
 import { errorText, fieldError } from '../api/error-text.ts'
 import { useAction } from '../api/use-action.ts'
@@ -15,11 +14,10 @@ import { Card } from '../ui/card.tsx'
 import { classNames } from '../ui/class-names.ts'
 import { Field, Input } from '../ui/field.tsx'
 import { Page } from '../ui/page.tsx'
-import { Select } from '../ui/select.tsx'
 import { Notice } from '../ui/state.tsx'
-import { Switch } from '../ui/switch.tsx'
 import { serversQuery, shortId, templatesQuery } from './queries.ts'
 import { serversText } from './text.ts'
+import { VariableField } from './variable-field.tsx'
 
 type Template = z.output<typeof TemplateSummary>
 type Limit = 'memory' | 'disk' | 'cpu'
@@ -153,59 +151,5 @@ export function NewServerPage() {
         </form>
       )}
     </Page>
-  )
-}
-
-/** A control that fits the rule of a template's variable. */
-export function VariableField({
-  variable: { label, description, rule },
-  value,
-  error,
-  onChange,
-  disabled = false,
-}: {
-  variable: z.output<typeof TemplateVariable>
-  value: string
-  error: string | undefined
-  onChange(value: string): void
-  disabled?: boolean
-}) {
-  if (rule.type === 'boolean')
-    return (
-      <Switch
-        label={label}
-        hint={error ?? description}
-        checked={value === 'true'}
-        disabled={disabled}
-        onChange={(on) => onChange(String(on))}
-      />
-    )
-  return (
-    <Field label={label} hint={description} error={error}>
-      {rule.type === 'choice' ? (
-        <Select
-          value={value}
-          disabled={disabled}
-          choices={rule.of.map((each) => ({ value: each, label: each }))}
-          onChange={onChange}
-        />
-      ) : rule.type === 'integer' ? (
-        <Input
-          type="number"
-          min={rule.min}
-          max={rule.max}
-          disabled={disabled}
-          value={value}
-          onChange={(event) => onChange(event.target.value)}
-        />
-      ) : (
-        <Input
-          maxLength={rule.max}
-          disabled={disabled}
-          value={value}
-          onChange={(event) => onChange(event.target.value)}
-        />
-      )}
-    </Field>
   )
 }

@@ -1,7 +1,8 @@
 import { useSuspenseQuery } from '@tanstack/react-query'
-import { Link, Outlet, useParams } from '@tanstack/react-router'
+import { Link, type LinkProps, Outlet, useParams } from '@tanstack/react-router'
 import { ChevronLeft } from 'lucide-react'
 import { Suspense } from 'react'
+import type { ServerPermission } from '../../src/contract/permissions.ts'
 import { useText } from '../i18n/language.tsx'
 import { Copyable } from '../ui/copy.tsx'
 import { Loading, Notice } from '../ui/state.tsx'
@@ -17,6 +18,17 @@ export function useServer() {
   const { data: access } = useSuspenseQuery(permissionsQuery(serverId))
   return { serverId, server, ...access }
 }
+
+/** What there is of a server, and what one must be allowed to see it. */
+const tabs = [
+  { name: 'console', to: '/servers/$serverId/console', permission: 'console.read' },
+  { name: 'stats', to: '/servers/$serverId/stats', permission: null },
+  { name: 'network', to: '/servers/$serverId/network', permission: 'network.read' },
+  { name: 'people', to: '/servers/$serverId/people', permission: 'users.read' },
+  { name: 'startup', to: '/servers/$serverId/startup', permission: 'startup.read' },
+  { name: 'activity', to: '/servers/$serverId/activity', permission: 'activity.read' },
+  { name: 'settings', to: '/servers/$serverId/settings', permission: 'settings.read' },
+] as const satisfies readonly { name: string; to: LinkProps['to']; permission: ServerPermission | null }[]
 
 /** What stands above every page of one server: its name, how it is, its buttons, and what else there is. */
 export function ServerLayout() {
@@ -40,9 +52,22 @@ export function ServerLayout() {
         </div>
         <PowerButtons serverId={serverId} status={server.status} may={may} />
       </header>
-      <nav aria-label={server.name} className="mt-3 mb-5 flex gap-1 overflow-x-auto border-line border-b">
-        {may('console.read') && (
-          <ServerTab to="/servers/$serverId/console" serverId={serverId} label={t.tabs.console} />
+      <nav
+        aria-label={server.name}
+        className="mt-3 mb-5 flex gap-1 overflow-x-auto overflow-y-clip border-line border-b"
+      >
+        {tabs.map(
+          ({ to, name, permission }) =>
+            (permission === null || may(permission)) && (
+              <Link
+                key={name}
+                to={to}
+                params={{ serverId }}
+                className="-mb-px whitespace-nowrap border-transparent border-b-2 px-3 py-2 font-medium text-muted hover:text-ink data-[status=active]:border-accent data-[status=active]:text-ink"
+              >
+                {t.tabs[name]}
+              </Link>
+            ),
         )}
       </nav>
       <div className="grid gap-4">
@@ -54,17 +79,5 @@ export function ServerLayout() {
         </Suspense>
       </div>
     </div>
-  )
-}
-
-function ServerTab({ to, serverId, label }: { to: '/servers/$serverId/console'; serverId: string; label: string }) {
-  return (
-    <Link
-      to={to}
-      params={{ serverId }}
-      className="-mb-px whitespace-nowrap border-transparent border-b-2 px-3 py-2 font-medium text-muted hover:text-ink data-[status=active]:border-accent data-[status=active]:text-ink"
-    >
-      {label}
-    </Link>
   )
 }

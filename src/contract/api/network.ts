@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { noControls } from '../fields.ts'
 import { operation } from '../operation.ts'
-import type { ServerStatus, Verdict } from '../power.ts'
 import { Allocation, OfServer } from './servers.ts'
 
 const Notes = z
@@ -10,22 +9,6 @@ const Notes = z
   .max(255)
   .regex(noControls, 'must not contain control characters')
   .meta({ description: 'For people; the empty string removes them', example: 'Main server port' })
-
-const stopFirst = 'It may be using the port: stop it first.'
-
-/** Which statuses allow a port to be taken away from the server, or exchanged for another one. */
-export const portRules: Readonly<Record<ServerStatus, Verdict>> = {
-  installing: 'do',
-  install_failed: 'do',
-  offline: 'do',
-  starting: stopFirst,
-  running: stopFirst,
-  stopping: stopFirst,
-  restoring: 'do',
-  suspended: 'It is suspended: ask the people who run this installation.',
-  sleeping: stopFirst,
-  unknown: 'Its node is away, and the server may be running there: try again once the node is back.',
-}
 
 const Message = z.strictObject({ message: z.string() })
 const OfAllocation = OfServer.extend({ allocation: z.string().meta({ description: 'The allocation’s id' }) })

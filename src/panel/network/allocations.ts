@@ -1,6 +1,7 @@
-import { type networkOperations, portRules } from '../../contract/api/network.ts'
+import type { networkOperations } from '../../contract/api/network.ts'
 import { conflict, notFound } from '../../contract/errors.ts'
 import type { ReplyData } from '../../contract/operation.ts'
+import { portRules } from '../../contract/power.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
 import type { ServerAccess } from '../access/index.ts'
