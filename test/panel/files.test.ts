@@ -357,6 +357,18 @@ describe('uploads', () => {
     assert.equal((await world.upload(jwt, { file: 'p' }, 'xx', { 'content-range': 'bytes 5-1/3' })).status, 400)
     assert.equal((await world.upload(jwt, { file: 'p' }, 'xx', { 'content-range': 'bytes 0-9/10' })).status, 400)
   })
+  test('in parts, never going on with another content under the same name', async () => {
+    const { jwt } = await world.ticket('/uploads')
+    const send = (contentKey: string, body: string, range: string) =>
+      world.upload(jwt, { file: 'keyed.bin', contentKey }, body, { 'content-range': range })
+    assert.equal((await send('6-old', 'old', 'bytes 0-2/6')).data.files[0].received, 3)
+    assert.equal((await send('6-new', '', 'bytes */6')).data.files[0].received, 0)
+    assert.equal((await send('6-new', 'new', 'bytes 0-2/6')).data.files[0].received, 3)
+    assert.equal((await send('6-old', '', 'bytes */6')).data.files[0].received, 3)
+    assert.equal((await send('6-new', 'est', 'bytes 3-5/6')).data.files[0].complete, true)
+    assert.equal(await readFile(join(root, 'uploads/keyed.bin'), 'utf8'), 'newest')
+    assert.equal((await send('x'.repeat(201), 'x', 'bytes 0-0/1')).status, 400)
+  })
   test('what is cut off in the middle does not appear', async () => {
     const { jwt } = await world.ticket('/uploads')
     const leave = new AbortController()

@@ -273,6 +273,10 @@ export const fileTransfers = {
     query: z.object({
       file: z.string().min(1).max(4096).optional().meta({ description: 'Its name; for a raw body' }),
       overwrite: z.enum(['true', 'false']).default('false'),
+      contentKey: z.string().max(200).optional().meta({
+        description:
+          'Tells this content from another one under the same name, such as its size and time of change. Parts are continued only under the key they began with: nobody goes on with a file that has become another one.',
+      }),
       ticket: z.string().optional().meta({ description: 'The ticket, where no header can be sent' }),
     }),
     takes: ['application/octet-stream', 'multipart/form-data'],

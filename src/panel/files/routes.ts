@@ -192,6 +192,7 @@ export function fileTransferHandlers(world: FilesWorld): TransferHandlers<typeof
         ticket,
         file: query.file,
         overwrite: query.overwrite,
+        contentKey: query.contentKey,
         header: (name) => request.header(name),
         content,
         signal: request.signal,

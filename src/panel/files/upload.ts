@@ -16,6 +16,8 @@ export interface Upload {
   /** The name in the query, for a raw body. */
   file: string | undefined
   overwrite: 'true' | 'false'
+  /** Tells contents under one name apart. */
+  contentKey?: string | undefined
   header(name: string): string | undefined
   content: AsyncIterable<Uint8Array>
   signal: AbortSignal
@@ -42,7 +44,7 @@ export async function receiveUpload(node: LiveNode, upload: Upload): Promise<Upl
 
 async function send(
   node: LiveNode,
-  { ticket, overwrite, signal }: Upload,
+  { ticket, overwrite, contentKey = '', signal }: Upload,
   file: string,
   range: ContentRange | null,
   content: AsyncIterable<Uint8Array>,
@@ -50,8 +52,8 @@ async function send(
 ): Promise<Uploaded> {
   const directory = (ticket.subject['directory'] ?? '/').replace(/\/$/, '')
   const path = `${directory}/${file}`
-  // The same person may go on with another ticket; nobody else can.
-  const upload = createHash('sha256').update(`${ticket.userId}\0${path}`).digest('hex')
+  // The same person may go on with another ticket; nobody else can, and nobody with another content.
+  const upload = createHash('sha256').update(`${ticket.userId}\0${path}\0${contentKey}`).digest('hex')
   const total = range?.total
   const done = await fileAnswer(
     node.name,
