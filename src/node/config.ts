@@ -13,6 +13,8 @@ export const NodeConfig = z.strictObject({
   credential: z
     .union([z.instanceof(Secret), z.string().min(1).max(512)])
     .transform((value) => (value instanceof Secret ? value : new Secret(value))),
+  /** How it reaches edges. */
+  edgeTransport: z.enum(['auto', 'direct', 'websocket']).default('auto'),
   /** `process` runs servers without a sandbox even where one works. */
   runtime: z.enum(['sandbox', 'process']).default('sandbox'),
   /** Of the software, for people. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type Agent, type LocalTarget, startAgent } from '../agent/index.ts'
+import { type Agent, type AgentOptions, type LocalTarget, startAgent } from '../agent/index.ts'
 import { EdgeEndpoint, type ServerSpec } from '../contract/node.ts'
 import { writeFileAtomic } from '../lib/fs.ts'
 import type { Log } from '../lib/log.ts'
@@ -15,11 +15,17 @@ export interface Edges extends AsyncDisposable {
 }
 
 /** The agent inside the node: makes servers' ports reachable through edges where this machine has no public address. */
-export async function openEdges(options: { dataDir: string; credential: Secret; log: Log }): Promise<Edges> {
+export async function openEdges(options: {
+  dataDir: string
+  credential: Secret
+  transport: AgentOptions['transport']
+  log: Log
+}): Promise<Edges> {
   const path = join(options.dataDir, 'edges.json')
   const agent: Agent = startAgent({
     edges: await readEdges(path, options.log),
     credential: () => options.credential,
+    ...(options.transport ? { transport: options.transport } : {}),
     log: options.log,
   })
   /** Allocation → where it leads, as told to the agent. */

@@ -39,7 +39,7 @@ export interface Node extends AsyncDisposable {
  * servers have been found; links come and go. Disposing leaves the servers running.
  */
 export async function startNode(input: NodeConfigInput, overrides: NodeOverrides): Promise<Node> {
-  const { dataDir, panels, credential, runtime: prefer, version } = NodeConfig.parse(input)
+  const { dataDir, panels, credential, runtime: prefer, version, edgeTransport } = NodeConfig.parse(input)
   const { log, clock = systemClock, dial = tlsDialler, isReachable } = overrides
   await using closer = new AsyncDisposableStack()
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
@@ -56,7 +56,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const files = closer.use(
     openNodeFiles({ dataDir, runtime, servers, quotas, clock, log, ...(isReachable ? { isReachable } : {}) }),
   )
-  const edges = closer.use(await openEdges({ dataDir, credential, log }))
+  const edges = closer.use(await openEdges({ dataDir, credential, transport: edgeTransport, log }))
   closer.defer(servers.specsChanged.on(() => edges.serve(servers.specs())))
   edges.serve(servers.specs())
   const api = closer.use(

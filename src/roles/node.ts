@@ -44,12 +44,12 @@ export async function joinNode(settings: Located<NodeSettings>, token: string, s
 
 /** Starts the node with its own part of the data folder. */
 export async function startNodeRole(
-  { dataDir, logLevel }: Pick<Located<NodeSettings>, 'dataDir' | 'logLevel'>,
+  { dataDir, logLevel, edgeTransport }: Pick<Located<NodeSettings>, 'dataDir' | 'logLevel'> & Partial<NodeSettings>,
   { panel, credential, root }: { panel: PanelEndpoint; credential: Secret; root: string },
 ): Promise<Node> {
   const { version } = Program.parse(JSON.parse(await readFile(join(root, 'package.json'), 'utf8')))
   return startNode(
-    { dataDir: join(dataDir, 'node'), panels: [panel], credential, version },
+    { dataDir: join(dataDir, 'node'), panels: [panel], credential, version, edgeTransport },
     { log: createLog({ level: logLevel, name: 'node' }) },
   )
 }

@@ -121,9 +121,17 @@ const edgeAlone = {
   edgeTokensFile: optionalText({ help: 'instead of panels: a JSON file of tokens and slugs', expected: 'a file' }),
 }
 
+const nodeOnly = {
+  edgeTransport: choice({
+    help: 'how the node reaches edges: auto is direct, and by WebSocket where a network lets only HTTPS through',
+    of: ['auto', 'direct', 'websocket'],
+    default: 'auto',
+  }),
+}
+
 export const upSettings = { ...common, ...panelOnly, ...backupsOnly, ...edgeOnly }
 export const panelSettings = { ...common, ...panelOnly, ...backupsOnly }
-export const nodeSettings = { ...common }
+export const nodeSettings = { ...common, ...nodeOnly }
 export const edgeSettings = { ...common, ...edgeOnly, ...edgeAlone }
 
 /** Every setting of every role: what may stand in a configuration file. */
