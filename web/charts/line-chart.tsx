@@ -10,19 +10,26 @@ export interface Line {
 }
 
 const heightPx = 200
+/** The highest value does not touch the frame. */
+const headroom = 1.1
 /** Room for the longest label of the left axis: `1,023.9 MiB`. */
 const axisWidthPx = 72
+/** Room for a time and a gap. */
+const timeLabelPx = 64
 
 /** Values over time. `at`: seconds since 1970. What it shows under the pointer is also in its legend. */
 export function LineChart({
   at,
   series,
   show,
+  atLeast,
   label,
 }: {
   at: readonly number[]
   series: readonly Line[]
   show(value: number): string
+  /** Where the upper end of the axis is at least: noise must not look like load. */
+  atLeast: number
   label: string
 }) {
   const place = useRef<HTMLDivElement>(null)
@@ -43,9 +50,9 @@ export function LineChart({
           height: heightPx,
           cursor: { points: { size: 6 } },
           legend: { live: true },
-          scales: { y: { range: (_plot, _least, most) => [0, Math.max(most * 1.1, Number.EPSILON)] } },
+          scales: { y: { range: (_plot, _least, most) => [0, Math.max(most * headroom, atLeast)] } },
           axes: [
-            { ...axis, values: (_plot, moments) => labelsOf(moments, language) },
+            { ...axis, space: timeLabelPx, values: (_plot, moments) => labelsOf(moments, language) },
             {
               ...axis,
               size: axisWidthPx,
@@ -84,7 +91,7 @@ export function LineChart({
       repainted.disconnect()
       plot.destroy()
     }
-  }, [at, series, language])
+  }, [at, series, atLeast, language])
 
   const newest = series
     .map(({ label: name, values }) => {
@@ -100,6 +107,6 @@ export function LineChart({
 function labelsOf(moments: readonly number[], language: string): string[] {
   const span = (moments.at(-1) ?? 0) - (moments[0] ?? 0)
   const options: Intl.DateTimeFormatOptions =
-    span > 86_400 ? { day: 'numeric', month: 'short' } : { hour: '2-digit', minute: '2-digit' }
+    span > 86_400 ? { day: 'numeric', month: 'short' } : { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }
   return moments.map((moment) => new Date(moment * 1000).toLocaleString(language, options))
 }

@@ -76,6 +76,7 @@ export function StatsPage() {
     {
       title: t.cpu,
       show: cores,
+      atLeast: 0.1,
       series: [
         { label: t.average, values: data.cpu.average },
         { label: t.peak, values: data.cpu.peak },
@@ -85,16 +86,18 @@ export function StatsPage() {
     {
       title: t.memory,
       show: bytes,
+      atLeast: 1024,
       series: [
         { label: t.average, values: data.memory.average },
         { label: t.peak, values: data.memory.peak },
       ],
       none: t.none,
     },
-    { title: t.disk, show: bytes, series: [{ label: t.size, values: data.disk }], none: t.none },
+    { title: t.disk, show: bytes, atLeast: 1024, series: [{ label: t.size, values: data.disk }], none: t.none },
     {
       title: t.network,
       show: bytes,
+      atLeast: 1024,
       series: [
         { label: t.received, values: data.networkRx },
         { label: t.sent, values: data.networkTx },
@@ -112,11 +115,11 @@ export function StatsPage() {
         onChange={(next) => setRange(next)}
       />
       <div className="grid gap-4 lg:grid-cols-2">
-        {charts.map(({ title, show, series, none }) => (
+        {charts.map(({ title, show, atLeast, series, none }) => (
           <Card key={title} title={title}>
             {series.some(({ values }) => values.some((value) => value !== null)) ? (
               <Suspense fallback={<Loading />}>
-                <LineChart at={data.at} series={series} show={show} label={title} />
+                <LineChart at={data.at} series={series} show={show} atLeast={atLeast} label={title} />
               </Suspense>
             ) : (
               <p className="py-10 text-center text-muted">{none}</p>

@@ -58,7 +58,8 @@ export function Table<Row>({
                   className={classNames(
                     'align-middle md:px-4 md:py-2.5 md:last:pr-5 md:first:pl-5',
                     'max-md:flex max-md:items-baseline max-md:justify-between max-md:gap-4 max-md:empty:hidden',
-                    wideOnly && 'max-md:hidden',
+                    (wideOnly || isNothing(content)) && 'max-md:hidden',
+                    key === 'actions' && 'max-md:justify-end',
                     align === 'right' && 'md:text-right',
                     className,
                   )}
@@ -78,3 +79,7 @@ export function Table<Row>({
     </table>
   )
 }
+
+/** What React renders as nothing. */
+const isNothing = (content: ReactNode): boolean =>
+  content === null || content === undefined || content === false || content === ''
