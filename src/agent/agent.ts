@@ -3,7 +3,8 @@ import type { BackoffLimits } from '../lib/backoff.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import { Signal } from '../lib/signals.ts'
-import { type Dialler, type LinkErrorCode, tlsDialler } from '../link/index.ts'
+import type { Dialler, LinkErrorCode } from '../link/index.ts'
+import { type EdgeTransport, edgeDialler } from './dial-edge.ts'
 import { EdgeLink } from './edge-link.ts'
 import type { LocalTarget } from './forward.ts'
 import { type HealthCheck, HealthChecker, type HealthTimes } from './health.ts'
@@ -35,6 +36,8 @@ export interface AgentOptions {
   tunnels?: WantedTunnel[]
   log: Log
   onEvent?: (event: AgentEvent) => void
+  /** How an edge is reached; `auto` unless given. */
+  transport?: EdgeTransport
   /** Instead of that. */
   dial?: (edge: EdgeEndpoint) => Dialler
   /** The waits between tries of a refused tunnel. */
@@ -56,15 +59,15 @@ export interface Agent extends AsyncDisposable {
 
 /** Starts an agent: it keeps a link to each edge, opens the wanted tunnels on each, and forwards their visitors to local services. */
 export function startAgent(options: AgentOptions): Agent {
-  const { log, credential, dial = tlsDialler } = options
+  const { log, credential, dial = (edge) => edgeDialler(edge, options.transport) } = options
   const events = new Signal<AgentEvent>()
   if (options.onEvent) events.on(options.onEvent)
   const wanted = new Map((options.tunnels ?? []).map((tunnel) => [tunnel.id, tunnel]))
   const links = new Map<string, EdgeLink>()
   /** Of edges that are draining: they end with their link. */
-  const leaving = new Set<EdgeLink>()
+  const leaving = new Map<string, EdgeLink>()
   const checks = new Map<string, HealthChecker>()
-  const allLinks = (): EdgeLink[] => [...links.values(), ...leaving]
+  const allLinks = (): EdgeLink[] => [...links.values(), ...leaving.values()]
   const watch = ({ id, target, health }: WantedTunnel): void => {
     if (!health) return
     const onChange = (): void => {
@@ -73,6 +76,51 @@ export function startAgent(options: AgentOptions): Agent {
     checks.set(id, new HealthChecker({ target, check: health, times: options.healthTimes, onChange }))
   }
   for (const tunnel of wanted.values()) watch(tunnel)
+
+  /** `gently`: a link to an edge that is not among them ends with that edge, which may be about to say that it is draining. */
+  const linkTo = async (edges: EdgeEndpoint[], gently: boolean): Promise<void> => {
+    const next = new Map(edges.map((edge) => [keyOf(edge), edge]))
+    const gone = [...links].filter(([key]) => !next.has(key))
+    for (const [key] of gone) links.delete(key)
+    for (const [key, edge] of next) {
+      if (links.has(key)) continue
+      const back = leaving.get(key)
+      if (back) {
+        leaving.delete(key)
+        links.set(key, back)
+        continue
+      }
+      const { retry } = options
+      links.set(
+        key,
+        new EdgeLink({
+          edge,
+          dialler: dial(edge),
+          credential,
+          wanted,
+          emit: (event) => events.emit(event),
+          healthy: (id) => checks.get(id)?.healthy ?? true,
+          onEdges: (named) => {
+            if (options.followEdges) void linkTo(named, true)
+          },
+          log,
+          ...(retry ? { retry } : {}),
+        }),
+      )
+    }
+    await Promise.all(
+      gone.map(async ([key, link]) => {
+        if (!link.draining && !(gently && link.up)) return await link[Symbol.asyncDispose]()
+        // It serves its visitors to the end; only then it is not dialled again.
+        leaving.set(key, link)
+        void link.down.then(async () => {
+          if (leaving.get(key) !== link) return
+          leaving.delete(key)
+          await link[Symbol.asyncDispose]()
+        })
+      }),
+    )
+  }
 
   const agent: Agent = {
     events,
@@ -88,42 +136,7 @@ export function startAgent(options: AgentOptions): Agent {
       checks.delete(id)
       for (const link of allLinks()) link.close(id)
     },
-    async setEdges(edges) {
-      const next = new Map(edges.map((edge) => [keyOf(edge), edge]))
-      const gone = [...links].filter(([key]) => !next.has(key))
-      for (const [key] of gone) links.delete(key)
-      for (const [key, edge] of next) {
-        if (links.has(key)) continue
-        const { retry } = options
-        links.set(
-          key,
-          new EdgeLink({
-            edge,
-            dialler: dial(edge),
-            credential,
-            wanted,
-            emit: (event) => events.emit(event),
-            healthy: (id) => checks.get(id)?.healthy ?? true,
-            onEdges: (named) => {
-              if (options.followEdges) void agent.setEdges(named)
-            },
-            log,
-            ...(retry ? { retry } : {}),
-          }),
-        )
-      }
-      await Promise.all(
-        gone.map(async ([, link]) => {
-          if (!link.draining) return await link[Symbol.asyncDispose]()
-          // It serves its visitors to the end; only then it is not dialled again.
-          leaving.add(link)
-          void link.down.then(async () => {
-            await link[Symbol.asyncDispose]()
-            leaving.delete(link)
-          })
-        }),
-      )
-    },
+    setEdges: (edges) => linkTo(edges, false),
     async [Symbol.asyncDispose]() {
       for (const check of checks.values()) check[Symbol.dispose]()
       checks.clear()

@@ -37,7 +37,7 @@ export class EdgeLink implements AsyncDisposable {
   #link: Link | null = null
   #disposed = false
   #draining = false
-  readonly #down = Promise.withResolvers<void>()
+  #down = Promise.withResolvers<void>()
 
   constructor(options: EdgeLinkOptions) {
     this.#options = options
@@ -74,7 +74,11 @@ export class EdgeLink implements AsyncDisposable {
     return this.#draining
   }
 
-  /** Resolves when a link of it has ended, the first time. */
+  get up(): boolean {
+    return this.#link !== null
+  }
+
+  /** Resolves when the present link has ended. */
   get down(): Promise<void> {
     return this.#down.promise
   }
@@ -105,6 +109,7 @@ export class EdgeLink implements AsyncDisposable {
     const { edge, wanted, emit } = this.#options
     this.#link = link
     this.#draining = false
+    this.#down = Promise.withResolvers()
     this.#asked = new Map()
     this.#opened = new Map()
     const welcome = AgentWelcome.safeParse(link.greeting)
