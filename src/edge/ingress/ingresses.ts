@@ -16,6 +16,5 @@ export interface Ingresses {
 }
 
 export type PortEntrance = Extract<Entrance, { port: number }>
-export type HostEntrance = Exclude<Entrance, PortEntrance>
 
 export const hasPorts = (entrance: Entrance): entrance is PortEntrance => 'port' in entrance
