@@ -36,6 +36,13 @@ export const permissionsQuery = (serverId: string) =>
     },
   })
 
+/** What the server may have and use, and what it has and uses now. */
+export const resourcesQuery = (serverId: string) =>
+  queryOptions({
+    queryKey: ['server', serverId, 'resources'],
+    queryFn: ({ signal }) => api.resources({ params: { serverId } }, { signal }),
+  })
+
 export const templatesQuery = queryOptions({
   queryKey: ['templates'],
   queryFn: ({ signal }) => api.templates({}, { signal }),

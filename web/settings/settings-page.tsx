@@ -1,4 +1,4 @@
-import { queryOptions, useQuery } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
 import { type FormEvent, type ReactNode, useState } from 'react'
 import { reinstallRules } from '../../src/contract/power.ts'
@@ -7,7 +7,7 @@ import { errorText, fieldError } from '../api/error-text.ts'
 import { useAction } from '../api/use-action.ts'
 import { useFormat } from '../i18n/format.ts'
 import { useText } from '../i18n/language.tsx'
-import { serverQuery, serversQuery } from '../servers/queries.ts'
+import { resourcesQuery, serverQuery, serversQuery } from '../servers/queries.ts'
 import { useServer } from '../servers/server-layout.tsx'
 import { useAccount } from '../session/session.ts'
 import { Button } from '../ui/button.tsx'
@@ -18,12 +18,6 @@ import { Field, Input } from '../ui/field.tsx'
 import { Notice } from '../ui/state.tsx'
 import { Switch } from '../ui/switch.tsx'
 import { settingsText } from './text.ts'
-
-const resourcesQuery = (serverId: string) =>
-  queryOptions({
-    queryKey: ['server', serverId, 'resources'],
-    queryFn: ({ signal }) => api.resources({ params: { serverId } }, { signal }),
-  })
 
 const limitNames = ['memory', 'disk', 'cpu', 'allocations', 'backups', 'databases', 'schedules'] as const
 

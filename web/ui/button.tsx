@@ -37,29 +37,48 @@ export interface ButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement
   children?: ReactNode
 }
 
-export function Button({
+export function Button({ unavailable, ...rest }: ButtonProps) {
+  const button = <PlainButton {...rest} blocked={Boolean(unavailable)} />
+  return unavailable ? <Tip text={unavailable}>{button}</Tip> : button
+}
+
+/** A button that is only an icon; `label` is what it is called. */
+export function IconButton({
+  label,
+  unavailable,
+  ...rest
+}: Omit<ButtonProps, 'children' | 'square'> & { label: string }) {
+  return (
+    <Tip text={unavailable ? `${label}: ${unavailable}` : label}>
+      <PlainButton kind="quiet" {...rest} blocked={Boolean(unavailable)} aria-label={label} square />
+    </Tip>
+  )
+}
+
+/** `blocked` takes no click, and stays reachable so that its tip can be read. */
+function PlainButton({
   kind = 'plain',
   small = false,
   square = false,
   icon: Icon,
   busy = false,
+  blocked,
   disabled = false,
-  unavailable,
   className,
   children,
   onClick,
   type = 'button',
   ...rest
-}: ButtonProps) {
-  const blocked = busy || Boolean(unavailable)
-  const button = (
+}: Omit<ButtonProps, 'unavailable'> & { blocked: boolean }) {
+  const inert = busy || blocked
+  return (
     <button
       {...rest}
       type={type}
       disabled={disabled}
-      aria-disabled={blocked || undefined}
+      aria-disabled={inert || undefined}
       aria-busy={busy || undefined}
-      onClick={blocked ? (event) => event.preventDefault() : onClick}
+      onClick={inert ? (event) => event.preventDefault() : onClick}
       className={classNames(buttonClass(kind, small, square), className)}
     >
       {busy ? (
@@ -69,22 +88,5 @@ export function Button({
       )}
       {children}
     </button>
-  )
-  return unavailable ? <Tip text={unavailable}>{button}</Tip> : button
-}
-
-/** A button that is only an icon; `label` is what it is called. */
-export function IconButton({ label, ...rest }: Omit<ButtonProps, 'children' | 'square'> & { label: string }) {
-  return (
-    <Tip text={rest.unavailable ? `${label}: ${rest.unavailable}` : label}>
-      <Button
-        kind="quiet"
-        {...rest}
-        unavailable={undefined}
-        disabled={rest.disabled || Boolean(rest.unavailable)}
-        aria-label={label}
-        square
-      />
-    </Tip>
   )
 }
