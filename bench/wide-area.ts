@@ -138,6 +138,9 @@ async function compare(rounds: number, seconds: number, lossPercent: number, dow
     execFileSync('ip', ['netns', 'add', space])
     stack.defer(() => void execFileSync('ip', ['netns', 'del', space]))
   }
+  // Which every kernel has: with a machine's own choice, the figures would be those of that choice.
+  const reno = 'echo reno > /proc/sys/net/ipv4/tcp_congestion_control'
+  for (const space of spaces) execFileSync('ip', ['netns', 'exec', space, 'sh', '-c', reno])
   const network = spawn(program, [...spaces, delayMs, megabits, queueMs, lossPercent].map(String), {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -159,7 +159,7 @@ const bytesMax = 16 * 1024 * 1024
 /** What each connection may always have on its way: about the window that TCP has under 0.5 % loss at 40 ms. */
 const shareBytesMin = 32 * 1024
 /** Two busy processes answer this late without any network between them. */
-const ownDelayMs = 4
+const ownDelayMs = 6
 /**
  * On nearer networks there is no budget: nobody notices their queues, and what a busy machine adds to a round trip is so much more
  * than the network's own share that it would be taken for a queue, and the budget shrink without end.

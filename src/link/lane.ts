@@ -376,7 +376,7 @@ const frameRoomBytesMin = 1024
 /** Kept free for bulk in a write that small streams could fill. */
 const bulkTurnBytes = 16 * 1024
 /** Often enough to measure a round trip, seldom enough to cost nothing beside a gigabyte a second. */
-const receivedDelayMs = 2
+const receivedDelayMs = 5
 /** Four looks in `deadPeerMs`, of which three without a sound mean death: noticed between 3/4 and all of it. */
 const ticksPerDeadPeer = 4
 const roundTripGuessMs = 50
