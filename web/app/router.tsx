@@ -110,6 +110,11 @@ const serverSettings = createRoute({
   path: '/settings',
   component: lazyRouteComponent(() => import('../settings/settings-page.tsx'), 'SettingsPage'),
 })
+const tunnels = createRoute({
+  getParentRoute: () => inside,
+  path: '/tunnels',
+  component: lazyRouteComponent(() => import('../tunnels/tunnels-page.tsx'), 'TunnelsPage'),
+})
 const usage = createRoute({
   getParentRoute: () => inside,
   path: '/usage',
@@ -141,6 +146,11 @@ const nodes = createRoute({
   path: '/admin/nodes',
   component: lazyRouteComponent(() => import('../admin/nodes-page.tsx'), 'NodesPage'),
 })
+const edges = createRoute({
+  getParentRoute: () => inside,
+  path: '/admin/edges',
+  component: lazyRouteComponent(() => import('../admin/edges-page.tsx'), 'EdgesPage'),
+})
 
 const routes = root.addChildren([
   setup,
@@ -166,6 +176,8 @@ const routes = root.addChildren([
     workspaceActivity,
     account,
     nodes,
+    edges,
+    tunnels,
   ]),
 ])
 

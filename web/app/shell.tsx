@@ -1,11 +1,13 @@
 import { Link, type LinkProps, Outlet } from '@tanstack/react-router'
 import {
+  Cable,
   ChartColumn,
   HardDrive,
   History,
   KeyRound,
   type LucideIcon,
   Menu as MenuIcon,
+  RadioTower,
   Server,
   Users,
 } from 'lucide-react'
@@ -84,6 +86,7 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
       <WorkspaceMenu />
       <nav aria-label={t.mainMenu} className="mt-2 grid gap-0.5">
         <NavItem to="/servers" icon={Server} label={t.servers} onNavigate={onNavigate} />
+        {may('tunnels.read') && <NavItem to="/tunnels" icon={Cable} label={t.tunnels} onNavigate={onNavigate} />}
         {workspace && (
           <>
             <h2 className="px-2.5 pt-4 pb-1 font-medium text-muted text-xs">{t.workspace}</h2>
@@ -99,6 +102,7 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
           <>
             <h2 className="px-2.5 pt-4 pb-1 font-medium text-muted text-xs">{t.administration}</h2>
             <NavItem to="/admin/nodes" icon={HardDrive} label={t.nodes} onNavigate={onNavigate} />
+            <NavItem to="/admin/edges" icon={RadioTower} label={t.edges} onNavigate={onNavigate} />
           </>
         )}
       </nav>
