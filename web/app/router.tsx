@@ -85,6 +85,11 @@ const serverPeople = createRoute({
   path: '/people',
   component: lazyRouteComponent(() => import('../people/people-page.tsx'), 'PeoplePage'),
 })
+const serverBackups = createRoute({
+  getParentRoute: () => server,
+  path: '/backups',
+  component: lazyRouteComponent(() => import('../backups/backups-page.tsx'), 'BackupsPage'),
+})
 const serverNetwork = createRoute({
   getParentRoute: () => server,
   path: '/network',
@@ -164,6 +169,7 @@ const routes = root.addChildren([
       serverHome,
       serverConsole,
       serverPeople,
+      serverBackups,
       serverNetwork,
       serverStartup,
       serverStats,

@@ -23,6 +23,7 @@ export function useServer() {
 const tabs = [
   { name: 'console', to: '/servers/$serverId/console', permission: 'console.read' },
   { name: 'stats', to: '/servers/$serverId/stats', permission: null },
+  { name: 'backups', to: '/servers/$serverId/backups', permission: 'backups.read' },
   { name: 'network', to: '/servers/$serverId/network', permission: 'network.read' },
   { name: 'people', to: '/servers/$serverId/people', permission: 'users.read' },
   { name: 'startup', to: '/servers/$serverId/startup', permission: 'startup.read' },

@@ -41,6 +41,7 @@ export const serversText = phrases({
     tabs: {
       console: 'Console',
       people: 'People',
+      backups: 'Backups',
       network: 'Network',
       startup: 'Start-up',
       stats: 'Graphs',
@@ -104,6 +105,7 @@ export const serversText = phrases({
     tabs: {
       console: 'Konsole',
       people: 'Leute',
+      backups: 'Backups',
       network: 'Netzwerk',
       startup: 'Start',
       stats: 'Verlauf',
