@@ -90,6 +90,11 @@ const serverBackups = createRoute({
   path: '/backups',
   component: lazyRouteComponent(() => import('../backups/backups-page.tsx'), 'BackupsPage'),
 })
+const serverDatabases = createRoute({
+  getParentRoute: () => server,
+  path: '/databases',
+  component: lazyRouteComponent(() => import('../databases/databases-page.tsx'), 'DatabasesPage'),
+})
 const serverNetwork = createRoute({
   getParentRoute: () => server,
   path: '/network',
@@ -170,6 +175,7 @@ const routes = root.addChildren([
       serverConsole,
       serverPeople,
       serverBackups,
+      serverDatabases,
       serverNetwork,
       serverStartup,
       serverStats,

@@ -24,6 +24,7 @@ const tabs = [
   { name: 'console', to: '/servers/$serverId/console', permission: 'console.read' },
   { name: 'stats', to: '/servers/$serverId/stats', permission: null },
   { name: 'backups', to: '/servers/$serverId/backups', permission: 'backups.read' },
+  { name: 'databases', to: '/servers/$serverId/databases', permission: 'databases.read' },
   { name: 'network', to: '/servers/$serverId/network', permission: 'network.read' },
   { name: 'people', to: '/servers/$serverId/people', permission: 'users.read' },
   { name: 'startup', to: '/servers/$serverId/startup', permission: 'startup.read' },
