@@ -1,7 +1,8 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type EdgeHello, hostKinds } from '../contract/edge.ts'
+import { conflict } from '../contract/errors.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
+import { FolderHeld, lockFolder } from '../lib/folder-lock.ts'
 import type { Log } from '../lib/log.ts'
 import {
   acceptLinks,
@@ -61,7 +62,10 @@ export interface Edge extends AsyncDisposable {
   drain(graceMs: number): Promise<void>
 }
 
-/** Starts an edge. Resolves once it listens; disposing reports what was counted and closes everything. */
+/**
+ * Starts an edge. Resolves once it listens; disposing reports what was counted and closes everything.
+ * @throws AppError `conflict` when another edge that runs has the data folder
+ */
 export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): Promise<Edge> {
   const { log, clock = systemClock } = overrides
   const limits = { ...edgeLimits, ...overrides.limits }
@@ -69,7 +73,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
   await using closer = new AsyncDisposableStack()
   // Ends before the rest, so that the last report has the last byte.
   await using traffic = new AsyncDisposableStack()
-  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  closer.use(await holdOwnFolder(dataDir))
   const identity = overrides.identity ?? (await loadIdentity(join(dataDir, 'identity')))
 
   const counters = closer.use(new Counters(join(dataDir, 'usage.counters'), { clock, log }))
@@ -205,6 +209,18 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
       await first.disposeAsync()
       await last.disposeAsync()
     },
+  }
+}
+
+/** Two edges on one folder would write over each other's counters: what visitors used would be lost. */
+async function holdOwnFolder(dataDir: string): Promise<AsyncDisposable> {
+  try {
+    return await lockFolder(dataDir, 'edge')
+  } catch (error) {
+    if (!(error instanceof FolderHeld)) throw error
+    throw conflict(
+      `The edge's folder ${dataDir} is in use by ${error.pid === null ? 'another edge that starts' : `process ${error.pid}`}. Each edge needs a folder of its own: stop that one first, or choose another folder.`,
+    )
   }
 }
 
