@@ -96,6 +96,31 @@ test('counts exactly what visitors sent and received, and repeats a report until
   assert.equal(new Set(reports.map(({ epoch }) => epoch)).size, 1)
 })
 
+test('a connection that lives long is reported while it lives, with every byte so far', async () => {
+  await using closer = new AsyncDisposableStack()
+  const reports: UsageReport[] = []
+  const take = (report: UsageReport): { rejected: string[] } => {
+    reports.push(report)
+    return { rejected: [] }
+  }
+  const edge = await testEdge(closer, {}, { reportEveryMs: 10, controlPlane: meteringPlane(take) })
+  const agent = await handAgent(closer, edge, acmeToken, (stream) => {
+    stream.on('data', (part) => stream.write(part))
+  })
+  const port = await reservePort()
+  await agent.open({ kind: 'tcp', name: 'game', port })
+  const player = await rawVisitor(closer, port)
+  for (const sent of [1_000, 2_000, 3_000]) {
+    player.socket.write(Buffer.alloc(1_000))
+    await player.until(sent)
+    await eventually(() => {
+      const last = reports.flatMap(({ counters }) => counters).findLast(({ tunnelId }) => tunnelId === 'game')
+      return last?.bytesIn === sent && last.bytesOut === sent && last.connections === 1
+    }, `${sent} bytes are reported`)
+    assert.equal(player.socket.closed, false)
+  }
+})
+
 test('counters that the panel refuses for good are not sent for ever', async () => {
   await using closer = new AsyncDisposableStack()
   let sent = 0

@@ -190,7 +190,7 @@ test('a UDP port that something else uses is refused', async () => {
   assert.deepEqual([refused.type, refused.code], ['refused', 'unavailable'])
 })
 
-test('counts each flow as a connection, and the bytes of datagrams both ways', async () => {
+test('UDP is counted: each flow as a connection, and the bytes of datagrams both ways', async () => {
   await using closer = new AsyncDisposableStack()
   const reports: UsageReport[] = []
   const port = await reservePort()
