@@ -95,6 +95,11 @@ const serverDatabases = createRoute({
   path: '/databases',
   component: lazyRouteComponent(() => import('../databases/databases-page.tsx'), 'DatabasesPage'),
 })
+const serverSchedules = createRoute({
+  getParentRoute: () => server,
+  path: '/schedules',
+  component: lazyRouteComponent(() => import('../schedules/schedules-page.tsx'), 'SchedulesPage'),
+})
 const serverNetwork = createRoute({
   getParentRoute: () => server,
   path: '/network',
@@ -176,6 +181,7 @@ const routes = root.addChildren([
       serverPeople,
       serverBackups,
       serverDatabases,
+      serverSchedules,
       serverNetwork,
       serverStartup,
       serverStats,

@@ -25,6 +25,7 @@ const tabs = [
   { name: 'stats', to: '/servers/$serverId/stats', permission: null },
   { name: 'backups', to: '/servers/$serverId/backups', permission: 'backups.read' },
   { name: 'databases', to: '/servers/$serverId/databases', permission: 'databases.read' },
+  { name: 'schedules', to: '/servers/$serverId/schedules', permission: 'schedules.read' },
   { name: 'network', to: '/servers/$serverId/network', permission: 'network.read' },
   { name: 'people', to: '/servers/$serverId/people', permission: 'users.read' },
   { name: 'startup', to: '/servers/$serverId/startup', permission: 'startup.read' },
