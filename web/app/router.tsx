@@ -9,8 +9,8 @@ import {
 } from '@tanstack/react-router'
 import { signedIn } from '../session/session.ts'
 import { Loading } from '../ui/state.tsx'
+import { Inside } from './inside.tsx'
 import { NotFound, RouteError } from './route-error.tsx'
-import { Shell } from './shell.tsx'
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({ component: Outlet })
 
@@ -39,7 +39,7 @@ const signIn = createRoute({
 const inside = createRoute({
   getParentRoute: () => root,
   id: 'inside',
-  component: Shell,
+  component: Inside,
   beforeLoad: async ({ context, location }) => {
     if (!(await signedIn(context.queries)))
       throw redirect({ to: '/sign-in', search: location.href === '/' ? {} : { next: location.href } })
@@ -80,6 +80,17 @@ const serverConsole = createRoute({
   component: lazyRouteComponent(() => import('../console/console-page.tsx'), 'ConsolePage'),
 })
 
+const serverFiles = createRoute({
+  getParentRoute: () => server,
+  path: '/files',
+  // A folder, and perhaps one file in it; `as=text` opens the file as text, whatever its name says.
+  validateSearch: ({ path, file, as }: Record<string, unknown>): FilesSearch => ({
+    path: named(path),
+    file: named(file),
+    as: as === 'text' ? as : undefined,
+  }),
+  component: lazyRouteComponent(() => import('../files/files-page.tsx'), 'FilesPage'),
+})
 const serverPeople = createRoute({
   getParentRoute: () => server,
   path: '/people',
@@ -178,6 +189,7 @@ const routes = root.addChildren([
     server.addChildren([
       serverHome,
       serverConsole,
+      serverFiles,
       serverPeople,
       serverBackups,
       serverDatabases,
@@ -209,6 +221,16 @@ export const createAppRouter = (queries: QueryClient) =>
     defaultNotFoundComponent: NotFound,
     scrollRestoration: true,
   })
+
+interface FilesSearch {
+  path?: string | undefined
+  file?: string | undefined
+  as?: 'text' | undefined
+}
+
+/** A name in the address may look like a number: `?file=404`. */
+const named = (value: unknown): string | undefined =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : undefined
 
 declare module '@tanstack/react-router' {
   interface Register {

@@ -22,6 +22,7 @@ export function useServer() {
 /** What there is of a server, and what one must be allowed to see it. */
 const tabs = [
   { name: 'console', to: '/servers/$serverId/console', permission: 'console.read' },
+  { name: 'files', to: '/servers/$serverId/files', permission: 'files.read' },
   { name: 'stats', to: '/servers/$serverId/stats', permission: null },
   { name: 'backups', to: '/servers/$serverId/backups', permission: 'backups.read' },
   { name: 'databases', to: '/servers/$serverId/databases', permission: 'databases.read' },

@@ -40,6 +40,7 @@ export const serversText = phrases({
     killText: 'It ends at once. What the game has not saved is lost.',
     tabs: {
       console: 'Console',
+      files: 'Files',
       people: 'People',
       backups: 'Backups',
       databases: 'Databases',
@@ -106,6 +107,7 @@ export const serversText = phrases({
     killText: 'Er endet sofort. Was das Spiel noch nicht gespeichert hat, geht verloren.',
     tabs: {
       console: 'Konsole',
+      files: 'Dateien',
       people: 'Leute',
       backups: 'Backups',
       databases: 'Datenbanken',

@@ -15,16 +15,19 @@ export function Menu({
   entries,
   trigger,
   label,
+  tabIndex,
 }: {
   entries: readonly MenuEntry[]
   trigger?: ReactNode
   label?: string
+  /** Of the three dots: `-1` where arrow keys lead to them. */
+  tabIndex?: number
 }) {
   const t = useText(uiText)
   return (
     <DropdownMenu.Root>
       <DropdownMenu.Trigger asChild>
-        {trigger ?? <IconButton label={label ?? t.menu} icon={EllipsisVertical} small />}
+        {trigger ?? <IconButton label={label ?? t.menu} icon={EllipsisVertical} small tabIndex={tabIndex} />}
       </DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Time } from '../fields.ts'
 import { operation, transfer } from '../operation.ts'
+import { contentsBytesMax } from '../text-files.ts'
 import { OfServer } from './servers.ts'
 
 const path = (description: string) =>
@@ -37,9 +38,6 @@ const base = { family: 'panel', tag: 'Files', params: OfServer } as const
 const errors = ['forbidden', 'not_found', 'conflict'] as const
 const read = { server: 'files.read' } as const
 const write = { server: 'files.write' } as const
-
-/** A file that is edited as text is at most this large, in bytes: what an editor in a browser still handles. */
-export const contentsBytesMax = 4 * 1024 * 1024
 
 /** A request to write one: JSON spells quotes, line ends and control characters with more bytes. */
 const writeBodyBytesMax = 3 * contentsBytesMax

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { contentsBytesMax } from '../../contract/api/files.ts'
 import { AppError, conflict } from '../../contract/errors.ts'
 import { fileModeHeader, nodeFileTransfers } from '../../contract/node-files.ts'
+import { contentsBytesMax } from '../../contract/text-files.ts'
 import { linkDownload } from '../../http/index.ts'
 import type { LiveNode } from '../nodes/index.ts'
 import { fileAnswer } from './node-files.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { contentsBytesMax } from '../../../contract/api/files.ts'
+import { contentsBytesMax } from '../../../contract/text-files.ts'
 import { command, UsageError } from '../../command.ts'
 import { bytes, table } from '../../output.ts'
 import { findServer } from '../servers/find.ts'

@@ -1,0 +1,51 @@
+import { phrases } from '../../i18n/language.tsx'
+
+export const uploadsText = phrases({
+  en: {
+    title: 'Uploads',
+    running: (count: number) => (count === 1 ? '1 file is being uploaded' : `${count} files are being uploaded`),
+    over: 'Uploads are over',
+    waiting: 'Waiting',
+    done: 'Done',
+    cancelled: 'Cancelled. What has arrived is kept for a day: upload the same file again to go on.',
+    again: 'The connection is lost. It goes on by itself.',
+    exists: 'There is a file of this name already.',
+    replace: 'Replace',
+    replaceAll: 'Replace all',
+    skip: 'Skip',
+    skipAll: 'Skip all',
+    cancel: (name: string) => `Cancel the upload of ${name}`,
+    cancelAll: 'Cancel all',
+    retry: 'Try again',
+    dismiss: 'Close the list of uploads',
+    of: (sent: string, total: string) => `${sent} of ${total}`,
+    progress: (name: string) => `Upload of ${name}`,
+    more: (count: number) => `and ${count} more`,
+    tooMany: (most: string) =>
+      `These are too many files: up to ${most} are taken at once. Upload an archive and unpack it here.`,
+  },
+  de: {
+    title: 'Hochladen',
+    running: (count: number) => (count === 1 ? '1 Datei wird hochgeladen' : `${count} Dateien werden hochgeladen`),
+    over: 'Fertig hochgeladen',
+    waiting: 'Wartet',
+    done: 'Fertig',
+    cancelled:
+      'Abgebrochen. Was angekommen ist, bleibt einen Tag: Lade dieselbe Datei noch einmal hoch, dann geht es weiter.',
+    again: 'Die Verbindung ist weg. Es geht von selbst weiter.',
+    exists: 'Es gibt schon eine Datei mit diesem Namen.',
+    replace: 'Ersetzen',
+    replaceAll: 'Alle ersetzen',
+    skip: 'Auslassen',
+    skipAll: 'Alle auslassen',
+    cancel: (name: string) => `Hochladen von ${name} abbrechen`,
+    cancelAll: 'Alle abbrechen',
+    retry: 'Noch einmal versuchen',
+    dismiss: 'Liste schließen',
+    of: (sent: string, total: string) => `${sent} von ${total}`,
+    progress: (name: string) => `Hochladen von ${name}`,
+    more: (count: number) => `und ${count} weitere`,
+    tooMany: (most: string) =>
+      `Das sind zu viele Dateien: Bis zu ${most} auf einmal. Lade ein Archiv hoch und entpack es hier.`,
+  },
+})
