@@ -341,7 +341,10 @@ testOnSqlite(
     await world.startApart()
     await eventually(async () => (await world.status()) === 'offline', 'the node is back')
     const { message } = await acme.server({ params: { serverId } })
-    assert.match(message ?? '', /Restoring backup Daily failed: the node was stopped .* The files are as they were before/)
+    assert.match(
+      message ?? '',
+      /Restoring backup Daily failed: the node was stopped .* The files are as they were before/,
+    )
     assert.equal(await readFile(join(world.data, 'later'), 'utf8'), 'made after the backup')
     await acme.restoreBackup({ params })
     await eventually(async () => (await world.status()) === 'offline', 'the restore has ended')

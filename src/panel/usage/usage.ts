@@ -22,7 +22,10 @@ const clockSkewMaxMs = dayMs
 /** What went through the tunnels. */
 export interface UsageBook {
   /** Takes in what an edge has counted. Repeating, delaying or reordering reports changes nothing. */
-  report(edgeId: string, report: ReceivedReport): Promise<{ accepted: number; rejected: string[]; workspaceIds: string[] }>
+  report(
+    edgeId: string,
+    report: ReceivedReport,
+  ): Promise<{ accepted: number; rejected: string[]; workspaceIds: string[] }>
   /** The last `days` UTC days of a workspace, today included. */
   of(workspaceId: string, days: number): Promise<z.output<typeof Usage>>
 }

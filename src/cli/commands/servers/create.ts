@@ -83,7 +83,9 @@ async function untilReady(connection: Connection, id: string, start: boolean, { 
       wasStarting ||= now.status === 'starting'
       if (now.status === 'running' || (!start && now.status === 'offline')) return now
       if (now.status === 'install_failed') throw failed(now, 'could not be installed')
-      if (now.status === 'offline' && wasStarting) throw failed(now, 'did not start')
+      // One that could not even be tried, for want of its port, was never starting: its message says so.
+      if (now.status === 'offline' && (wasStarting || (start && now.message !== null)))
+        throw failed(now, 'did not start')
       for (;;) {
         const next = await messages.next().catch((error: unknown) => {
           if (error instanceof ApiError && error.code === 'unreachable') return null
