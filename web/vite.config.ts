@@ -20,6 +20,6 @@ export default defineConfig({
   server: {
     host: '127.0.0.1',
     port: 4601,
-    proxy: { '/api': { target: 'http://127.0.0.1:4600', ws: true } },
+    proxy: { '/api/': { target: 'http://127.0.0.1:4600', ws: true } },
   },
 })

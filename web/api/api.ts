@@ -2,12 +2,17 @@ import { apiPrefix, publicOperations } from 'pharos:operations'
 import { type Client, createClient, type Send, sendByFetch } from '../../src/client/index.ts'
 import type { publicOperations as declared } from '../../src/contract/api/index.ts'
 import { chosenWorkspace } from '../session/chosen-workspace.ts'
+import { createRequestRecord } from './requests.ts'
 
 /** Which workspace a session means; the same header that `src/panel/access` reads. */
 const workspaceHeader = 'x-pharos-workspace'
 
+/** What each page asked for, to be shown to whoever wants to ask for it without a page. */
+export const requests = createRequestRecord()
+
 /** The workspace that is looked at goes with every request. */
 export const send: Send = (request) => {
+  requests.add(location.pathname, request)
   const workspace = chosenWorkspace()
   return sendByFetch(
     workspace === null ? request : { ...request, headers: { ...request.headers, [workspaceHeader]: workspace } },

@@ -167,6 +167,11 @@ const account = createRoute({
   path: '/account',
   component: lazyRouteComponent(() => import('../account/account-page.tsx'), 'AccountPage'),
 })
+const reference = createRoute({
+  getParentRoute: () => inside,
+  path: '/api',
+  component: lazyRouteComponent(() => import('../reference/reference-page.tsx'), 'ReferencePage'),
+})
 const nodes = createRoute({
   getParentRoute: () => inside,
   path: '/admin/nodes',
@@ -205,6 +210,7 @@ const routes = root.addChildren([
     members,
     workspaceActivity,
     account,
+    reference,
     nodes,
     edges,
     tunnels,

@@ -1,26 +1,19 @@
-import { Link, type LinkProps, Outlet } from '@tanstack/react-router'
-import {
-  Cable,
-  ChartColumn,
-  HardDrive,
-  History,
-  KeyRound,
-  type LucideIcon,
-  Menu as MenuIcon,
-  RadioTower,
-  Server,
-  Users,
-} from 'lucide-react'
+import { Link, Outlet } from '@tanstack/react-router'
+import { Menu as MenuIcon, Search } from 'lucide-react'
 import { Dialog } from 'radix-ui'
-import { useState } from 'react'
-import { rolePermissions, type WorkspacePermission } from '../../src/contract/permissions.ts'
+import { useEffect, useRef, useState } from 'react'
+import { toast } from 'sonner'
+import type { Liveness } from '../api/live.ts'
+import { Commands } from '../commands/commands.tsx'
+import { CurlButton } from '../curl/curl-button.tsx'
 import { useText } from '../i18n/language.tsx'
 import { useLiveServers } from '../servers/live-servers.ts'
-import { useAccount, useWorkspace } from '../session/session.ts'
 import { IconButton } from '../ui/button.tsx'
+import { PageExtras } from '../ui/page.tsx'
 import { Notice } from '../ui/state.tsx'
 import { AccountMenu } from './account-menu.tsx'
 import { Logo } from './logo.tsx'
+import { type Place, usePlaces } from './places.ts'
 import { appText } from './text.ts'
 import { WorkspaceMenu } from './workspace-menu.tsx'
 
@@ -28,7 +21,13 @@ import { WorkspaceMenu } from './workspace-menu.tsx'
 export function Shell() {
   const t = useText(appText)
   const liveness = useLiveServers()
+  useSayWhenBack(liveness)
   const [menuOpen, setMenuOpen] = useState(false)
+  const [commandsOpen, setCommandsOpen] = useState(false)
+  const openCommands = (): void => {
+    setMenuOpen(false)
+    setCommandsOpen(true)
+  }
   return (
     <div className="flex min-h-dvh">
       <a
@@ -38,7 +37,7 @@ export function Shell() {
         {t.skip}
       </a>
       <aside className="sticky top-0 hidden h-dvh w-60 shrink-0 border-line border-r bg-surface lg:block">
-        <Sidebar />
+        <Sidebar onCommands={openCommands} />
       </aside>
       <div className="flex min-w-0 flex-1 flex-col">
         <header className="sticky top-0 z-30 flex h-14 items-center gap-2 border-line border-b bg-surface px-3 lg:hidden">
@@ -53,11 +52,12 @@ export function Shell() {
                 className="fixed inset-y-0 left-0 z-40 w-72 max-w-[85vw] border-line border-r bg-surface shadow-2xl"
               >
                 <Dialog.Title className="sr-only">{t.mainMenu}</Dialog.Title>
-                <Sidebar onNavigate={() => setMenuOpen(false)} />
+                <Sidebar onNavigate={() => setMenuOpen(false)} onCommands={openCommands} />
               </Dialog.Content>
             </Dialog.Portal>
           </Dialog.Root>
           <Logo />
+          <IconButton label={t.commands} icon={Search} onClick={openCommands} className="ml-auto" />
         </header>
         {liveness === 'lost' && (
           <div className="p-3 pb-0">
@@ -65,46 +65,55 @@ export function Shell() {
           </div>
         )}
         <main id="content" tabIndex={-1} className="min-w-0 flex-1 outline-none">
-          <Outlet />
+          <PageExtras value={<CurlButton />}>
+            <Outlet />
+          </PageExtras>
         </main>
       </div>
+      <Commands open={commandsOpen} onOpenChange={setCommandsOpen} />
     </div>
   )
 }
 
-function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
+/** Whoever was told that the connection is lost is told that it is back. */
+function useSayWhenBack(liveness: Liveness): void {
   const t = useText(appText)
-  const workspace = useWorkspace()
-  const { instanceAdmin } = useAccount()
-  const may = (permission: WorkspacePermission): boolean =>
-    workspace !== null && rolePermissions[workspace.role].includes(permission)
+  const wasLost = useRef(false)
+  useEffect(() => {
+    if (liveness === 'lost') wasLost.current = true
+    if (liveness !== 'live' || !wasLost.current) return
+    wasLost.current = false
+    toast.success(t.back)
+  }, [liveness, t])
+}
+
+function Sidebar({ onNavigate, onCommands }: { onNavigate?: () => void; onCommands(): void }) {
+  const t = useText(appText)
+  const groups = usePlaces()
   return (
     <div className="flex h-full flex-col gap-1 overflow-y-auto p-3">
       <div className="px-2 pt-1 pb-3">
         <Logo />
       </div>
       <WorkspaceMenu />
+      <button
+        type="button"
+        onClick={onCommands}
+        className="mt-2 flex h-9 shrink-0 items-center gap-2.5 rounded-lg border border-line px-2.5 text-muted hover:bg-sunken hover:text-ink"
+      >
+        <Search aria-hidden className="size-4" />
+        <span className="flex-1 text-left">{t.commands}</span>
+        <kbd className="font-mono text-xs">{commandsKeys}</kbd>
+      </button>
       <nav aria-label={t.mainMenu} className="mt-2 grid gap-0.5">
-        <NavItem to="/servers" icon={Server} label={t.servers} onNavigate={onNavigate} />
-        {may('tunnels.read') && <NavItem to="/tunnels" icon={Cable} label={t.tunnels} onNavigate={onNavigate} />}
-        {workspace && (
-          <>
-            <h2 className="px-2.5 pt-4 pb-1 font-medium text-muted text-xs">{t.workspace}</h2>
-            {may('usage.read') && <NavItem to="/usage" icon={ChartColumn} label={t.usage} onNavigate={onNavigate} />}
-            {may('tokens.read') && <NavItem to="/keys" icon={KeyRound} label={t.keys} onNavigate={onNavigate} />}
-            {may('members.read') && <NavItem to="/members" icon={Users} label={t.members} onNavigate={onNavigate} />}
-            {may('activity.read') && (
-              <NavItem to="/activity" icon={History} label={t.activity} onNavigate={onNavigate} />
-            )}
-          </>
-        )}
-        {instanceAdmin && (
-          <>
-            <h2 className="px-2.5 pt-4 pb-1 font-medium text-muted text-xs">{t.administration}</h2>
-            <NavItem to="/admin/nodes" icon={HardDrive} label={t.nodes} onNavigate={onNavigate} />
-            <NavItem to="/admin/edges" icon={RadioTower} label={t.edges} onNavigate={onNavigate} />
-          </>
-        )}
+        {groups.map(({ title, places }) => (
+          <div key={title} className="grid gap-0.5">
+            {title && <h2 className="px-2.5 pt-4 pb-1 font-medium text-muted text-xs">{title}</h2>}
+            {places.map((place) => (
+              <NavItem key={place.to} {...place} onNavigate={onNavigate} />
+            ))}
+          </div>
+        ))}
       </nav>
       <div className="mt-auto pt-3">
         <AccountMenu />
@@ -113,18 +122,11 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
   )
 }
 
+/** As people know it from other programs of their system. */
+const commandsKeys = /Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘K' : 'Ctrl K'
+
 /** One entry of the main menu. */
-function NavItem({
-  to,
-  icon: Icon,
-  label,
-  onNavigate,
-}: {
-  to: NonNullable<LinkProps['to']>
-  icon: LucideIcon
-  label: string
-  onNavigate: (() => void) | undefined
-}) {
+function NavItem({ to, icon: Icon, label, onNavigate }: Place & { onNavigate: (() => void) | undefined }) {
   return (
     <Link
       to={to}

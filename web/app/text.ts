@@ -30,6 +30,7 @@ export const appText = phrases({
     newVersion: 'The panel has been updated: this page has to be loaded again.',
     reload: 'Load again',
     commands: 'Commands',
+    apiReference: 'API reference',
   },
   de: {
     servers: 'Server',
@@ -60,5 +61,6 @@ export const appText = phrases({
     newVersion: 'Das Panel wurde aktualisiert: Diese Seite muss neu geladen werden.',
     reload: 'Neu laden',
     commands: 'Befehle',
+    apiReference: 'API-Referenz',
   },
 })

@@ -5,6 +5,7 @@ import { Suspense } from 'react'
 import type { ServerPermission } from '../../src/contract/permissions.ts'
 import { useText } from '../i18n/language.tsx'
 import { Copyable } from '../ui/copy.tsx'
+import { useExtras } from '../ui/page.tsx'
 import { Loading, Notice } from '../ui/state.tsx'
 import { PowerButtons } from './power-buttons.tsx'
 import { permissionsQuery, serverQuery } from './queries.ts'
@@ -20,7 +21,7 @@ export function useServer() {
 }
 
 /** What there is of a server, and what one must be allowed to see it. */
-const tabs = [
+export const tabs = [
   { name: 'console', to: '/servers/$serverId/console', permission: 'console.read' },
   { name: 'files', to: '/servers/$serverId/files', permission: 'files.read' },
   { name: 'stats', to: '/servers/$serverId/stats', permission: null },
@@ -38,6 +39,7 @@ const tabs = [
 export function ServerLayout() {
   const t = useText(serversText)
   const { serverId, server, may } = useServer()
+  const extras = useExtras()
   return (
     <div className="mx-auto w-full max-w-7xl px-4 py-5 sm:px-6 lg:px-8">
       <Link to="/servers" className="inline-flex items-center gap-1 text-muted hover:text-ink">
@@ -54,7 +56,10 @@ export function ServerLayout() {
             {server.address ? <Copyable text={server.address} /> : t.noAddress}
           </div>
         </div>
-        <PowerButtons serverId={serverId} status={server.status} may={may} />
+        <div className="flex flex-wrap items-center gap-2">
+          <PowerButtons serverId={serverId} status={server.status} may={may} />
+          {extras}
+        </div>
       </header>
       <nav
         aria-label={server.name}

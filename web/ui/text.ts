@@ -14,8 +14,6 @@ export const uiText = phrases({
     search: 'Search',
     reveal: 'Show',
     hide: 'Hide',
-    curl: 'Show this as a curl command',
-    curlHint: 'Whatever this page shows, a key can ask for, too.',
   },
   de: {
     cancel: 'Abbrechen',
@@ -30,7 +28,5 @@ export const uiText = phrases({
     search: 'Suchen',
     reveal: 'Zeigen',
     hide: 'Verbergen',
-    curl: 'Als curl-Befehl zeigen',
-    curlHint: 'Was diese Seite zeigt, kann auch ein Schlüssel abfragen.',
   },
 })
