@@ -39,7 +39,7 @@ export function DatabasesPage() {
       <Card
         title={t.title}
         description={t.hint}
-        className={databases.length === 0 ? '' : 'pb-0'}
+        flush={databases.length > 0}
         actions={
           <>
             {room && <Limit label={t.limit} current={room.current} limit={room.limit} />}

@@ -93,7 +93,7 @@ function MadeDatabase({ name, made, onClose }: { name: string; made: Made; onClo
           ]}
         />
         <div className="flex justify-end">
-          <Button kind="primary" onClick={onClose}>
+          <Button kind="primary" autoFocus onClick={onClose}>
             {t.done}
           </Button>
         </div>

@@ -63,9 +63,6 @@ export function ScheduleCard({
           >
             {t.runNow}
           </Button>
-          <Button small icon={ListChecks} aria-label={t.of(t.results, name)} onClick={() => onAsk('runs')}>
-            {t.results}
-          </Button>
           <Button
             small
             icon={Pencil}
@@ -118,6 +115,16 @@ export function ScheduleCard({
               ) : (
                 t.never
               )}
+              <Button
+                small
+                kind="quiet"
+                icon={ListChecks}
+                aria-label={t.of(t.results, name)}
+                onClick={() => onAsk('runs')}
+                className="-ml-2.5"
+              >
+                {t.results}
+              </Button>
             </dd>
           </div>
         </dl>

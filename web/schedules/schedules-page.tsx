@@ -53,7 +53,7 @@ export function SchedulesPage() {
       <Card
         title={t.title}
         description={t.hint}
-        className={schedules.length === 0 ? '' : 'pb-0'}
+        flush={schedules.length > 0}
         actions={
           <>
             {room && <Limit label={t.limit} current={room.current} limit={room.limit} />}

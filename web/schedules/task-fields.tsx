@@ -94,7 +94,7 @@ export function TaskFields({
         value={task.delaySeconds}
         onChange={(delaySeconds) => onChange({ ...task, delaySeconds })}
       />
-      <div className="self-end pb-2">
+      <div className="sm:col-span-2">
         <Checkbox
           label={t.goOn}
           checked={task.continueOnFailure}

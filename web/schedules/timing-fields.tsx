@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useDeferredValue, useId, useMemo, useState } from 'react'
 import { useLanguage, useText } from '../i18n/language.tsx'
+import { classNames } from '../ui/class-names.ts'
 import { Field, Input } from '../ui/field.tsx'
 import { Select } from '../ui/select.tsx'
 import { cronWords } from './cron-words.ts'
@@ -43,7 +44,7 @@ export function TimingFields({
   }, [language])
   return (
     <>
-      <div className="grid gap-4 sm:grid-cols-2">
+      <div className={classNames('grid gap-4', timing.rhythm === 'daily' ? 'sm:grid-cols-3' : 'sm:grid-cols-2')}>
         <Field label={t.rhythm}>
           <Select
             value={timing.rhythm}
@@ -136,7 +137,7 @@ function Preview({ cron, timeZone }: { cron: string; timeZone: string }) {
         <>
           <p className="font-medium">{words ?? t.noWords}</p>
           <h3 className="mt-2 text-muted text-xs">{t.nextFive}</h3>
-          <ul className="mt-0.5 grid gap-x-6 tabular-nums sm:grid-cols-2">
+          <ul className="mt-0.5 tabular-nums">
             {data.moments.map((at) => (
               <li key={at.getTime()}>{moment(at)}</li>
             ))}

@@ -30,16 +30,15 @@ export function Dialog({ open, onOpenChange, title, description, children, wide 
             wide ? 'max-w-3xl' : 'max-w-lg',
           )}
         >
-          <div className="mb-4 flex items-start justify-between gap-4">
-            <div className="min-w-0">
-              <Radix.Title className="font-semibold text-base">{title}</Radix.Title>
-              {description && <Radix.Description className="mt-1 text-muted">{description}</Radix.Description>}
-            </div>
-            <Radix.Close asChild>
-              <IconButton label={t.close} icon={X} small className="-mt-1 -mr-2" />
-            </Radix.Close>
+          <div className="mb-4 pr-8">
+            <Radix.Title className="wrap-anywhere font-semibold text-base">{title}</Radix.Title>
+            {description && <Radix.Description className="mt-1 text-muted">{description}</Radix.Description>}
           </div>
           {children}
+          {/* The last one, so that the focus begins at what the dialog is about. */}
+          <Radix.Close asChild>
+            <IconButton label={t.close} icon={X} small className="absolute top-4 right-3" />
+          </Radix.Close>
         </Radix.Content>
       </Radix.Portal>
     </Radix.Root>
