@@ -60,11 +60,15 @@ export const StopMethod = z.discriminatedUnion('by', [
 ])
 export type StopMethod = z.output<typeof StopMethod>
 
+/** What people look for: something to play, or something to run. Games come first wherever kinds of server are listed. */
+export const TemplateCategory = z.enum(['game', 'tool'])
+
 export const Template = z
   .strictObject({
     id: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/),
     name: displayName(80),
     summary: z.string().max(300),
+    category: TemplateCategory.default('tool'),
     /** The transports on which players reach the primary port. */
     protocols: z
       .array(z.enum(['tcp', 'udp']))

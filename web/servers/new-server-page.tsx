@@ -16,6 +16,7 @@ import { Field, Input } from '../ui/field.tsx'
 import { Page } from '../ui/page.tsx'
 import { Notice } from '../ui/state.tsx'
 import { serversQuery, shortId, templatesQuery } from './queries.ts'
+import { Room } from './room.tsx'
 import { serversText } from './text.ts'
 import { VariableField } from './variable-field.tsx'
 
@@ -106,6 +107,7 @@ export function NewServerPage() {
           <details className="group rounded-xl border border-line bg-surface">
             <summary className="px-5 py-4 font-semibold">{t.more}</summary>
             <div className="grid gap-5 px-5 pb-5">
+              <Room />
               <div className="grid gap-4 sm:grid-cols-3">
                 {(
                   [

@@ -1,4 +1,4 @@
-import { useSuspenseQuery } from '@tanstack/react-query'
+import { useQuery, useSuspenseQuery } from '@tanstack/react-query'
 import { Link, type LinkProps, Outlet, useParams } from '@tanstack/react-router'
 import { ChevronLeft } from 'lucide-react'
 import { Suspense } from 'react'
@@ -8,7 +8,7 @@ import { Copyable } from '../ui/copy.tsx'
 import { useExtras } from '../ui/page.tsx'
 import { Loading, Notice } from '../ui/state.tsx'
 import { PowerButtons } from './power-buttons.tsx'
-import { permissionsQuery, serverQuery } from './queries.ts'
+import { permissionsQuery, serverQuery, templatesQuery } from './queries.ts'
 import { StatusBadge } from './status-badge.tsx'
 import { serversText } from './text.ts'
 
@@ -40,6 +40,8 @@ export function ServerLayout() {
   const t = useText(serversText)
   const { serverId, server, may } = useServer()
   const extras = useExtras()
+  const { data: templates } = useQuery(templatesQuery)
+  const isGame = templates?.find(({ id }) => id === server.template)?.category === 'game'
   return (
     <div className="mx-auto w-full max-w-7xl px-4 py-5 sm:px-6 lg:px-8">
       <Link to="/servers" className="inline-flex items-center gap-1 text-muted hover:text-ink">
@@ -53,7 +55,14 @@ export function ServerLayout() {
             <StatusBadge status={server.status} />
           </h1>
           <div className="mt-1 min-h-8 text-muted">
-            {server.address ? <Copyable text={server.address} /> : t.noAddress}
+            {server.address ? (
+              <span className="flex flex-wrap items-center gap-x-2">
+                {isGame && <span>{t.friends}</span>}
+                <Copyable text={server.address} />
+              </span>
+            ) : (
+              t.noAddress
+            )}
           </div>
         </div>
         <div className="flex flex-wrap items-center gap-2">

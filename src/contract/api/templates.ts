@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { operation } from '../operation.ts'
-import { Resources, TemplateVariable } from '../template.ts'
+import { Resources, TemplateCategory, TemplateVariable } from '../template.ts'
 
 export const TemplateSummary = z
   .strictObject({
     id: z.string(),
     name: z.string(),
     summary: z.string(),
+    category: TemplateCategory,
     protocols: z.array(z.enum(['tcp', 'udp'])),
     resources: Resources.meta({ description: 'What a new server gets unless it says otherwise' }),
     variables: z.array(TemplateVariable),
@@ -19,7 +20,7 @@ export const templateOperations = {
     tag: 'Templates',
     method: 'GET',
     path: '/templates',
-    summary: 'The kinds of server that can be created',
+    summary: 'The kinds of server that can be created, games first',
     access: 'account',
     reply: z.array(TemplateSummary),
     errors: [],

@@ -31,12 +31,19 @@ test('every template that we ship is valid', async () => {
   const minecraft = templates.get('minecraft')
   assert.match(minecraft?.install.npm?.packageLock ?? '', /flying-squid/)
   assert.equal(minecraft?.install.npm?.files[0]?.name, 'launch.cjs')
+  assert.equal(minecraft?.category, 'game')
+  assert.equal(templates.get('command')?.category, 'tool')
   assert.match(templates.get('node-app')?.files[0]?.content ?? '', /SERVER_PORT/)
 })
 
 test('names the file and the key that it does not know', async (t) => {
   const folder = await folderWith(t, { 'one/template.yaml': `${minimal}stopTimeout: 3\n` })
   await assert.rejects(loadTemplates(folder), /one\/template\.yaml[\s\S]*stopTimeout/)
+})
+
+test('refuses a category that nobody would find', async (t) => {
+  const folder = await folderWith(t, { 'one/template.yaml': `${minimal}category: fun\n` })
+  await assert.rejects(loadTemplates(folder), /one\/template\.yaml[\s\S]*category/)
 })
 
 test('refuses text that is not YAML, a folder of another name, and packages without a lock file', async (t) => {

@@ -8,7 +8,7 @@ import type { Templates } from './load.ts'
 
 export function templateHandlers(templates: Templates): Handlers<typeof templateOperations, PanelContexts> {
   return {
-    templates: () => [...templates.values()].map(summaryOf),
+    templates: () => [...templates.values()].map(summaryOf).sort(gamesFirst),
     template: ({ params }) => {
       const template = templates.get(params.template)
       if (!template) throw notFound(`Template ${params.template}`)
@@ -18,6 +18,22 @@ export function templateHandlers(templates: Templates): Handlers<typeof template
 }
 
 /** How a template installs and starts its servers is the operator's business, not the caller's. */
-function summaryOf({ id, name, summary, protocols, resources, variables }: Template): z.input<typeof TemplateSummary> {
-  return { id, name, summary, protocols, resources, variables }
+function summaryOf({
+  id,
+  name,
+  summary,
+  category,
+  protocols,
+  resources,
+  variables,
+}: Template): z.input<typeof TemplateSummary> {
+  return { id, name, summary, category, protocols, resources, variables }
 }
+
+type Listed = Pick<z.input<typeof TemplateSummary>, 'category' | 'name'>
+
+/** Games, then the rest, each by name. */
+const gamesFirst = (left: Listed, right: Listed): number =>
+  rank(left) - rank(right) || left.name.localeCompare(right.name, 'en')
+
+const rank = ({ category }: Listed): number => (category === 'game' ? 0 : 1)
