@@ -52,14 +52,19 @@ const opened = ({ ref, tunnel }: { ref: string; tunnel: TunnelRequest }): EdgeMe
   url: 'http://x',
 })
 
-function agentWith(closer: AsyncDisposableStack, options: Pick<AgentOptions, 'dial'> & Partial<AgentOptions>) {
+/** @param patient it waits as long as it does in the product */
+function agentWith(
+  closer: AsyncDisposableStack,
+  options: Pick<AgentOptions, 'dial'> & Partial<AgentOptions>,
+  patient = false,
+) {
   const events: AgentEvent[] = []
   const waiting = new Set<() => void>()
   const agent = startAgent({
     edges: [{ host: 'edge', port: 1, pin: 'p' }],
     credential: () => new Secret('the-credential'),
     log: silentLog,
-    retry: { firstMs: 1, mostMs: 5 },
+    ...(patient ? {} : { retry: { firstMs: 1, mostMs: 5 } }),
     onEvent: (event) => {
       events.push(event)
       for (const check of [...waiting]) check()
@@ -311,4 +316,51 @@ test('nonsense from the edge is ignored', async () => {
   const [part] = await once(stream, 'data')
   assert.equal(String(part), 'fine')
   stream.destroy()
+})
+
+test('what is refused or closed for now is asked for again within five seconds, however often that was in vain', async () => {
+  await using closer = new AsyncDisposableStack()
+  let refusals = 0
+  const { dial, link } = handEdge(closer, (asked) =>
+    refusals++ < 1 ? { type: 'refused', ref: asked.ref, code: 'later', message: 'suspended' } : opened(asked),
+  )
+  const { agent, event } = agentWith(closer, { dial, tunnels: [web(1)] })
+  assert.deepEqual(await event('refused').then(({ code, message }) => [code, message]), ['later', 'suspended'])
+  await event('opened')
+  link().send({ type: 'closed', tunnelId: 'web', reason: 'suspended again', again: true })
+  const again = await event('refused', 2)
+  assert.deepEqual([again.code, again.message], ['later', 'suspended again'])
+  await event('opened', 2)
+  await agent[Symbol.asyncDispose]()
+
+  const never = handEdge(closer, ({ ref }) => ({ type: 'refused', ref, code: 'later', message: 'suspended' }))
+  const waits = agentWith(closer, { dial: never.dial, tunnels: [web(1)] }, true)
+  const { retryMs } = await waits.event('refused')
+  assert.ok(retryMs !== null && retryMs >= 3_000 && retryMs <= 5_000, `${retryMs} ms`)
+})
+
+test('a link that is refused for now is dialled again within five seconds; a bad credential waits longer', async () => {
+  await using closer = new AsyncDisposableStack()
+  const waitAfter = async (code: 'later' | 'unauthorized'): Promise<number> => {
+    const acceptor = closer.use(
+      acceptLinks({
+        log: silentLog,
+        greet: async () => {
+          throw new LinkError(code, 'not now')
+        },
+      }),
+    )
+    const dial = (): Dialler => async () => {
+      const [ours, theirs] = memoryPair()
+      acceptor.accept(theirs)
+      return ours
+    }
+    const { event } = agentWith(closer, { dial })
+    const down = await event('down')
+    assert.equal(down.code, code)
+    return down.retryMs
+  }
+  const later = await waitAfter('later')
+  assert.ok(later >= 3_000 && later <= 5_000, `${later} ms`)
+  assert.ok((await waitAfter('unauthorized')) > 10_000)
 })

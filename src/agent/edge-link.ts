@@ -9,6 +9,9 @@ import { forward } from './forward.ts'
 /** A refusal that may pass (a name still held elsewhere, a panel away) is tried again after these waits. */
 const retryLimits: BackoffLimits = { firstMs: 500, mostMs: 30_000 }
 
+/** What is refused for now is asked for again this often: whoever is let back is back within 5 s. */
+const laterLimits: BackoffLimits = { firstMs: 4_000, mostMs: 4_000 }
+
 export interface EdgeLinkOptions {
   edge: EdgeEndpoint
   dialler: Dialler
@@ -156,7 +159,7 @@ export class EdgeLink implements AsyncDisposable {
         if (!tunnel) return
         const { id } = tunnel
         const final = news.code === 'invalid' || news.code === 'forbidden'
-        const retryMs = final ? null : this.#retryLater(id)
+        const retryMs = final ? null : this.#retryLater(id, news.code === 'later')
         emit({ type: 'refused', edge, id, code: news.code, message: news.message, retryMs })
         break
       }
@@ -169,8 +172,12 @@ export class EdgeLink implements AsyncDisposable {
       case 'closed': {
         const tunnel = this.#opened.get(news.tunnelId)
         this.#opened.delete(news.tunnelId)
-        // Not opened again over this link: two agents that want one tunnel would take it from each other for ever.
-        if (tunnel) emit({ type: 'closed', edge, id: tunnel.id, reason: news.reason })
+        if (!tunnel) return
+        const { id } = tunnel
+        // Otherwise not opened again over this link: two agents that want one tunnel would take it from each other for ever.
+        if (news.again)
+          emit({ type: 'refused', edge, id, code: 'later', message: news.reason, retryMs: this.#retryLater(id, true) })
+        else emit({ type: 'closed', edge, id, reason: news.reason })
         break
       }
     }
@@ -183,10 +190,11 @@ export class EdgeLink implements AsyncDisposable {
     return tunnel && this.#options.wanted.get(tunnel.id) === tunnel ? tunnel : undefined
   }
 
-  #retryLater(id: string): number {
+  /** @param steadily every few seconds, however often that was in vain; else after growing waits. */
+  #retryLater(id: string, steadily: boolean): number {
     const attempt = this.#attempts.get(id) ?? 0
     this.#attempts.set(id, attempt + 1)
-    const wait = backoffMs(attempt, this.#options.retry ?? retryLimits)
+    const wait = backoffMs(attempt, this.#options.retry ?? (steadily ? laterLimits : retryLimits))
     clearTimeout(this.#retries.get(id))
     this.#retries.set(
       id,

@@ -138,7 +138,7 @@ export const edgeToPanel = {
     summary: 'Whose credential is this',
     body: z.strictObject({ credential: z.string().max(512), address: z.string() }),
     reply: AgentIdentity,
-    errors: ['unauthorized'],
+    errors: ['unauthorized', 'rate_limited'],
   }),
   claimTunnel: operation({
     ...base,
@@ -147,7 +147,7 @@ export const edgeToPanel = {
     summary: 'May this agent open this tunnel; reserves its name and port for the workspace',
     body: z.strictObject({ agent: AgentIdentity, tunnel: TunnelRequest }),
     reply: TunnelGrant,
-    errors: ['unauthorized', 'forbidden', 'conflict', 'not_found'],
+    errors: ['unauthorized', 'forbidden', 'conflict', 'not_found', 'rate_limited'],
   }),
   reportUsage: operation({
     ...base,

@@ -153,5 +153,5 @@ const refusalCodes: Readonly<Record<string, RefusalCode>> = {
   not_found: 'invalid',
   invalid_request: 'invalid',
   too_large: 'invalid',
-  rate_limited: 'limit',
+  rate_limited: 'later',
 }

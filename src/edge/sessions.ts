@@ -11,7 +11,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { Secret } from '../lib/secret.ts'
 import { Signal } from '../lib/signals.ts'
-import { type Greeted, type Link, LinkError } from '../link/index.ts'
+import { type Greeted, type Link, LinkError, type LinkErrorCode } from '../link/index.ts'
 import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
 import type { Counters } from './counters.ts'
 import { hasPorts, type Ingresses } from './ingress/ingresses.ts'
@@ -171,7 +171,7 @@ export class Sessions implements EdgeOrders {
         (revocation.of === 'tunnel' && tunnel.id === revocation.tunnelId) ||
         (revocation.of === 'workspace' && tunnel.grant.workspaceId === revocation.workspaceId)
       if (!hit) continue
-      this.#close(tunnel, reason)
+      this.#close(tunnel, reason, revocation.of === 'workspace')
       closed++
     }
     this.#options.log.info({ revocation, closed }, 'revoked')
@@ -341,8 +341,10 @@ export class Sessions implements EdgeOrders {
         tell(session, { type: 'closed', tunnelId: former.id, reason: 'another agent has opened this tunnel' })
   }
 
-  #close(tunnel: Tunnel, reason: string): void {
-    for (const { session } of tunnel.members) tell(session, { type: 'closed', tunnelId: tunnel.id, reason })
+  /** @param again whether its agents should ask for it again in a while. */
+  #close(tunnel: Tunnel, reason: string, again: boolean): void {
+    for (const { session } of tunnel.members)
+      tell(session, { type: 'closed', tunnelId: tunnel.id, reason, ...(again && { again }) })
     this.#unbind(tunnel)
   }
 
@@ -407,11 +409,7 @@ export class Sessions implements EdgeOrders {
         .controlPlane()
         .verify(credential.reveal(), address)
         .catch((error: unknown) => {
-          if (error instanceof Refusal)
-            throw new LinkError(
-              error.code === 'forbidden' ? 'unauthorized' : error.code === 'limit' ? 'limit' : 'refused',
-              error.message,
-            )
+          if (error instanceof Refusal) throw new LinkError(linkCodes[error.code] ?? 'refused', error.message)
           throw error
         })
       if (asOf === this.#revocations) return { identity, asOf }
@@ -443,12 +441,12 @@ export class Sessions implements EdgeOrders {
           else this.setLimits(grant.workspaceId, limits ?? noLimits)
         } catch (error) {
           if (!(error instanceof Refusal)) throw error
-          if (error.code !== 'unavailable') this.#close(tunnel, error.message)
+          if (error.code !== 'unavailable') this.#close(tunnel, error.message, error.code === 'later')
         }
       }
     } catch (error) {
       if (!(error instanceof LinkError)) log.error({ err: error }, 'an agent could not be checked again')
-      else if (error.code === 'unauthorized') {
+      else if (error.code === 'unauthorized' || error.code === 'later') {
         session.link.close(error.message)
         this.#end(session)
       }
@@ -470,6 +468,13 @@ function isOf(identity: AgentIdentity, revocation: Revocation): boolean {
     case 'tunnel':
       return false
   }
+}
+
+/** How an agent that is refused is told so. */
+const linkCodes: Partial<Record<Refusal['code'], LinkErrorCode>> = {
+  forbidden: 'unauthorized',
+  limit: 'limit',
+  later: 'later',
 }
 
 const isPool = (request: TunnelRequest): boolean => request.kind !== 'allocation' && request.pool === true

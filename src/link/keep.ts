@@ -28,7 +28,10 @@ export interface KeptLink extends AsyncDisposable {
   up(signal?: AbortSignal): Promise<Link>
 }
 
-/** Dials for ever, until disposed of. A link that is refused as unauthorised or superseded is tried again after the longest wait. */
+/**
+ * Dials for ever, until disposed of. A link that is refused as unauthorised or superseded is tried again after the longest wait, one that is refused
+ * for now (`later`) every few seconds.
+ */
 export function keepLink({
   dialler,
   hello,
@@ -81,8 +84,7 @@ export function keepLink({
       const end = await live()
       if (stop.signal.aborted) return
       if (systemClock.now() - begun >= steadyMs) attempt = 0
-      const hopeless = end.code === 'unauthorized' || end.code === 'superseded'
-      const retryMs = backoffMs(hopeless ? mostAttempts : attempt, backoff)
+      const retryMs = backoffMs(attemptAs(end.code, attempt), end.code === 'later' ? soon(backoff) : backoff)
       attempt += 1
       log.warn({ code: end.code, reason: end.reason, retryMs }, 'the link is down')
       onDown?.(end, retryMs)
@@ -131,3 +133,13 @@ export function keepLink({
 const steadyMs = 5_000
 /** Doubling this often exceeds any limit. */
 const mostAttempts = 30
+/** What is refused for now is asked for again this often, ms: whoever is let back is back within 5 s. */
+const laterMs = 4_000
+
+const attemptAs = (code: LinkEnd['code'], attempt: number): number =>
+  code === 'unauthorized' || code === 'superseded' ? mostAttempts : attempt
+
+const soon = ({ mostMs }: BackoffLimits): BackoffLimits => {
+  const waitMs = Math.min(laterMs, mostMs)
+  return { firstMs: waitMs, mostMs: waitMs }
+}

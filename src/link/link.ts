@@ -72,6 +72,7 @@ export type LinkErrorCode =
   | 'limit' // a named limit is reached
   | 'unreachable' // the service behind the peer does not answer
   | 'superseded' // the same dialler has come back over a newer link
+  | 'later' // the credential is good, and may do nothing at this moment: ask again in a few seconds
 
 export class LinkError extends Error {
   readonly code: LinkErrorCode

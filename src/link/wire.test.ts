@@ -57,6 +57,7 @@ describe('the bytes of a link', () => {
       limit: 5,
       unreachable: 6,
       superseded: 7,
+      later: 8,
     })
     assert.deepEqual(
       [initialWindowBytes, dataBytesMax, datagramBytesMax, reasonBytesMax],

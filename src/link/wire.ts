@@ -75,6 +75,7 @@ export const wireCode = {
   limit: 5,
   unreachable: 6,
   superseded: 7,
+  later: 8,
 } as const satisfies Record<LinkErrorCode, number>
 
 /** The peer broke the rules; ends the link with `protocol`. The message says which rule, for the logs of both ends. */

@@ -155,8 +155,9 @@ testOnEachDatabase(
       () => edge.revoked.some((told) => told.of === 'workspace' && told.workspaceId === workspaceId),
       'the edge is told to cut it off',
     )
-    await assert.rejects(world.verify(strangersKey), { code: 'unauthorized' })
-    await assert.rejects(claim(stranger, { kind: 'http', name: 'web' }), { code: 'unauthorized' })
+    // For now: agents of a suspended workspace go on asking, those of a revoked key do not.
+    await assert.rejects(world.verify(strangersKey), { code: 'rate_limited', message: /bobs is suspended/ })
+    await assert.rejects(claim(stranger, { kind: 'http', name: 'web' }), { code: 'rate_limited' })
     await claim(world.agent, { kind: 'http', name: 'web' })
     await suspend(false)
     assert.deepEqual(await world.verify(strangersKey), stranger)

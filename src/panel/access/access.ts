@@ -24,6 +24,8 @@ export interface KeyIdentity {
   userId: string
   workspaceId: string
   slug: string
+  /** The workspace may do nothing for now. */
+  suspended: boolean
 }
 
 /** Who may do what. Everything it remembers is forgotten the moment a `Change` says that it is no longer so. */
@@ -38,7 +40,7 @@ export interface Access extends AsyncDisposable {
   serverAccess(caller: Caller, serverId: string): ServerAccess | null | Promise<ServerAccess | null>
   /** Whether the session or key by which `caller` came has not ended, expired or been revoked. Cheap. */
   stillValid(caller: Caller): Promise<boolean>
-  /** Whose key this is; null for one that is unknown, revoked, expired, or of a suspended workspace. */
+  /** Whose key this is; null for one that is unknown, revoked or expired. */
   identifyKey(rawKey: string): Promise<KeyIdentity | null>
   /** The same by a key's id. */
   identifyKeyId(tokenId: string): Promise<KeyIdentity | null>
@@ -117,9 +119,10 @@ export function createAccess(options: AccessOptions): Access {
 
   const identity = (credential: Credential | null): KeyIdentity | null => {
     const workspace = credential?.memberships.find(({ id }) => id === credential.workspaceId)
-    if (!credential || !workspace || workspace.suspended) return null
-    touch(credential)
-    return { tokenId: credential.id, userId: credential.userId, workspaceId: workspace.id, slug: workspace.slug }
+    if (!credential || !workspace) return null
+    const { id: workspaceId, slug, suspended } = workspace
+    if (!suspended) touch(credential)
+    return { tokenId: credential.id, userId: credential.userId, workspaceId, slug, suspended }
   }
 
   const forget = (change: Change): void => {

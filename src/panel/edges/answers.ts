@@ -6,7 +6,7 @@ import type { Log } from '../../lib/log.ts'
 import { hashSecret } from '../../lib/secret.ts'
 import type { Access } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
-import type { Tunnels } from '../tunnels/index.ts'
+import { suspendedNow, type Tunnels } from '../tunnels/index.ts'
 import type { UsageBook } from '../usage/index.ts'
 import type { ConnectedEdge } from './directory.ts'
 import { nodeByCredential } from './store.ts'
@@ -57,10 +57,11 @@ export function answerEdge(
       part<typeof edgeToPanel, EdgeContexts>(edgeToPanel, {
         async verifyAgent({ body }) {
           const key = await access.identifyKey(body.credential)
+          if (key?.suspended) throw suspendedNow(key.slug)
           if (key) return { kind: 'key', keyId: key.tokenId, workspaceId: key.workspaceId, slug: key.slug }
           const nodeId = await nodeByCredential(database.kysely, hashSecret(body.credential))
           if (nodeId !== null) return { kind: 'node', nodeId }
-          throw unauthorized('The key is not valid: unknown, expired, revoked, or of a suspended workspace')
+          throw unauthorized('The key is not valid: unknown, expired or revoked')
         },
         claimTunnel: ({ body, edge }) => tunnels.claim(body.agent, body.tunnel, edge),
         async reportUsage({ body, edge: { id } }) {

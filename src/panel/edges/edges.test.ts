@@ -188,7 +188,7 @@ testOnEachDatabase('opens a server’s port for the node that runs it, and for n
   })
   await assert.rejects(world.acme.deleteTunnel({ params: { tunnel: tunnelId } }), { code: 'conflict' })
   await world.database.kysely.updateTable('workspaces').set({ suspended_at: 1 }).execute()
-  await assert.rejects(claim(edge, { kind: 'node', nodeId: box.nodeId }, request), { code: 'forbidden' })
+  await assert.rejects(claim(edge, { kind: 'node', nodeId: box.nodeId }, request), { code: 'rate_limited' })
 })
 
 testOnEachDatabase('closes a tunnel for good: its port is free, its name keeps its usage', async (database) => {

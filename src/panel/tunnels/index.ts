@@ -1,2 +1,3 @@
 export type { EdgeReach } from './names.ts'
+export { suspendedNow } from './suspension.ts'
 export { createTunnels, type Tunnels } from './tunnels.ts'

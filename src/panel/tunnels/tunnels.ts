@@ -5,10 +5,11 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Access, WorkspaceMembership } from '../access/index.ts'
 import type { Changes, Database, Store, TunnelRow } from '../db/index.ts'
 import type { Plans } from '../plans/index.ts'
-import { type EdgeReach, entrancesOf, hostsOf, minecraftPortDefault, urlOf } from './names.ts'
+import { type EdgeReach, entrancesOf, hostsOf, minecraftPortDefault, namesAreKnown, urlOf } from './names.ts'
 import { giveUpPorts } from './port-store.ts'
 import { type AllocationToKeep, ownTunnelsMax, reserveForAllocation, reserveNamed } from './reserve.ts'
 import { allocationOfNode, listTunnels, noteEdge, tunnelById, tunnelOfAllocation, updateTunnel } from './store.ts'
+import { suspendedNow } from './suspension.ts'
 
 export interface Tunnels {
   /**
@@ -66,7 +67,7 @@ export function createTunnels({ database, changes, clock, access, plans, reaches
       const { edge_port: port, entrance } = tunnel
       const reach = reachFor(tunnel)
       if (port === null || !reach) return null
-      if (entrance === 'minecraft' && reach.minecraftPort !== null)
+      if (entrance === 'minecraft' && reach.minecraftPort !== null && namesAreKnown(reach))
         return { host: hostsOf(tunnel.name, tunnel.slug, reach.base)[0], port: reach.minecraftPort }
       return { host: reach.host, port }
     },
@@ -95,6 +96,7 @@ export function createTunnels({ database, changes, clock, access, plans, reaches
       // What the edge says of the agent may be old, or wrong: the key itself decides.
       const key = await access.identifyKeyId(agent.keyId)
       if (!key || key.workspaceId !== agent.workspaceId) throw unauthorized('The key is not valid any more')
+      if (key.suspended) throw suspendedNow(key.slug)
       const row = await database.transact(async (trx) => {
         const most = (await plans.tunnelsMax(trx, key.workspaceId)) ?? ownTunnelsMax
         return reserveNamed(trx, key.workspaceId, request, { ports: reach.ports, most }, clock.now())
@@ -135,7 +137,7 @@ async function claimAllocation(
   const allocation = await allocationOfNode(store, allocationId, nodeId)
   const tunnel = allocation && (await tunnelOfAllocation(store, allocationId))
   if (!allocation || !tunnel) throw notFound(`Allocation ${allocationId}`)
-  if (allocation.suspended_at !== null) throw forbidden(`Workspace ${allocation.slug} is suspended`)
+  if (allocation.suspended_at !== null) throw suspendedNow(allocation.slug)
   const { first, last } = reach.ports
   if (tunnel.edge_port === null || tunnel.edge_port < first || tunnel.edge_port > last)
     throw conflict(`Port ${tunnel.edge_port} is not one of this edge's ports (${first} to ${last})`)
