@@ -65,6 +65,12 @@ test('a server’s port is open for TCP and UDP, and by host name only where gam
   assert.deepEqual(urls({}), ['minecraft://survival.acme.example.org', ...raw])
   assert.deepEqual(urls({ entrance: null }), raw)
   assert.deepEqual(urls({}, { minecraftPort: null }), raw)
+  for (const base of ['localhost', 'games.localhost'])
+    assert.deepEqual(
+      urls({}, { base }),
+      [...raw, `minecraft://survival.acme.${base}`],
+      'a name that nobody else can look up',
+    )
   assert.deepEqual(urls({}, { minecraftPort: null, udp: false }), raw.slice(0, 1))
 })
 

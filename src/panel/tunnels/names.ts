@@ -25,14 +25,20 @@ export function entrancesOf(row: TunnelRow, slug: string, reach: EdgeReach): Ent
     case 'tcp':
     case 'udp':
       return [{ kind: row.kind, ...ports }]
-    case 'allocation':
-      return [
-        ...(row.entrance !== null && reach.minecraftPort !== null ? [{ kind: row.entrance, hosts }] : []),
-        { kind: 'tcp', ...ports },
-        ...(reach.udp ? [{ kind: 'udp' as const, ...ports }] : []),
-      ]
+    case 'allocation': {
+      const byName: Entrance[] =
+        row.entrance !== null && reach.minecraftPort !== null ? [{ kind: row.entrance, hosts }] : []
+      const byPort: Entrance[] = [{ kind: 'tcp', ...ports }, ...(reach.udp ? [{ kind: 'udp' as const, ...ports }] : [])]
+      return namesAreKnown(reach) ? [...byName, ...byPort] : [...byPort, ...byName]
+    }
   }
 }
+
+/**
+ * Whether others can look up the edge's host names. `localhost` and what is below it means the asker's own machine (RFC 6761), and
+ * many programs do not know the names below it at all: people are shown ports then.
+ */
+export const namesAreKnown = ({ base }: Pick<EdgeReach, 'base'>): boolean => !/(^|\.)localhost$/.test(base)
 
 /** What visitors use of an entrance: `http://web.acme.localhost:4680`, `minecraft://survival.acme.example.org`, `udp://example.org:30000`. */
 export function urlOf(entrance: Entrance, reach: EdgeReach): string {
