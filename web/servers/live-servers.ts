@@ -39,8 +39,12 @@ export function useLiveServers(): Liveness {
             case 'usage':
               queries.setQueryData(usageKey(shortId(event.serverId)), event.usage)
               break
-            case 'created':
             case 'deleted':
+              // Also when somebody may no longer see it: what is known of it is forgotten, and its pages ask anew.
+              void queries.resetQueries({ queryKey: ['server', shortId(event.serverId)] })
+              void queries.invalidateQueries({ queryKey: serversQuery.queryKey })
+              break
+            case 'created':
               void queries.invalidateQueries({ queryKey: serversQuery.queryKey })
               break
           }

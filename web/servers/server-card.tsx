@@ -39,7 +39,7 @@ export const ServerCard = memo(function ServerCard({
     <li
       className={classNames(
         // What is out of sight is neither laid out nor painted.
-        'relative grid content-start gap-4 rounded-xl border bg-surface p-4 transition [contain-intrinsic-size:auto_11.25rem] [content-visibility:auto]',
+        'relative grid grid-cols-1 content-start gap-4 rounded-xl border bg-surface p-4 transition [contain-intrinsic-size:auto_11.25rem] [content-visibility:auto]',
         selected ? 'border-accent' : 'border-line hover:border-line-strong',
       )}
     >

@@ -27,7 +27,7 @@ export function Page({
     <div className="mx-auto w-full max-w-7xl px-4 py-6 sm:px-6 lg:px-8">
       <header className="mb-5 flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
         <div className="min-w-0">
-          <h1 className="wrap-anywhere font-semibold text-xl tracking-tight">{title}</h1>
+          <h1 className="wrap-anywhere font-semibold text-xl leading-9 tracking-tight">{title}</h1>
           {description && <p className="mt-1 max-w-2xl text-muted">{description}</p>}
         </div>
         {(actions || extras) && (
