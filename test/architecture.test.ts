@@ -6,8 +6,11 @@ import { breaches } from './architecture.ts'
 
 const root = join(import.meta.dirname, '..')
 
+/** These two run in Node, when the pages are built. */
+const builtOutsideTheBrowser = ['web/vite.config.ts', 'web/contract-plugin.ts']
+
 test('the sources keep to the structure of the project', () => {
-  const paths = globSync('src/**/*.ts', { cwd: root })
+  const paths = globSync(['src/**/*.ts', 'web/**/*.{ts,tsx}'], { cwd: root, exclude: builtOutsideTheBrowser })
   const sources = new Map(paths.map((path) => [path.replaceAll('\\', '/'), readFileSync(join(root, path), 'utf8')]))
   assert.ok(sources.size > 50, `only ${sources.size} sources found`)
   assert.equal(breaches(sources).join('\n'), '')
@@ -63,6 +66,18 @@ describe('a breach names its offender', () => {
     'a package in the client': ['src/client/x.ts', `import ws from 'ws'`, /runs in a browser/],
     'reading the environment': ['src/node/x.ts', 'const home = process.env.HOME', /reads process\.env/],
     'a file name in camel case': ['src/lib/someThing.ts', '', /not kebab-case/],
+    'a page that knows a process': [
+      'web/a/x.tsx',
+      `import { a } from '../../src/panel/panel.ts'`,
+      /web may import contract and client alone/,
+    ],
+    'a page that knows the inside of the client': [
+      'web/a/x.tsx',
+      `import { a } from '../../src/client/client.ts'`,
+      /use src\/client\/index\.ts/,
+    ],
+    'a page that uses a Node module': ['web/a/x.tsx', `import { join } from 'node:path'`, /runs in a browser/],
+    'a process that imports a page': ['src/panel/x.ts', `import { a } from '../../web/ui/a.ts'`, /outside src/],
     'a folder that the table does not know': [
       'src/utils/x.ts',
       `import { a } from '../lib/a.ts'`,
@@ -84,6 +99,7 @@ describe('a breach names its offender', () => {
   test('and comments and what is allowed are left in peace', () => {
     const found = of({
       'src/panel/a/x.ts': `// import { a } from '../../node/node.ts'\n/* process.env */\nimport { b } from '../b/index.ts'\nimport { Queue } from '../../lib/queue.ts'`,
+      'web/a/x.tsx': `import { a } from '../ui/a.tsx'\nimport { b } from '../../src/contract/power.ts'`,
       'src/roles/up.ts': `import { startPanel } from '../panel/panel.ts'`,
     })
     assert.deepEqual(found, [])

@@ -21,6 +21,9 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['lib', 'settings', 'cli', 'roles'],
 }
 
+/** What the pages in `web/` may import of `src`: they are a client like any other. */
+const webMayImport = ['contract', 'client']
+
 /** Folders that are used by others only through their `index.ts`. */
 const closedFolders = ['link', 'http', 'mysql']
 
@@ -43,7 +46,7 @@ const browserSafe: Readonly<Record<string, readonly string[]>> = { contract: ['z
 
 /**
  * Every breach of the project's structure, one sentence each, naming the file.
- * @param sources path from the project's folder (`src/panel/panel.ts`) → text
+ * @param sources path from the project's folder (`src/panel/panel.ts`, `web/main.tsx`) → text
  */
 export function breaches(sources: ReadonlyMap<string, string>): string[] {
   const found: string[] = []
@@ -56,6 +59,7 @@ export function breaches(sources: ReadonlyMap<string, string>): string[] {
       found.push(`${path} reads process.env; only ${environmentReader} does`)
     for (const specifier of importsOf(text)) {
       if (specifier === null) found.push(`${path} imports a computed name; an import is a literal`)
+      else if (path.startsWith('web/')) found.push(...webBreaches(path, specifier))
       else if (specifier.startsWith('.')) found.push(...pathBreaches(path, specifier, sliceUses, isTest))
       else found.push(...packageBreaches(path, specifier, isTest))
     }
@@ -66,8 +70,19 @@ export function breaches(sources: ReadonlyMap<string, string>): string[] {
 function nameBreaches(path: string): string[] {
   return path
     .split('/')
-    .filter((part) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.test)?(\.ts)?$/.test(part))
+    .filter((part) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.(?:test|d))?(\.tsx?)?$/.test(part))
     .map((part) => `${path}: "${part}" is not kebab-case`)
+}
+
+function webBreaches(path: string, specifier: string): string[] {
+  if (specifier.startsWith('node:')) return [`${path} -> ${specifier}: web runs in a browser`]
+  if (!specifier.startsWith('.')) return []
+  const target = posix.normalize(posix.join(posix.dirname(path), specifier))
+  if (target.startsWith('web/')) return []
+  const to = topOf(target)
+  if (!target.startsWith('src/') || !webMayImport.includes(to))
+    return [`${path} -> ${target}: web may import ${webMayImport.join(' and ')} alone`]
+  return to === 'client' && target !== 'src/client/index.ts' ? [`${path} -> ${target}: use src/client/index.ts`] : []
 }
 
 function pathBreaches(path: string, specifier: string, sliceUses: Map<string, Set<string>>, isTest: boolean): string[] {
