@@ -210,7 +210,7 @@ test('the panel can ask for nothing but what the contract has', async () => {
   })
 })
 
-test('a config that cannot work is refused with the key named', () => {
+test('a config that cannot work is refused with the key named, so none that should ask for a credential goes without (S4)', () => {
   const base = { dataDir: '/d' }
   for (const [config, key] of [
     [{ ...base }, 'tokensFile'],

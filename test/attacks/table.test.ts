@@ -43,3 +43,16 @@ test('every test that the table of attacks names exists, and a row without one s
   }
   assert.deepEqual(missing, [])
 })
+
+test('each of the 25 attacks on tunnels has a row, and its tests bear its number', async () => {
+  const byNumber = new Map((await rows()).map(({ row, tests }) => [row, tests]))
+  for (let number = 1; number <= 25; number++) {
+    const tests = byNumber.get(`S${number}`)
+    assert.ok(tests, `S${number} has no row`)
+    if (tests.length > 0)
+      assert.ok(
+        tests.some(([, name]) => new RegExp(`\\bS${number}\\b`).test(name)),
+        `no test of S${number} bears its number`,
+      )
+  }
+})

@@ -1,17 +1,35 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { TunnelRequest } from '../../src/contract/tunnel.ts'
+import { Counters } from '../../src/edge/counters.ts'
+import { edgeLimits } from '../../src/edge/limits.ts'
+import { Routing } from '../../src/edge/routing.ts'
+import { Sessions } from '../../src/edge/sessions.ts'
 import {
   acmeToken,
+  endpointOf,
   eventually,
   forwardTo,
   handAgent,
   rawVisitor,
+  type TestEdge,
   tcpService,
+  tempFolder,
   testEdge,
   umbrellaToken,
 } from '../../src/edge/testing/world.ts'
+import { openTokensFile } from '../../src/edge/tokens-file.ts'
+import type { Tunnel } from '../../src/edge/tunnel.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
 import { LinkError } from '../../src/link/index.ts'
+import { firstLine } from '../children.ts'
 
 /** Agents against the running edge: the rows of the list of attacks on tunnels that are about who may have one. */
 
@@ -142,3 +160,139 @@ test('a burst of 300 requests within a second gets 300 answers', async () => {
   )
   assert.deepEqual([...new Set(answers)], ['HTTP/1.1 200'])
 })
+
+test('fifty thousand tokens that nobody has leave nothing in memory (S13)', async () => {
+  await using closer = new AsyncDisposableStack()
+  const dataDir = await tempFolder(closer)
+  const tokensFile = join(dataDir, 'tokens.json')
+  await writeFile(tokensFile, JSON.stringify({ [acmeToken]: 'acme' }))
+  const counters = closer.use(new Counters(join(dataDir, 'usage.counters'), { clock: systemClock, log: silentLog }))
+  const sessions: Sessions = new Sessions({
+    controlPlane: () => controlPlane,
+    routing: new Routing<Tunnel>(),
+    ingresses: { ports: {}, hosts: new Set() },
+    counters,
+    limits: edgeLimits,
+    clock: systemClock,
+    log: silentLog,
+    host: 'edge',
+  })
+  const controlPlane = closer.use(
+    await openTokensFile({
+      path: tokensFile,
+      dataDir,
+      ports: { first: 20_000, last: 20_000 },
+      host: 'edge',
+      base: 'localhost',
+      hostUrl: () => '',
+      orders: sessions,
+      log: silentLog,
+    }),
+  )
+  const guess = async (): Promise<void> => {
+    // Long ones: if each were kept, they would be 25 MB.
+    const credential = randomBytes(256).toString('hex').slice(0, 500)
+    const hello = { role: 'agent', version: 1, credential, software: 'test' }
+    await assert.rejects(sessions.greet(hello, { remoteAddress: '192.0.2.1' }), unauthorized)
+  }
+  for (let count = 0; count < 1_000; count++) await guess()
+  const before = heapUsed()
+  for (let count = 0; count < 50_000; count++) await guess()
+  const grown = heapUsed() - before
+  assert.ok(grown < 10_000_000, `the heap has grown by ${grown} bytes`)
+  assert.equal(sessions.count, 0)
+})
+
+test('the name of an agent that is stopped is usable from another one at once, and its visitors do not hang (S21)', async () => {
+  await using closer = new AsyncDisposableStack()
+  const edge = await testEdge(closer)
+  const stopped = await agentProcess(closer, edge, game, await echo(closer))
+  const port = Number(stopped.url.split(':').at(-1))
+  const early = await rawVisitor(closer, port)
+  early.socket.write('hello')
+  await early.until('hello')
+  stopped.child.kill('SIGSTOP')
+  const stuck = await rawVisitor(closer, port)
+  stuck.socket.write('is anybody there')
+  const other = await handAgent(closer, edge, acmeToken, forwardTo(await echo(closer)))
+  const opened = await other.open(game)
+  assert.deepEqual([opened.type, portOf(opened)], ['opened', port])
+  await early.all
+  assert.equal((await stuck.all).length, 0)
+  const visitor = await rawVisitor(closer, port)
+  visitor.socket.write('hello again')
+  await visitor.until('hello again')
+})
+
+test('an agent of a pool that is stopped loses its visitors, and the others of the pool serve whoever comes (S21)', async () => {
+  await using closer = new AsyncDisposableStack()
+  const edge = await testEdge(closer)
+  const request = { ...game, pool: true }
+  const stopped = await agentProcess(closer, edge, request, await echo(closer))
+  const other = await handAgent(closer, edge, acmeToken, forwardTo(await echo(closer)))
+  const port = portOf(await other.open(request))
+  stopped.child.kill('SIGSTOP')
+  const visitors = await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      const visitor = await rawVisitor(closer, port)
+      visitor.socket.write('hello')
+      return visitor
+    }),
+  )
+  // Each is answered, or told by a reset once the edge knows that the agent is gone; none waits for ever.
+  const fates = await Promise.all(
+    visitors.map((visitor) =>
+      visitor.until('hello').then(
+        () => 'answered',
+        () => 'cut',
+      ),
+    ),
+  )
+  assert.ok(fates.filter((fate) => fate === 'answered').length >= 2, fates.join())
+  const late = await rawVisitor(closer, port)
+  late.socket.write('hello')
+  await late.until('hello')
+})
+
+test('a thousand reconnects leave neither sockets nor memory behind (S21)', async () => {
+  await using closer = new AsyncDisposableStack()
+  const edge = await testEdge(closer)
+  const reconnect = async (): Promise<void> => {
+    await using one = new AsyncDisposableStack()
+    const agent = await handAgent(one, edge, acmeToken)
+    assert.equal((await agent.open(game)).type, 'opened')
+    agent.link.close('and again')
+    await agent.link.closed
+  }
+  const openFiles = async (): Promise<number> => (await readdir('/proc/self/fd')).length
+  for (let count = 0; count < 100; count++) await reconnect()
+  const [files, heap] = [await openFiles(), heapUsed()]
+  for (let count = 0; count < 1_000; count++) await reconnect()
+  // Sockets close a moment after their link.
+  await eventually(async () => (await openFiles()) <= files + 10, 'the sockets are closed')
+  await eventually(() => heapUsed() - heap < 10_000_000, 'the memory is given back')
+})
+
+/** Bytes, after everything that nobody needs is gone. */
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void // what the flag puts there
+  collect()
+  return process.memoryUsage().heapUsed
+}
+
+async function agentProcess(
+  closer: AsyncDisposableStack,
+  edge: TestEdge,
+  request: TunnelRequest,
+  port: number,
+): Promise<{ child: ChildProcess; url: string }> {
+  const program = join(import.meta.dirname, '../../src/edge/testing/agent-process.ts')
+  const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] })
+  closer.defer(() => {
+    child.kill('SIGKILL')
+  })
+  const target = { host: '127.0.0.1', port }
+  child.stdin.end(JSON.stringify({ edge: endpointOf(edge), token: acmeToken, request, target }))
+  return { child, url: await firstLine(child) }
+}

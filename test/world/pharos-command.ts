@@ -11,10 +11,19 @@ export interface Command {
   ended: Promise<number | null>
 }
 
-/** The product as people start it: a process of its own for each command, with a home and a data folder of the test's. */
-export function startCommand(main: string, home: string, dataDir: string, args: readonly string[]): Command {
-  const env = { PATH: process.env.PATH, HOME: home, PHAROS_DATA_DIR: dataDir }
-  const child = spawn(process.execPath, [main, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+/**
+ * The product as people start it: a process of its own for each command, with a home and a data folder of the test's.
+ * @param more variables besides, and where it is started; here unless given
+ */
+export function startCommand(
+  main: string,
+  home: string,
+  dataDir: string,
+  args: readonly string[],
+  { env: more = {}, cwd }: { env?: Record<string, string>; cwd?: string } = {},
+): Command {
+  const env = { PATH: process.env.PATH, HOME: home, PHAROS_DATA_DIR: dataDir, ...more }
+  const child = spawn(process.execPath, [main, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'], ...(cwd && { cwd }) })
   child.stdin.end()
   let output = ''
   const look = new Set<() => void>()
