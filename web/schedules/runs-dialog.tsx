@@ -57,8 +57,8 @@ function Run({ run }: { run: ScheduleRun }) {
           {run.tasks.map(({ task, state, message: why }, position) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: tasks of a run have no other name, and never move
             <li key={position} className="wrap-anywhere">
-              {taskWords(task)}
-              <span className={state === 'failed' || state === 'interrupted' ? 'ml-2 text-bad' : 'ml-2 text-muted'}>
+              {taskWords(task)}{' '}
+              <span className={state === 'failed' || state === 'interrupted' ? 'ml-1 text-bad' : 'ml-1 text-muted'}>
                 {t.taskStates[state]}
               </span>
               {why && <span className="block text-muted">{why}</span>}

@@ -38,8 +38,12 @@ export interface ButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement
 }
 
 export function Button({ unavailable, ...rest }: ButtonProps) {
-  const button = <PlainButton {...rest} blocked={Boolean(unavailable)} />
-  return unavailable ? <Tip text={unavailable}>{button}</Tip> : button
+  // Always in a tip: a button that becomes unavailable under somebody's hands keeps the focus.
+  return (
+    <Tip text={unavailable}>
+      <PlainButton {...rest} blocked={Boolean(unavailable)} />
+    </Tip>
+  )
 }
 
 /** A button that is only an icon; `label` is what it is called. */

@@ -1,10 +1,11 @@
 import { Tooltip } from 'radix-ui'
-import type { ReactNode } from 'react'
+import { type ReactNode, useState } from 'react'
 
-/** Words that appear beside `children` on hover and focus. */
+/** Words that appear beside `children` on hover and focus. Without `text` there are none, and `children` stay the same element. */
 export function Tip({ text, children }: { text: ReactNode; children: ReactNode }) {
+  const [open, setOpen] = useState(false)
   return (
-    <Tooltip.Root>
+    <Tooltip.Root open={open && Boolean(text)} onOpenChange={setOpen}>
       <Tooltip.Trigger asChild>{children}</Tooltip.Trigger>
       <Tooltip.Portal>
         <Tooltip.Content
