@@ -60,7 +60,7 @@ export const schedulesText = phrases({
     noWords: 'This pattern has no short description. These are its next runs:',
     tasks: 'Tasks, in this order',
     addFirst: 'Add what shall happen.',
-    add: { power: 'Add power', command: 'Add command', backup: 'Add backup', wait: 'Add wait' },
+    add: { power: 'Add start or stop', command: 'Add command', backup: 'Add backup', wait: 'Add wait' },
     kinds: { power: 'Start or stop', command: 'Command', backup: 'Backup', wait: 'Wait' },
     taskOf: (position: string, kind: string) => `Task ${position}: ${kind}`,
     up: (task: string) => `Move up: ${task}`,

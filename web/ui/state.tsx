@@ -67,7 +67,7 @@ export function Notice({
       className={classNames('flex flex-wrap items-start gap-3 rounded-lg px-4 py-3', look)}
     >
       <Icon aria-hidden className={classNames('mt-0.5 size-4 shrink-0', mark)} />
-      <div className="wrap-anywhere min-w-0 flex-1">{children}</div>
+      <div className="wrap-anywhere min-w-0 flex-[1_1_10rem]">{children}</div>
       {actions}
     </div>
   )
