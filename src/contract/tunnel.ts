@@ -35,7 +35,8 @@ const raw = { ...named, port: Port.optional(), ports: z.int().min(1).max(portsPe
  * host name in its handshake) or by ports of its own. With a node's credential: an allocation of one of its servers.
  */
 export const TunnelRequest = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('http'), ...named }),
+  /** `http2`: the service speaks HTTP/2 without TLS (prior knowledge), and every request reaches it so. Without it only gRPC does. */
+  z.strictObject({ kind: z.literal('http'), ...named, http2: z.boolean().optional() }),
   z.strictObject({ kind: z.literal('tls'), ...named }),
   z.strictObject({ kind: z.literal('minecraft'), ...named }),
   z.strictObject({ kind: z.literal('tcp'), ...raw }),

@@ -26,8 +26,11 @@ export const EdgeConfig = z
       .string()
       .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'must be a lower-case host name')
       .default('localhost'),
-    /** How visitors reach it: `https` where something in front ends TLS. */
-    scheme: z.enum(['http', 'https']).default('http'),
+    /** How visitors reach it: `https` with certificates, or where something in front ends TLS. Without it: as the certificates say. */
+    scheme: z.enum(['http', 'https']).optional(),
+    /** PEM files of a certificate (its chain behind it) and its key, by which the edge ends visitors' TLS; or a folder of such pairs and no key. */
+    certificate: z.string().min(1).optional(),
+    certificateKey: z.string().min(1).optional(),
     /** The range that raw tunnels get their ports from, both ends included, for TCP and UDP. */
     ports: z
       .strictObject({ first: Port, last: Port })
@@ -54,6 +57,8 @@ export const EdgeConfig = z
     tokensFile: z.string().min(1).optional(),
   })
   .superRefine((config, context) => {
+    if (config.certificateKey !== undefined && config.certificate === undefined)
+      context.addIssue({ code: 'custom', path: ['certificate'], message: 'is missing beside certificateKey' })
     const panel = config.panels.length > 0
     if (panel === (config.tokensFile !== undefined))
       context.addIssue({

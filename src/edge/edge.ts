@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { type EdgeHello, hostKinds } from '../contract/edge.ts'
 import { conflict } from '../contract/errors.ts'
@@ -14,15 +15,19 @@ import {
   terminateTls,
   tlsDialler,
 } from '../link/index.ts'
+import { Certificates } from './certificates.ts'
 import type { EdgeConfig } from './config.ts'
 import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
 import { Counters } from './counters.ts'
+import type { ClientHello } from './ingress/client-hello.ts'
 import { HttpIngress } from './ingress/http.ts'
+import { Http2Ingress } from './ingress/http2.ts'
 import { MinecraftIngress } from './ingress/minecraft.ts'
 import { Openings } from './ingress/openings.ts'
 import { openPublicPort } from './ingress/public-port.ts'
 import { TcpIngress } from './ingress/tcp.ts'
 import { TlsIngress } from './ingress/tls.ts'
+import { TlsTermination } from './ingress/tls-termination.ts'
 import { UdpIngress } from './ingress/udp.ts'
 import { type EdgeLimits, edgeLimits } from './limits.ts'
 import { openPanelControlPlane } from './panel-control-plane.ts'
@@ -69,7 +74,10 @@ export interface Edge extends AsyncDisposable {
 export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): Promise<Edge> {
   const { log, clock = systemClock } = overrides
   const limits = { ...edgeLimits, ...overrides.limits }
-  const { listenHost, host, base, scheme, ports, region, dataDir } = config
+  const { listenHost, host, base, ports, region, dataDir, certificate } = config
+  const scheme = config.scheme ?? (certificate === undefined ? 'http' : 'https')
+  // With certificates here nothing in front ends TLS: whoever comes to the plain port comes without it.
+  const plainScheme = certificate === undefined ? scheme : 'http'
   await using closer = new AsyncDisposableStack()
   // Ends before the rest, so that the last report has the last byte.
   await using traffic = new AsyncDisposableStack()
@@ -90,12 +98,33 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
       visitors,
       release,
       limits,
-      scheme,
+      scheme: plainScheme,
       base,
       links: { hosts: new Set([normalHost(host), base]), take: (socket) => webSockets.take(socket) },
     }),
   )
+  const http2 = traffic.use(new Http2Ingress({ routing, visitors, release, limits, scheme: plainScheme, base }))
   const tls = traffic.use(new TlsIngress({ routing, visitors, release, limits }))
+  const certificates =
+    certificate === undefined
+      ? null
+      : traffic.use(await Certificates.open({ certificate, key: config.certificateKey, log }))
+  const termination = traffic.use(
+    new TlsTermination({
+      visitors,
+      limits,
+      onHttp1: (socket, shown) => http.serve(socket, shown),
+      onHttp2: (socket, shown) => http2.serve(socket, shown),
+    }),
+  )
+  const onTls = (socket: Socket, hello: ClientHello): void => {
+    const host = hello.serverName === null ? null : normalHost(hello.serverName)
+    // A name whose TLS is passed through is never looked into, also while its agent is away.
+    const passes = host !== null && (routing.host('tls', host) !== undefined || routing.wasServed('tls', host))
+    const own = passes ? undefined : certificates?.of(host)
+    if (own) termination.serve(socket, own)
+    else tls.serve(socket, hello)
+  }
   const minecraft = traffic.use(new MinecraftIngress({ listenHost, routing, visitors, openings, release, limits, log }))
   const minecraftPort = config.minecraftPort === null ? null : await minecraft.listen(config.minecraftPort)
 
@@ -126,8 +155,9 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
       limits,
       log,
       onLink: (socket) => terminateTls(socket, identity, acceptor),
-      onTls: (socket, hello) => tls.serve(socket, hello),
-      onPlain: (socket) => http.serve(socket),
+      onTls,
+      onHttp2: (socket) => http2.serve(socket, null),
+      onPlain: (socket) => http.serve(socket, null),
     }),
   )
   const httpPort = listening.port

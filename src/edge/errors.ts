@@ -40,29 +40,46 @@ export function problemOf(error: unknown, host: string): VisitorProblem {
   }
 }
 
-/**
- * The whole response, ready to be sent; the connection ends with it.
- * @param accept the visitor's Accept field: a browser gets a page, everything else JSON.
- */
-export function problemResponse(problem: VisitorProblem, accept: string, method: string): Buffer {
+/** The same as an HTTP response, whatever its version: `fields` are all but those of the connection. */
+export interface ProblemMessage {
+  status: number
+  fields: [name: string, value: string][]
+  body: Buffer
+}
+
+/** @param accept the visitor's Accept field: a browser gets a page, everything else JSON. */
+export function problemMessage(problem: VisitorProblem, accept: string): ProblemMessage {
   const { status, title, message, retryAfterSeconds } = problemWords(problem)
   const page = accept.includes('text/html')
   const body = Buffer.from(
     page ? problemPage(status, title, message) : `${JSON.stringify({ error: problem.code, message })}\n`,
   )
-  const head = [
+  return {
+    status,
+    fields: [
+      ['Content-Type', `${page ? 'text/html' : 'application/json'}; charset=utf-8`],
+      ['Content-Length', String(body.length)],
+      ['Pharos-Error', problem.code],
+      ...(retryAfterSeconds === undefined ? [] : [['Retry-After', String(retryAfterSeconds)] as [string, string]]),
+      ['Cache-Control', 'no-store'],
+      ['X-Content-Type-Options', 'nosniff'],
+      ['Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'"],
+    ],
+    body,
+  }
+}
+
+/** The whole response in HTTP/1, ready to be sent; the connection ends with it. */
+export function problemResponse(problem: VisitorProblem, accept: string, method: string): Buffer {
+  const { status, fields, body } = problemMessage(problem, accept)
+  const lines = [
     `HTTP/1.1 ${status} ${reasons[status] ?? 'Error'}`,
-    `Content-Type: ${page ? 'text/html' : 'application/json'}; charset=utf-8`,
-    `Content-Length: ${body.length}`,
-    `Pharos-Error: ${problem.code}`,
-    ...(retryAfterSeconds === undefined ? [] : [`Retry-After: ${retryAfterSeconds}`]),
-    'Cache-Control: no-store',
-    'X-Content-Type-Options: nosniff',
-    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'",
+    ...fields.map(([name, value]) => `${name}: ${value}`),
     'Connection: close',
     '\r\n',
-  ].join('\r\n')
-  return Buffer.concat(method === 'HEAD' ? [Buffer.from(head)] : [Buffer.from(head), body])
+  ]
+  const head = Buffer.from(lines.join('\r\n'))
+  return method === 'HEAD' ? head : Buffer.concat([head, body])
 }
 
 export function problemWords(problem: VisitorProblem): ProblemWords {
@@ -126,6 +143,8 @@ const reasons: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   404: 'Not Found',
   408: 'Request Timeout',
+  421: 'Misdirected Request',
+  426: 'Upgrade Required',
   431: 'Request Header Fields Too Large',
   501: 'Not Implemented',
   502: 'Bad Gateway',

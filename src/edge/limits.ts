@@ -36,9 +36,10 @@ export interface EdgeLimits {
   openingsPerSourceMax: number
   /** How long that first message may take, from the connection on. */
   helloTimeoutMs: number
-  /** Flows of UDP: all together, into one tunnel, from one source. */
+  /** Flows of UDP: all together, into one tunnel, over one agent's link, from one source. */
   flowsMax: number
   flowsPerTunnelMax: number
+  flowsPerAgentMax: number
   flowsPerSourceMax: number
   /** New flows a second in the long run, and at once: from one prefix (IPv4 /24, IPv6 /48), into one tunnel. */
   newFlowsPerPrefixPerSecond: number
@@ -49,6 +50,27 @@ export interface EdgeLimits {
   flowIdleMs: number
   /** The same for a visitor who has not yet sent anything after an answer, and so may be forged. */
   unprovenFlowIdleMs: number
+  /** Requests at once on one HTTP/2 connection. */
+  http2StreamsPerConnectionMax: number
+  /** A request head, unpacked, counted as HTTP/2 counts it. */
+  http2HeadBytesMax: number
+  /** What one HTTP/2 connection, and each stream of it, may send before it was passed on, bytes. */
+  http2WindowBytes: number
+  /** Ways to services that one HTTP/2 connection keeps for its next requests, and how long. */
+  http2IdleStreamsMax: number
+  http2IdleStreamMs: number
+  /** Requests that a visitor takes back, or that break HTTP/2's rules: a second in the long run, and at once. The connection ends with the next. */
+  http2ResetsPerSecond: number
+  http2ResetsBurst: number
+  /** The same for PING and for SETTINGS. */
+  http2PingsPerSecond: number
+  http2PingsBurst: number
+  http2SettingsPerSecond: number
+  http2SettingsBurst: number
+  /** Frames that are empty without need, or wrong, on one connection. */
+  http2InvalidFramesMax: number
+  /** Requests beyond those at once that are refused on one connection before it ends. */
+  http2RejectedStreamsMax: number
 }
 
 export const edgeLimits: EdgeLimits = {
@@ -88,6 +110,8 @@ export const edgeLimits: EdgeLimits = {
   flowsMax: 20_000,
   // A game server has a few hundred players at most; below a link's 4,096 streams, so that datagrams leave room for connections.
   flowsPerTunnelMax: 1_000,
+  // Half of a link's 4,096 streams: forged sources at several tunnels of one agent leave the other half to connections.
+  flowsPerAgentMax: 2_000,
   // A household, a school, a server list that asks often.
   flowsPerSourceMax: 200,
   // A LAN party starts within seconds; forged neighbours get no further.
@@ -100,4 +124,26 @@ export const edgeLimits: EdgeLimits = {
   flowIdleMs: 120_000,
   // A question that has its answer, or a forged one: no more of it is expected.
   unprovenFlowIdleMs: 15_000,
+  // What clients assume before they are told; a page of a browser has fewer.
+  http2StreamsPerConnectionMax: 100,
+  // As many as HTTP/1 may have.
+  http2HeadBytesMax: 65_536,
+  // 100 Mbit/s at 20 ms; a connection's streams share as much again, so that is what a slow service makes a visitor pin.
+  http2WindowBytes: 262_144,
+  // Each holds a connection of the service: a browser's usual number, and some.
+  http2IdleStreamsMax: 16,
+  // Common services close theirs after 5 s or later; before that it must not be used any more.
+  http2IdleStreamMs: 4_000,
+  // Somebody who scrolls takes back dozens of images; rapid reset (CVE-2023-44487) thousands a second.
+  http2ResetsPerSecond: 33,
+  http2ResetsBurst: 200,
+  // gRPC measures the way with a PING a round trip while much is sent.
+  http2PingsPerSecond: 1_000,
+  http2PingsBurst: 10_000,
+  // Sent at the beginning, then hardly ever.
+  http2SettingsPerSecond: 1,
+  http2SettingsBurst: 20,
+  http2InvalidFramesMax: 100,
+  // Whoever had sent a burst before being told the limit.
+  http2RejectedStreamsMax: 200,
 }

@@ -46,10 +46,14 @@ export class Release {
     this.#held.clear()
     this.#later = []
     for (const send of later) send()
-    for (const [target, ends] of held) {
-      target.uncork()
-      if (ends) target.end()
-    }
+    for (const [target, ends] of held)
+      try {
+        target.uncork()
+        if (ends) target.end()
+      } catch (error) {
+        // A stream of HTTP/2 that was reset meanwhile throws: that is no reason to hold back what is everybody else's.
+        target.destroy(error instanceof Error ? error : new Error(String(error)))
+      }
   }
 
   #hold(target: Writable, ends: boolean): void {

@@ -61,6 +61,12 @@ export class Tunnel {
     return [...this.#members.keys()]
   }
 
+  /** Its service speaks HTTP/2, as the agent says that came first. */
+  get http2(): boolean {
+    for (const { request } of this.#members.keys()) return request.kind === 'http' && request.http2 === true
+    return false
+  }
+
   join(member: Member): void {
     this.#members.set(member, new Set())
   }

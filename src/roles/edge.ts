@@ -46,12 +46,15 @@ export function startEdgeRole(
     edgeMinecraftPort,
     edgeHost,
     edgeBase,
-    edgeScheme,
+    edgeCertificate,
+    edgeCertificateKey,
     edgePorts,
     edgeRegion,
     dataDir,
     logLevel,
   } = settings
+  if (edgeCertificateKey !== undefined && edgeCertificate === undefined)
+    throw new SettingsError(['--edge-certificate-key says whose key it is only beside --edge-certificate: give both.'])
   const config = EdgeConfig.parse({
     listenHost: edgeListenHost,
     httpPort: edgeHttpPort,
@@ -59,7 +62,9 @@ export function startEdgeRole(
     minecraftPort: edgeMinecraftPort,
     host: edgeHost,
     base: edgeBase,
-    scheme: edgeScheme,
+    scheme: schemeOf(settings),
+    certificate: edgeCertificate,
+    certificateKey: edgeCertificateKey,
     ports: edgePorts,
     region: edgeRegion,
     dataDir: join(dataDir, 'edge'),
@@ -70,3 +75,10 @@ export function startEdgeRole(
     () => startEdge(config, { log: createLog({ level: logLevel, name: 'edge' }) }),
   )
 }
+
+/** How visitors reach the edge. */
+export const schemeOf = ({
+  edgeScheme,
+  edgeCertificate,
+}: Pick<EdgeSettings, 'edgeScheme' | 'edgeCertificate'>): 'http' | 'https' =>
+  edgeCertificate === undefined ? edgeScheme : 'https'

@@ -3,7 +3,7 @@ import type { Panel } from '../panel/panel.ts'
 import { SettingsError } from '../settings/resolve.ts'
 import type { UpSettings } from '../settings/roles.ts'
 import { holdDataFolder } from './data-folder.ts'
-import { startEdgeRole } from './edge.ts'
+import { schemeOf, startEdgeRole } from './edge.ts'
 import { startNodeRole } from './node.ts'
 import { type Located, localHost, ownerWords, startPanelRole } from './panel.ts'
 import { type Session, untilInterrupted } from './session.ts'
@@ -34,13 +34,13 @@ export async function runUp(settings: Located<UpSettings>, { signal, root, say }
   const linked = await bothLinked(panel, [localEdge.edgeId, localNode.nodeId], signal)
   if (signal.aborted) return
 
-  const { edgeBase, edgeScheme, edgeHost, edgePorts, dataDir } = settings
+  const { edgeBase, edgeHost, edgePorts, dataDir } = settings
   say(
     [
       'Pharos is up.',
       '',
       `  Panel    ${panel.url}`,
-      `  Tunnels  ${edgeScheme}://<name>.<workspace>.${edgeBase}:${edge.httpPort}, and ports ${edgePorts.first}-${edgePorts.last} of ${edgeHost}`,
+      `  Tunnels  ${schemeOf(settings)}://<name>.<workspace>.${edgeBase}:${edge.httpPort}, and ports ${edgePorts.first}-${edgePorts.last} of ${edgeHost}`,
       `  Data     ${dataDir}`,
       ...minecraftWords(settings, edge),
       ...node.capabilities.warnings.map((warning) => `  Note     ${warning}`),

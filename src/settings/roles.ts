@@ -77,10 +77,15 @@ const edgeOnly = {
   }),
   edgeBase: host({ help: 'what the host names of HTTP tunnels end in', default: 'localhost' }),
   edgeScheme: choice({
-    help: 'https where something in front of the edge ends TLS',
+    help: 'https where something in front of the edge ends TLS; with --edge-certificate it is https anyway',
     of: ['http', 'https'],
     default: 'http',
   }),
+  edgeCertificate: optionalText({
+    help: 'the certificate for the host names of HTTP tunnels, by which the edge speaks TLS itself; or a folder of several',
+    expected: 'a PEM file, or a folder of pairs',
+  }),
+  edgeCertificateKey: optionalText({ help: 'the key of --edge-certificate', expected: 'a PEM file' }),
   edgeHttpPort: port({ help: 'the port of the edge: visitors’ HTTP and agents’ links', default: '4680' }),
   edgeLinkUdpPort: udpPort({
     help: 'the UDP port of the edge, for datagrams between it and agents: same as its port, none, or another',

@@ -5,6 +5,7 @@ import { type FlowLimits, Flows } from './flows.ts'
 const limits: FlowLimits = {
   flowsMax: 6,
   flowsPerTunnelMax: 4,
+  flowsPerAgentMax: 100,
   flowsPerSourceMax: 2,
   newFlowsPerPrefixPerSecond: 1,
   newFlowsPerPrefixBurst: 3,
@@ -14,12 +15,14 @@ const limits: FlowLimits = {
   unprovenFlowIdleMs: 10,
 }
 
+const firstAgent = {}
+
 /** `begin` with the names of the flows that ended. */
 function book(changed: Partial<FlowLimits> = {}) {
   const flows = new Flows({ ...limits, ...changed })
   const ended: string[] = []
-  const begin = (name: string, address: string, { tunnel = 't', now = 0 } = {}) =>
-    flows.begin(tunnel, address, now, () => ended.push(name))
+  const begin = (name: string, address: string, { tunnel = 't', agent = firstAgent, now = 0 } = {}) =>
+    flows.begin(tunnel, agent, address, now, () => ended.push(name))
   return { flows, ended, begin }
 }
 
@@ -72,6 +75,22 @@ test('where there is no room the oldest flow that nobody has proven makes it; pr
     players.map(({ state }) => state),
     ['proven', 'proven'],
   )
+})
+
+test('the tunnels of one agent together leave streams of its link free, and another agent is not touched', () => {
+  const { flows, begin, ended } = book({ flowsPerAgentMax: 3, flowsMax: 100 })
+  const player = begin('player', '10.0.1.1', { tunnel: 'a' })
+  assert.ok(player)
+  flows.answered(player)
+  flows.heard(player, 1)
+  for (const [index, tunnel] of ['a', 'b', 'c', 'd'].entries())
+    assert.ok(begin(`forged ${tunnel}`, `10.0.${index + 2}.1`, { tunnel }))
+  assert.deepEqual(ended, ['forged a', 'forged b'])
+  assert.equal(flows.count, 3)
+  assert.ok(begin('elsewhere', '10.0.9.1', { tunnel: 'e', agent: {} }))
+  assert.deepEqual([ended.length, flows.count], [2, 4])
+  for (const tunnel of ['x', 'y', 'z']) begin(`more of ${tunnel}`, `10.1.${tunnel.charCodeAt(0)}.1`, { tunnel })
+  assert.ok(!ended.includes('player') && !ended.includes('elsewhere'))
 })
 
 test('when all are proven a new one is refused, in the tunnel and on the whole edge', () => {

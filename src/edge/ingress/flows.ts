@@ -6,6 +6,7 @@ export type FlowLimits = Pick<
   EdgeLimits,
   | 'flowsMax'
   | 'flowsPerTunnelMax'
+  | 'flowsPerAgentMax'
   | 'flowsPerSourceMax'
   | 'newFlowsPerPrefixPerSecond'
   | 'newFlowsPerPrefixBurst'
@@ -21,6 +22,8 @@ export type FlowLimits = Pick<
  */
 export interface Flow {
   readonly tunnelId: string
+  /** Whose link carries it: all its tunnels share the link's streams. */
+  readonly agent: object
   readonly source: string
   readonly end: () => void
   state: 'new' | 'answered' | 'proven'
@@ -34,7 +37,8 @@ export class Flows {
   readonly #all = new Set<Flow>()
   /** Oldest first. */
   readonly #unproven = new Set<Flow>()
-  readonly #byTunnel = new Map<string, { count: number; unproven: Set<Flow> }>()
+  readonly #byTunnel = new Map<string, Books>()
+  readonly #byAgent = new Map<object, Books>()
   readonly #bySource = new Map<string, number>()
   readonly #prefixes: TokenBuckets
   readonly #tunnels: TokenBuckets
@@ -60,23 +64,24 @@ export class Flows {
   /**
    * A new flow, or undefined when a limit is reached. Where there is no room the oldest unproven flow makes it, so that forged
    * addresses do not shut out players.
+   * @param agent whose link carries it
    * @param end ends the flow's sockets; called when it expires or makes room, after it was forgotten here.
    */
-  begin(tunnelId: string, address: string, now: number, end: () => void): Flow | undefined {
-    const { flowsMax, flowsPerTunnelMax, flowsPerSourceMax } = this.#limits
+  begin(tunnelId: string, agent: object, address: string, now: number, end: () => void): Flow | undefined {
+    const { flowsMax, flowsPerTunnelMax, flowsPerAgentMax, flowsPerSourceMax } = this.#limits
     const source = sourceOf(address)
     if ((this.#bySource.get(source) ?? 0) >= flowsPerSourceMax) return undefined
     if (!this.#prefixes.take(prefixOf(address), now) || !this.#tunnels.take(tunnelId, now)) return undefined
     const tunnel = this.#byTunnel.get(tunnelId)
     if (tunnel && tunnel.count >= flowsPerTunnelMax && !this.#makeRoom(tunnel.unproven)) return undefined
+    const ofAgent = this.#byAgent.get(agent)
+    if (ofAgent && ofAgent.count >= flowsPerAgentMax && !this.#makeRoom(ofAgent.unproven)) return undefined
     if (this.#all.size >= flowsMax && !this.#makeRoom(this.#unproven)) return undefined
-    const flow: Flow = { tunnelId, source, end, state: 'new', heardAt: now }
+    const flow: Flow = { tunnelId, agent, source, end, state: 'new', heardAt: now }
     this.#all.add(flow)
     this.#unproven.add(flow)
-    const books = this.#byTunnel.get(tunnelId) ?? { count: 0, unproven: new Set() }
-    books.count++
-    books.unproven.add(flow)
-    this.#byTunnel.set(tunnelId, books)
+    note(this.#byTunnel, tunnelId, flow)
+    note(this.#byAgent, agent, flow)
     this.#bySource.set(source, (this.#bySource.get(source) ?? 0) + 1)
     return flow
   }
@@ -88,6 +93,7 @@ export class Flows {
     flow.state = 'proven'
     this.#unproven.delete(flow)
     this.#byTunnel.get(flow.tunnelId)?.unproven.delete(flow)
+    this.#byAgent.get(flow.agent)?.unproven.delete(flow)
   }
 
   /** The service has sent something. */
@@ -99,9 +105,8 @@ export class Flows {
   forget(flow: Flow): void {
     if (!this.#all.delete(flow)) return
     this.#unproven.delete(flow)
-    const books = this.#byTunnel.get(flow.tunnelId)
-    books?.unproven.delete(flow)
-    if (books && --books.count === 0) this.#byTunnel.delete(flow.tunnelId)
+    strike(this.#byTunnel, flow.tunnelId, flow)
+    strike(this.#byAgent, flow.agent, flow)
     const left = (this.#bySource.get(flow.source) ?? 1) - 1
     if (left === 0) this.#bySource.delete(flow.source)
     else this.#bySource.set(flow.source, left)
@@ -126,6 +131,26 @@ export class Flows {
     this.forget(flow)
     flow.end()
   }
+}
+
+/** The flows of one tunnel or agent. */
+interface Books {
+  count: number
+  /** Oldest first. */
+  readonly unproven: Set<Flow>
+}
+
+function note<K>(all: Map<K, Books>, key: K, flow: Flow): void {
+  const books = all.get(key) ?? { count: 0, unproven: new Set() }
+  books.count++
+  books.unproven.add(flow)
+  all.set(key, books)
+}
+
+function strike<K>(all: Map<K, Books>, key: K, flow: Flow): void {
+  const books = all.get(key)
+  books?.unproven.delete(flow)
+  if (books && --books.count === 0) all.delete(key)
 }
 
 /** Prefixes and tunnels of which the rate is remembered, 100 bytes each. */

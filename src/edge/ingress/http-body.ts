@@ -9,23 +9,32 @@ const trailerBytesMax = 16_384
 /**
  * Follows a body through the bytes that carry it and passes them on as they are. Of chunked bodies the framing is checked
  * (no extensions, no bare line feeds); a request's trailer section is dropped, because fields in it would bypass the head's rules.
+ * For HTTP/2, which frames by itself, only what is inside is passed on, and the trailer section is kept aside.
  */
 export class BodyReader {
   /** The whole body has been seen. */
   done: boolean
   readonly #framing: BodyFraming
   readonly #dropTrailers: boolean
+  readonly #unframe: boolean
+  #trailers = ''
   #left: number
   #state: 'size' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailer' | 'trailer-lf' = 'size'
   #digits = 0
   #trailerBytes = 0
   #lineBytes = 0
 
-  constructor(framing: BodyFraming, options: { dropTrailers: boolean }) {
+  constructor(framing: BodyFraming, options: { dropTrailers: boolean; unframe?: boolean }) {
     this.#framing = framing
     this.#dropTrailers = options.dropTrailers
+    this.#unframe = options.unframe ?? false
     this.#left = framing.kind === 'length' ? framing.bytes : 0
     this.done = framing.kind === 'none'
+  }
+
+  /** With `unframe`: the trailer section, each field with its line end. */
+  get trailers(): string {
+    return this.#trailers
   }
 
   /**
@@ -61,6 +70,7 @@ export class BodyReader {
       if (this.#state === 'data') {
         const taken = Math.min(this.#left, bytes.length - at)
         this.#left -= taken
+        if (this.#unframe) pass(bytes.subarray(at, at + taken))
         at += taken
         if (this.#left === 0) this.#state = 'data-cr'
         continue
@@ -99,16 +109,21 @@ export class BodyReader {
           if (++this.#trailerBytes > trailerBytesMax) throw new HttpRefusal(400, 'the trailer section is too large')
           if (byte === 13) this.#state = 'trailer-lf'
           else if (byte < 32 && byte !== 9) throw new HttpRefusal(400, 'a trailer field is malformed')
-          else this.#lineBytes++
+          else {
+            this.#lineBytes++
+            if (this.#unframe) this.#trailers += String.fromCharCode(byte)
+          }
           break
         case 'trailer-lf':
           expect(byte, 10)
           this.#state = 'trailer'
           this.done = this.#lineBytes === 0
+          if (this.#unframe && !this.done) this.#trailers += '\r\n'
           this.#lineBytes = 0
           break
       }
     }
+    if (this.#unframe) return at
     const dropping = this.#dropTrailers && (this.#state === 'trailer' || this.#state === 'trailer-lf')
     if (!dropping && at > from) pass(from === 0 && at === bytes.length ? bytes : bytes.subarray(from, at))
     if (dropping && this.done) pass(lineEnd)

@@ -12,6 +12,9 @@ export const headBytesMax = 65_536
 /** The most header fields of one head: real browsers send about 30. */
 export const headFieldsMax = 200
 
+/** Interim (1xx) responses before the final one: one or two are usual. */
+export const interimResponsesMax = 32
+
 /** How long a message's body is. */
 export type BodyFraming =
   | { kind: 'none' }
@@ -49,10 +52,12 @@ export interface ResponseHead {
   fields: string
 }
 
+type RefusalStatus = 400 | 421 | 426 | 431 | 501 | 505
+
 /** A message that must not be passed on. */
 export class HttpRefusal extends Error {
-  readonly status: 400 | 431 | 501 | 505
-  constructor(status: 400 | 431 | 501 | 505, message: string) {
+  readonly status: RefusalStatus
+  constructor(status: RefusalStatus, message: string) {
     super(message)
     this.name = 'HttpRefusal'
     this.status = status

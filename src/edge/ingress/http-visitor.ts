@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { LinkError, type LinkStream, webSocketPath } from '../../link/index.ts'
+import type { Certificate } from '../certificates.ts'
 import { problemOf, problemResponse, type VisitorProblem } from '../errors.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
@@ -12,6 +13,7 @@ import { BodyReader } from './http-body.ts'
 import {
   HttpRefusal,
   headBytesMax,
+  interimResponsesMax,
   parseRequestHead,
   parseResponseHead,
   type RequestHead,
@@ -134,7 +136,10 @@ export class HttpVisitor {
 
   #begin(text: string): void {
     const head = parseRequestHead(text)
-    const { routing, release, scheme, links } = this.#options
+    const { routing, release, scheme, links, certificate } = this.#options
+    // A browser sends requests for whatever the certificate covers; for more only somebody who tries another tenant's name.
+    if (certificate?.covers(head.host) === false)
+      throw new HttpRefusal(421, 'this connection was made for another host')
     const tunnel = routing.host('http', head.host)
     if (!tunnel) {
       if (links.hosts.has(normalHost(head.host)) && head.target === webSocketPath) {
@@ -148,6 +153,7 @@ export class HttpVisitor {
       )
       return
     }
+    if (tunnel.http2) throw new HttpRefusal(426, 'the service behind this name is asked over HTTP/2 alone')
     const headBytes = Buffer.from(
       `${head.method} ${head.target} HTTP/${head.version}\r\n${head.fields}${forwardedFields(this.#address, scheme, head.authority)}\r\n`,
       'latin1',
@@ -462,6 +468,8 @@ export interface HttpVisitorOptions {
   release: Release
   limits: EdgeLimits
   scheme: 'http' | 'https'
+  /** What the edge has shown to this visitor, where it has ended TLS. */
+  certificate: Certificate | null
   /** The name that all tunnels' host names end in. */
   base: string
   links: HostedLinks
@@ -492,9 +500,6 @@ interface Upstream {
 const nothing = Buffer.alloc(0)
 const headEnd = Buffer.from('\r\n\r\n')
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
-
-/** Interim (1xx) responses before the final one: one or two are usual. */
-const interimResponsesMax = 32
 
 /** Dead visitors behind silent connections are found by the system after this and its usual probes, ms. */
 const tcpKeepAliveMs = 60_000

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Certificate } from '../certificates.ts'
 import { problemResponse } from '../errors.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
@@ -13,6 +14,7 @@ export interface HttpIngressOptions {
   visitors: Visitors
   release: Release
   limits: EdgeLimits
+  /** How visitors of the plain port come: `https` where something in front ends TLS. */
   scheme: 'http' | 'https'
   /** The name that all tunnels' host names end in. */
   base: string
@@ -48,9 +50,12 @@ export class HttpIngress implements AsyncDisposable {
     this.#sweep.unref()
   }
 
-  /** Takes over a connection whose first byte is not TLS's. */
-  serve(socket: Socket): void {
-    const { visitors } = this.#options
+  /**
+   * Takes over a connection in which HTTP/1 is spoken.
+   * @param certificate what the edge has shown to the visitor, where it has ended TLS.
+   */
+  serve(socket: Socket, certificate: Certificate | null): void {
+    const { visitors, scheme } = this.#options
     const address = plainAddress(socket.remoteAddress)
     socket.on('error', () => undefined)
     if (!visitors.enter(address)) {
@@ -58,7 +63,11 @@ export class HttpIngress implements AsyncDisposable {
       socket.once('finish', () => socket.destroy())
       return
     }
-    const visitor = new HttpVisitor(socket, address, this.#options)
+    const visitor = new HttpVisitor(socket, address, {
+      ...this.#options,
+      scheme: certificate ? 'https' : scheme,
+      certificate,
+    })
     this.#open.add(visitor)
     socket.once('close', () => {
       this.#open.delete(visitor)

@@ -15,6 +15,7 @@ export interface PublicPortOptions {
   /** These take over a connection from whose stream nothing is missing. */
   onLink(socket: Socket): void
   onTls(socket: Socket, hello: ClientHello): void
+  onHttp2(socket: Socket): void
   onPlain(socket: Socket): void
 }
 
@@ -24,14 +25,18 @@ export interface PublicPort extends AsyncDisposable {
 
 /**
  * The one TCP port of an edge. The first message tells what a connection is: a TLS ClientHello that offers the link's protocol is an
- * agent's link, any other TLS is a visitor's, everything else is HTTP. So is what stays silent: browsers connect ahead of their
- * first request.
+ * agent's link, any other TLS is a visitor's, HTTP/2's preface is that of a visitor who knows beforehand, everything else is HTTP/1. So is what
+ * stays silent: browsers connect ahead of their first request.
  */
 export async function openPublicPort(options: PublicPortOptions): Promise<PublicPort> {
-  const { host, port, openings, limits, log, onLink, onTls, onPlain } = options
+  const { host, port, openings, limits, log, onLink, onTls, onHttp2, onPlain } = options
 
   const look = (socket: Socket, input: Buffer): (() => void) | undefined => {
-    if (input[0] !== tlsHandshakeRecord) return () => onPlain(socket)
+    if (input[0] !== tlsHandshakeRecord) {
+      const begun = Math.min(input.length, http2Preface.length)
+      if (input.compare(http2Preface, 0, begun, 0, begun) !== 0) return () => onPlain(socket)
+      return begun === http2Preface.length ? () => onHttp2(socket) : undefined
+    }
     const reading = readClientHello(input)
     switch (reading.state) {
       case 'incomplete':
@@ -53,7 +58,8 @@ export async function openPublicPort(options: PublicPortOptions): Promise<Public
     openings.read(socket, {
       timeoutMs: limits.helloTimeoutMs,
       look: (input) => look(socket, input),
-      late: (input) => (input.length === 0 ? () => onPlain(socket) : undefined),
+      // A beginning of HTTP/2's preface may be that of an HTTP/1 method.
+      late: (input) => (input[0] === tlsHandshakeRecord ? undefined : () => onPlain(socket)),
     }),
   )
   await listening(server, host, port)
@@ -88,3 +94,5 @@ export function portOf(server: Server): number {
 const tlsHandshakeRecord = 0x16
 /** Links of every version: one that this edge does not speak is refused by the link's own handshake, in its own words. */
 const linkProtocols = 'pharos-link/'
+/** RFC 9113 §3.4. */
+const http2Preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')

@@ -108,7 +108,9 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
     }
     const address = plainAddress(from.address)
     let opened: FlowVisitor | undefined
-    const flow = this.#flows.begin(tunnel.id, address, now, end)
+    // Of a pool any agent's link may carry it: the first one stands for all.
+    const agent = tunnel.members[0]?.session ?? tunnel
+    const flow = this.#flows.begin(tunnel.id, agent, address, now, end)
     if (!flow) return undefined
     const over = (): void => {
       this.#flows.forget(flow)

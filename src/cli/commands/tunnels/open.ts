@@ -18,6 +18,7 @@ export const openTunnel = command({
     ['--udp', 'a raw UDP port on the edge'],
     ['--tls', 'TLS by its host name, passed through: the service has the certificate'],
     ['--minecraft', 'a Minecraft server (Java Edition), by its host name on the game’s usual port'],
+    ['--http2', 'the service speaks HTTP/2 without TLS, and is asked so; gRPC is anyway'],
     ['--ports <n>', 'with --tcp or --udp: so many ports in a row'],
     ['--edge-port <port>', 'with --tcp or --udp: the port on the edge that is wanted'],
     ['--proxy-protocol <version>', 'tell the service who its visitor is: v1 or v2 (with --udp always v2)'],
@@ -33,6 +34,7 @@ export const openTunnel = command({
     'pharos open 25565 --minecraft --as survival',
     'pharos open 30000 --udp --ports 3 --as game',
     'pharos open 8443 --tls --as mail --proxy-protocol v2',
+    'pharos open 50051 --http2 --as api',
     'pharos open 8080 --host 192.168.1.7',
   ],
   handlesInterrupt: true,
@@ -43,6 +45,7 @@ export const openTunnel = command({
     udp: z.boolean().default(false),
     tls: z.boolean().default(false),
     minecraft: z.boolean().default(false),
+    http2: z.boolean().default(false),
     ports: z.coerce.number().pipe(z.int().min(1).max(portsPerTunnelMax)).optional(),
     edgePort: z.coerce.number().pipe(Port).optional(),
     proxyProtocol: z.enum(['v1', 'v2']).optional(),
@@ -53,7 +56,7 @@ export const openTunnel = command({
       .optional(),
     host: z.string().min(1).max(253).default('127.0.0.1'),
   }),
-  async run({ port, as, ports, edgePort, proxyProtocol, pool, healthPath, host, ...flags }, tools) {
+  async run({ port, as, ports, edgePort, proxyProtocol, pool, healthPath, http2, host, ...flags }, tools) {
     const wanted = kinds.filter((kind) => flags[kind])
     if (wanted.length > 1) throw new UsageError(`A tunnel has one kind: choose --${wanted.join(' or --')}.`)
     const [kind = 'http'] = wanted
@@ -62,9 +65,14 @@ export const openTunnel = command({
     if (port + (ports ?? 1) - 1 > 65_535) throw new UsageError(`There are no ${ports} ports from ${port} on.`)
     if (healthPath !== undefined && !pool)
       throw new UsageError('--health-path is for --pool: nobody else could take over.')
+    if (http2 && kind !== 'http') throw new UsageError(`--http2 is for HTTP by host name, not for --${kind}.`)
+    if (http2 && healthPath !== undefined)
+      throw new UsageError(
+        '--health-path is asked over HTTP/1, which a service of --http2 may not speak: leave it out.',
+      )
     const name = as ?? `port-${port}`
     const target = { host, port, ...(proxyProtocol && { proxyProtocol }) }
-    const request = { ...requestOf({ kind, name, edgePort, ports }), ...(pool && { pool }) }
+    const request = { ...requestOf({ kind, name, edgePort, ports, http2 }), ...(pool && { pool }) }
     const health = pool && kind !== 'udp' ? checkOf(healthPath) : undefined
     await forwardUntilStopped([{ id: name, request, target, ...(health && { health }) }], tools)
   },

@@ -1,0 +1,97 @@
+import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import { problemMessage, problemWords, type VisitorProblem } from '../errors.ts'
+
+/** What decides how a problem is told. */
+export interface Asker {
+  accept: string
+  method: string
+  grpc: boolean
+}
+
+/** For whoever has not said anything that could be read. */
+export const unknownAsker: Asker = { accept: '', method: 'GET', grpc: false }
+
+/** Answers for the service, or breaks off what it has begun to answer. Idempotent. */
+export function answerProblem(stream: ServerHttp2Stream, problem: VisitorProblem, asker: Asker): void {
+  if (stream.destroyed || stream.closed) return
+  if (stream.headersSent) {
+    stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    return
+  }
+  if (asker.grpc) {
+    respond(stream, grpcHeaders(problem), true)
+    endOf(stream)
+    return
+  }
+  const { status, fields, body } = problemMessage(problem, asker.accept)
+  const headers: OutgoingHttpHeaders = { ':status': status }
+  for (const [name, value] of fields) headers[name.toLowerCase()] = value
+  respond(stream, headers, asker.method === 'HEAD')
+  if (asker.method !== 'HEAD') stream.end(body)
+  endOf(stream)
+}
+
+/** Begins the answer. What Node or nghttp2 does not let pass breaks the stream off. */
+export function respond(
+  stream: ServerHttp2Stream,
+  headers: OutgoingHttpHeaders,
+  endStream: boolean,
+  waitForTrailers = false,
+): void {
+  if (stream.destroyed || stream.closed || stream.headersSent) return
+  try {
+    // Node's own Date would stand beside a service's lack of one.
+    stream.respond({ ...headers }, { endStream, waitForTrailers, sendDate: false } as object)
+  } catch {
+    stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  }
+}
+
+/** Passes on an interim (1xx) answer. One that comes late, or that Node does not let pass, is left out. */
+export function interim(stream: ServerHttp2Stream, headers: OutgoingHttpHeaders): void {
+  if (stream.destroyed || stream.closed || stream.headersSent) return
+  try {
+    stream.additionalHeaders(headers)
+  } catch {
+    // Nobody depends on it: the final answer follows.
+  }
+}
+
+/** After the answer: what of the request still comes is neither read nor waited for (RFC 9113 §8.1). */
+export function endOf(stream: ServerHttp2Stream): void {
+  stream.resume()
+  if (stream.writableFinished) stream.close()
+  else stream.once('finish', () => stream.close())
+}
+
+/** gRPC's clients read its own fields, and make little of HTTP's statuses. */
+function grpcHeaders(problem: VisitorProblem): OutgoingHttpHeaders {
+  return {
+    ':status': 200,
+    'content-type': 'application/grpc',
+    'grpc-status': String(grpcStatusOf(problem)),
+    // Percent-encoded where gRPC wants it; host names and our words need nothing else.
+    'grpc-message': problemWords(problem).message.replace(/[^\x20-\x24\x26-\x7e]/g, (sign) => encodeURIComponent(sign)),
+    'pharos-error': problem.code,
+  }
+}
+
+/** The numbers of gRPC's status codes. */
+function grpcStatusOf(problem: VisitorProblem): number {
+  switch (problem.code) {
+    case 'tunnel_not_found':
+      return 5 // NOT_FOUND
+    case 'over_limit':
+    case 'over_quota':
+      return 8 // RESOURCE_EXHAUSTED
+    case 'request_invalid':
+    case 'service_answer_invalid':
+      return 13 // INTERNAL
+    case 'request_timeout':
+      return 4 // DEADLINE_EXCEEDED
+    case 'agent_offline':
+    case 'service_unreachable':
+    case 'service_broke_off':
+      return 14 // UNAVAILABLE
+  }
+}

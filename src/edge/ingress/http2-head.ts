@@ -1,0 +1,190 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
+import { keepCookiesHome } from './cookies.ts'
+import { HttpRefusal, parseRequestHead, type RequestHead, type ResponseHead } from './http-head.ts'
+
+/** A request of HTTP/2, held to the same rules as one of HTTP/1: it is written down as such, and read with the same reader. */
+export interface Http2Request {
+  readonly head: RequestHead
+  /** What the head counts as: the bytes that it would have in HTTP/1. */
+  readonly bytes: number
+  /** The visitor's side of gRPC, which needs HTTP/2 all the way. */
+  readonly grpc: boolean
+  /** The visitor takes trailers. */
+  readonly trailers: boolean
+  /** For WebSocket (RFC 8441): the key that the service has to answer, as HTTP/1 wants it. */
+  readonly webSocketKey: string | null
+}
+
+/**
+ * Reads the head of a request. `nghttp2` has refused most of what is wrong before; what would become something else in HTTP/1 is
+ * refused here again, since the service is the second parser.
+ * @param raw names and values in turn, as they came.
+ * @param ended no body follows.
+ * @param webSocketKey for a request that turns out to ask for WebSocket.
+ * @throws HttpRefusal
+ */
+export function readRequest(raw: readonly string[], ended: boolean, webSocketKey: string): Http2Request {
+  const pseudo = new Map<string, string>()
+  const lines: string[] = []
+  const cookies: string[] = []
+  let host: string | undefined
+  let length: string | undefined
+  let trailers = false
+  let grpc = false
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at] ?? ''
+    const value = raw[at + 1] ?? ''
+    if (!valuePattern.test(value)) throw new HttpRefusal(400, 'a header field has control characters')
+    if (name.startsWith(':')) {
+      if (lines.length > 0 || !pseudoNames.has(name) || pseudo.has(name))
+        throw new HttpRefusal(400, 'a pseudo header field is unknown, appears twice or comes late')
+      pseudo.set(name, value)
+      continue
+    }
+    if (!namePattern.test(name)) throw new HttpRefusal(400, 'the name of a header field is malformed')
+    switch (name) {
+      case 'connection':
+      case 'keep-alive':
+      case 'proxy-connection':
+      case 'transfer-encoding':
+      case 'upgrade':
+        throw new HttpRefusal(400, `the field ${name} is not one of HTTP/2`)
+      case 'te':
+        if (value.toLowerCase() !== 'trailers') throw new HttpRefusal(400, 'the field te says more than trailers')
+        trailers = true
+        continue
+      case 'host':
+        if (host !== undefined) throw new HttpRefusal(400, 'the field host appears twice')
+        host = value
+        continue
+      case 'cookie':
+        cookies.push(value)
+        continue
+      case 'content-length':
+        if (length !== undefined) throw new HttpRefusal(400, 'the field content-length appears twice')
+        length = value
+        break
+      case 'content-type':
+        grpc = grpcPattern.test(value)
+        break
+      case 'sec-websocket-key':
+        continue
+    }
+    lines.push(`${name}: ${value}\r\n`)
+  }
+  const authority = pseudo.get(':authority') ?? host
+  if (authority === undefined) throw new HttpRefusal(400, 'the request names no host')
+  if (host !== undefined && host.toLowerCase() !== authority.toLowerCase())
+    throw new HttpRefusal(400, 'host and :authority name different hosts')
+  const scheme = pseudo.get(':scheme')
+  if (scheme !== 'http' && scheme !== 'https') throw new HttpRefusal(400, 'the request has no scheme of HTTP')
+  const protocol = pseudo.get(':protocol')
+  const webSocket = protocol === 'websocket' && pseudo.get(':method') === 'CONNECT'
+  if (protocol !== undefined && !webSocket) throw new HttpRefusal(501, 'only websocket is tunnelled through CONNECT')
+  if (webSocket && length !== undefined) throw new HttpRefusal(400, 'a WebSocket has no content-length')
+  // Cut into pieces for the sake of compression (RFC 9113 §8.2.3).
+  if (cookies.length > 0) lines.push(`cookie: ${cookies.join('; ')}\r\n`)
+  if (webSocket) lines.push(`connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ${webSocketKey}\r\n`)
+  else if (!ended && length === undefined) lines.push('transfer-encoding: chunked\r\n')
+  if (ended && length !== undefined && Number(length) !== 0)
+    throw new HttpRefusal(400, 'the request ends before its content-length')
+  const method = webSocket ? 'GET' : (pseudo.get(':method') ?? '')
+  const path = pseudo.get(':path') ?? ''
+  // A whole URL would do in HTTP/1.
+  if (!path.startsWith('/') && path !== '*') throw new HttpRefusal(400, 'the path is malformed')
+  const text = `${method} ${path} HTTP/1.1\r\nHost: ${authority}\r\n${lines.join('')}`
+  const head = parseRequestHead(text.slice(0, -2))
+  if (webSocket && !head.upgrade) throw new HttpRefusal(400, 'the request for a WebSocket is malformed')
+  return { head, bytes: text.length + 2, grpc, trailers, webSocketKey: webSocket ? webSocketKey : null }
+}
+
+/** The head of a service's answer in HTTP/1, as HTTP/2 has it. */
+export function answerHeaders({ status, fields }: ResponseHead, base: string): OutgoingHttpHeaders {
+  const pairs = pairsOf(keepCookiesHome(fields, base)).filter(([name]) => !ofTheConnection.has(name))
+  return { ...headersOf(pairs), ':status': status }
+}
+
+/** The fields of a request in HTTP/1 text, for a service that speaks HTTP/2. */
+export function requestHeaders(
+  { head, trailers }: Http2Request,
+  scheme: string,
+  forwarded: string,
+): OutgoingHttpHeaders {
+  const pairs = pairsOf(head.fields + forwarded).filter(([name]) => name !== 'host' && !ofTheConnection.has(name))
+  return {
+    ...headersOf(pairs),
+    ...(trailers ? { te: 'trailers' } : {}),
+    ':method': head.method,
+    ':scheme': scheme,
+    ':authority': head.authority,
+    ':path': head.target,
+  }
+}
+
+/** What a service that speaks HTTP/2 has sent, for the visitor: an answer's head, an interim one, or trailers. */
+export function passedHeaders(headers: IncomingHttpHeaders, base: string): OutgoingHttpHeaders {
+  const passed: OutgoingHttpHeaders = Object.create(null)
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || ofTheConnection.has(name)) continue
+    passed[name] =
+      name === 'set-cookie' && Array.isArray(value)
+        ? value.map((cookie) => keepCookiesHome(`set-cookie: ${cookie}`, base).slice('set-cookie: '.length))
+        : value
+  }
+  return passed
+}
+
+/** Trailers in HTTP/1 text. @throws HttpRefusal when they are malformed. */
+export function trailerHeaders(text: string): OutgoingHttpHeaders {
+  const pairs = pairsOf(text)
+  for (const [name, value] of pairs)
+    if (!namePattern.test(name) || !valuePattern.test(value)) throw new HttpRefusal(400, 'a trailer field is malformed')
+  // What frames or routes a message does so in its head alone.
+  return headersOf(pairs.filter(([name]) => !ofTheConnection.has(name) && name !== 'content-length' && name !== 'host'))
+}
+
+/** The bytes that these would have in HTTP/1. */
+export function sizeOf(headers: OutgoingHttpHeaders | IncomingHttpHeaders): number {
+  let bytes = 2
+  for (const [name, value] of Object.entries(headers))
+    for (const one of Array.isArray(value) ? value : [value]) bytes += name.length + String(one).length + 4
+  return bytes
+}
+
+const pseudoNames: ReadonlySet<string> = new Set([':method', ':scheme', ':authority', ':path', ':protocol'])
+const namePattern = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
+const valuePattern = /^[\t\x20-\x7e\x80-\xff]*$/
+/** gRPC itself; its form for browsers (`application/grpc-web`) is content with HTTP/1. */
+const grpcPattern = /^application\/grpc(?:[+;]|$)/i
+
+/** What HTTP/2 does not have (RFC 9113 §8.2.2). */
+const ofTheConnection = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+  'te',
+])
+
+function pairsOf(fields: string): [name: string, value: string][] {
+  return fields
+    .split('\r\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const colon = line.indexOf(':')
+      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]
+    })
+}
+
+/** Fields that appear more than once are joined, as RFC 9110 §5.3 allows; only `set-cookie` cannot be. */
+function headersOf(pairs: readonly [name: string, value: string][]): OutgoingHttpHeaders {
+  const headers: Record<string, string | string[]> = Object.create(null)
+  for (const [name, value] of pairs) {
+    const known = headers[name]
+    if (name === 'set-cookie') headers[name] = [...(known ?? []), value]
+    else headers[name] = known === undefined ? value : `${known}, ${value}`
+  }
+  return headers
+}
