@@ -97,7 +97,7 @@ export function FolderView({ directory }: { directory: string }) {
   )
   const shownNames = useMemo(() => shown.map(({ name }) => name), [shown])
   const selection = useSelection(shownNames)
-  const upload = useUploadInto(directory)
+  const upload = useUploadInto(directory, entries)
 
   const go = (search: { path?: string; file?: string; as?: 'text' }): void =>
     void navigate({ to: '/servers/$serverId/files', params: { serverId }, search })
@@ -366,7 +366,7 @@ function Asked({
 }
 
 /** Uploads into one folder: what was chosen in the browser's dialogs, or dropped. */
-function useUploadInto(directory: string) {
+function useUploadInto(directory: string, entries: readonly Entry[]) {
   const t = useText(uploadsText)
   const format = useFormat()
   const { serverId } = useServer()
@@ -375,7 +375,7 @@ function useUploadInto(directory: string) {
   const folder = useRef<HTMLInputElement>(null)
   const add = (chosen: Chosen[] | Promise<Chosen[]>): void =>
     void Promise.resolve(chosen)
-      .then((all) => queue.add(serverId, directory, all))
+      .then((all) => queue.add(serverId, directory, all, new Set(entries.map(({ name }) => name))))
       .catch(refused)
   const refused = (reason: unknown): void =>
     void toast.error(

@@ -15,19 +15,22 @@ export function Pulls({ serverId }: { serverId: string }) {
   const format = useFormat()
   const queries = useQueryClient()
   const { data } = useQuery(pullsQuery(serverId))
-  const watched = useRef(new Set<string>())
+  // What was over before is no news.
+  const told = useRef<Set<string> | null>(null)
   const words = useRef(t)
   words.current = t
   useEffect(() => {
-    for (const { id, file, state, message } of data ?? []) {
-      if (state === 'running') watched.current.add(id)
-      else if (watched.current.delete(id)) {
+    if (!data) return
+    const over = data.filter(({ state }) => state !== 'running')
+    if (told.current)
+      for (const { id, file, state, message } of over) {
+        if (told.current.has(id)) continue
         const name = visible(nameOf(file))
         if (state === 'done') toast.success(words.current.fetched(name))
         else toast.error(words.current.fetchFailed(name, visible(message ?? '')))
         void queries.invalidateQueries({ queryKey: filesKey(serverId) })
       }
-    }
+    told.current = new Set(over.map(({ id }) => id))
   }, [data, queries, serverId])
   const running = data?.filter(({ state }) => state === 'running') ?? []
   if (running.length === 0) return null

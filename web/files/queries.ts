@@ -1,10 +1,9 @@
 import { infiniteQueryOptions, type QueryKey, queryOptions } from '@tanstack/react-query'
 import type { z } from 'zod'
-import type { FileEntry, fileOperations, Pull } from '../../src/contract/api/files.ts'
+import type { FileEntry, fileOperations } from '../../src/contract/api/files.ts'
 import { api } from '../api/api.ts'
 
 export type Entry = z.output<typeof FileEntry>
-export type RunningPull = z.output<typeof Pull>
 export type Contents = z.output<(typeof fileOperations)['fileContents']['reply']>
 
 /** Entries of one page: what arrives within a moment on a slow line. */

@@ -13,6 +13,7 @@ export interface Sending {
   /** Tells this content from another one under the same name. */
   contentKey: string
   overwrite: boolean
+  tickets: Tickets
   signal: AbortSignal
   onProgress(sentBytes: number): void
   /** The connection is lost, or back. */
@@ -30,15 +31,17 @@ const waitsMs = [500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 30_000]
  * before the page was closed. Rejects with an `ApiError`, or the signal's reason.
  */
 export async function uploadFile(sending: Sending): Promise<void> {
-  const { content, onProgress, onBreak, signal } = sending
+  const { content, tickets, onProgress, onBreak, signal } = sending
   const { size } = content
   const whole = size <= partBytes
   let ticket: Ticket | null = null
+  let renew = false
   let received: number | null = whole ? 0 : null
   let breaks = 0
   for (;;) {
     try {
-      ticket ??= await startUpload(sending)
+      ticket ??= await tickets.of(sending, renew)
+      renew = false
       if (received === null) {
         const asked = await send(ticket, sending, new Blob(), `bytes */${size}`, 0)
         if (asked.complete) return
@@ -55,14 +58,19 @@ export async function uploadFile(sending: Sending): Promise<void> {
       received = reply.received
     } catch (error) {
       signal.throwIfAborted()
+      const code = error instanceof ApiError ? error.code : 'internal'
       // A ticket is good for an hour; a further one goes on where the first one ended.
-      const expired = error instanceof ApiError && error.code === 'unauthorized' && ticket !== null
-      const wait = waitsMs[breaks]
-      if (wait === undefined || !(expired || isBreak(error))) throw error
+      renew = code === 'unauthorized' && ticket !== null
       ticket = null
-      breaks += 1
       received = whole ? 0 : null
-      if (expired) continue
+      if (code === 'rate_limited') {
+        await pause(waitOf(error), signal)
+        continue
+      }
+      const wait = waitsMs[breaks]
+      if (wait === undefined || !(renew || code === 'unreachable')) throw error
+      breaks += 1
+      if (renew) continue
       onBreak(true)
       await pause(wait, signal)
     }
@@ -71,7 +79,6 @@ export async function uploadFile(sending: Sending): Promise<void> {
 
 /** Makes an empty file where nothing of that name is. */
 export async function createFile(serverId: string, directory: string, name: string): Promise<void> {
-  const signal = new AbortController().signal
   await uploadFile({
     serverId,
     directory,
@@ -79,7 +86,8 @@ export async function createFile(serverId: string, directory: string, name: stri
     content: new Blob(),
     contentKey: '',
     overwrite: false,
-    signal,
+    tickets: createTickets(),
+    signal: new AbortController().signal,
     onProgress: () => undefined,
     onBreak: () => undefined,
   })
@@ -101,9 +109,28 @@ interface Ticket {
   secret: string
 }
 
-async function startUpload({ serverId, directory, signal }: Sending): Promise<Ticket> {
-  const { uploadUrl, jwt } = await api.startUpload({ params: { serverId }, query: { directory } }, { signal })
-  return { url: uploadUrl, secret: jwt }
+/** Leave to upload, one for all files into a folder: asking for each would soon be too many requests. */
+export interface Tickets {
+  /** With `renew` a further one, since the last one is over. */
+  of(into: { serverId: string; directory: string }, renew: boolean): Promise<Ticket>
+}
+
+export function createTickets(): Tickets {
+  const known = new Map<string, Promise<Ticket>>()
+  return {
+    of({ serverId, directory }, renew) {
+      const key = `${serverId} ${directory}`
+      const present = renew ? undefined : known.get(key)
+      if (present) return present
+      const asked = api
+        .startUpload({ params: { serverId }, query: { directory } })
+        .then(({ uploadUrl, jwt }) => ({ url: uploadUrl, secret: jwt }))
+      known.set(key, asked)
+      // What failed is asked for again.
+      asked.catch(() => known.get(key) === asked && known.delete(key))
+      return asked
+    },
+  }
 }
 
 type Reply = z.output<(typeof fileTransfers)['uploadDirect']['reply']>['files'][number]
@@ -148,7 +175,9 @@ function send(ticket: Ticket, sending: Sending, part: Blob, range: string | null
   })
 }
 
-const isBreak = (error: unknown): boolean => error instanceof ApiError && error.code === 'unreachable'
+/** How long a refusal for too many requests asks to wait, ms. */
+const waitOf = (error: unknown): number =>
+  1_000 * Math.max(1, (error instanceof ApiError && error.retryAfterSeconds) || 1)
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 import { ApiError } from '../../../src/client/index.ts'
 import { errorText } from '../../api/error-text.ts'
-import { isThere, partBytes, uploadFile } from './upload-file.ts'
+import { createTickets, isThere, uploadFile } from './upload-file.ts'
 
 export interface Chosen {
   /** Its name, or its path below the folder. */
@@ -20,9 +20,10 @@ export interface Upload {
 /**
  * ```
  * waiting ──▶ sending ──▶ done
- *    ▲         │ │ └────▶ exists ── replace ──▶ waiting
- *    └─ retry ─┘ └──────▶ cancelled
- *     failed
+ *    ▲           ├───────▶ cancelled ─┐
+ *    │           ├───────▶ failed ────┤ retry
+ *    │           └───────▶ exists ────┤ replace
+ *    └────────────────────────────────┘
  * ```
  */
 export type UploadState =
@@ -40,7 +41,8 @@ const atOnce = 3
 const tellMs = 150
 
 export interface UploadQueue {
-  add(serverId: string, directory: string, files: readonly Chosen[]): void
+  /** Those whose name is `taken` in the folder wait until somebody says that they replace what is there. */
+  add(serverId: string, directory: string, files: readonly Chosen[], taken: ReadonlySet<string>): void
   /** Sends it (again), over what is there if that is said. */
   retry(id: number, overwrite: boolean): void
   cancel(id: number): void
@@ -58,6 +60,7 @@ export function createUploadQueue(onDone: (upload: Upload) => void): UploadQueue
   const files = new Map<number, File>()
   const stops = new Map<number, AbortController>()
   const listeners = new Set<() => void>()
+  const tickets = createTickets()
   let uploads: readonly Upload[] = []
   let next = 0
   let telling: ReturnType<typeof setTimeout> | undefined
@@ -91,8 +94,6 @@ export function createUploadQueue(onDone: (upload: Upload) => void): UploadQueue
     }
     set(id, { kind: 'sending', sentBytes, broken })
     try {
-      // Before a large one is sent in vain; a small one is refused when it comes.
-      if (!overwrite && sizeBytes > partBytes && (await isThere(upload))) return set(id, { kind: 'exists' })
       await uploadFile({
         serverId,
         directory,
@@ -100,6 +101,7 @@ export function createUploadQueue(onDone: (upload: Upload) => void): UploadQueue
         content,
         contentKey: `${sizeBytes}-${content.lastModified}`,
         overwrite,
+        tickets,
         signal: stop.signal,
         onProgress(sent) {
           sentBytes = sent
@@ -132,11 +134,12 @@ export function createUploadQueue(onDone: (upload: Upload) => void): UploadQueue
     set(id, { kind: 'cancelled' })
   }
   return {
-    add(serverId, directory, chosen) {
+    add(serverId, directory, chosen, taken) {
       const added = chosen.map(({ name, file }): Upload => {
         const id = next++
         files.set(id, file)
-        return { id, serverId, directory, name, sizeBytes: file.size, state: { kind: 'waiting', overwrite: false } }
+        const state: UploadState = taken.has(name) ? { kind: 'exists' } : { kind: 'waiting', overwrite: false }
+        return { id, serverId, directory, name, sizeBytes: file.size, state }
       })
       uploads = [...uploads.filter(({ state }) => state.kind !== 'done'), ...added]
       tell()
