@@ -43,7 +43,8 @@ export function BulkProgress({
     <Dialog open onOpenChange={(open) => !open && onClose()} title={t.power[action]} description={text}>
       <div className="grid gap-4">
         <Progress value={count} max={servers.length} label={t.power[action]} text={text} />
-        <ul className="grid max-h-80 gap-2 overflow-y-auto">
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+        <ul tabIndex={0} aria-label={t.selection} className="grid max-h-80 gap-2 overflow-y-auto">
           {servers.map(({ id, name }) => {
             const outcome: PowerOutcome = outcomes[id] ?? { state: 'waiting' }
             const [Icon, look] = marks[outcome.state]
