@@ -8,6 +8,7 @@ export const external = [
   'better-sqlite3',
   '@node-rs/argon2',
   '@peculiar/x509',
+  '@simplewebauthn/server',
   'reflect-metadata',
   'pg-native',
   'bufferutil',

@@ -262,12 +262,14 @@ const isTicket = (access: Access): boolean => typeof access === 'object' && 'tic
 
 const securityOf = (access: Access): Json[] => {
   if (access === 'public') return []
+  if (access === 'session') return [{ session: [] }]
   return isTicket(access) ? [{ ticket: [] }] : [{ key: [] }, { session: [] }]
 }
 
 function accessSentence(access: Access): string | undefined {
-  if (typeof access === 'string')
-    return access === 'instance' ? 'For people who administer this installation.' : undefined
+  if (access === 'session') return 'For people who are signed in: an API key cannot do this.'
+  if (access === 'instance') return 'For people who administer this installation.'
+  if (typeof access === 'string') return undefined
   if ('workspace' in access) return `Needs \`${access.workspace}\` in the workspace.`
   if ('ticket' in access)
     return `Needs a ticket for \`${access.ticket}\`, and that whoever asked for it still has \`${ticketPurposes[access.ticket]}\` on the server.`

@@ -11,7 +11,8 @@ export type Family = 'panel' | 'control' | 'internal'
 
 /**
  * Who may call an operation, checked before its handler runs.
- * - `public`: anybody. `account`: any person, by session or key. `instance`: a person who administers the installation.
+ * - `public`: anybody. `account`: any person, by session or key. `session`: any person, by session alone:
+ *   what a key that leaked must not do. `instance`: a person who administers the installation.
  * - `{workspace}`: a member whose role holds the permission, or a key of the workspace.
  * - `{server}`: somebody who holds the permission on the server that `params.serverId` names. `visible` needs no more than
  *   access to it. A record chooses the permission by the value of one body field.
@@ -22,6 +23,7 @@ export type Family = 'panel' | 'control' | 'internal'
 export type Access =
   | 'public'
   | 'account'
+  | 'session'
   | 'instance'
   | 'peer'
   | { readonly workspace: WorkspacePermission }
@@ -136,6 +138,7 @@ export type Arguments<O> = Given<'params', InputOf<Field<O, 'params'>>> &
 export interface Contexts {
   public: object
   account: object
+  session: object
   instance: object
   peer: object
   workspace: object
@@ -159,6 +162,8 @@ export interface RequestFacts {
   /** The caller's address, as the socket (or a trusted proxy) gives it. */
   address: string
   userAgent: string | undefined
+  /** The header as sent, names in lower case; undefined where there is none. */
+  header(name: string): string | undefined
   /** Aborted when the caller goes away. */
   signal: AbortSignal
   /** Sets a cookie or another header on the reply. */
@@ -202,12 +207,6 @@ export type SocketHandlers<S extends Sockets, C extends Contexts> = {
   ) => void | Promise<void>
 }
 
-/** Facts of a transfer's request: it also has headers that an operation has no use for. */
-export interface TransferFacts extends RequestFacts {
-  /** The header as sent, names in lower case; undefined where there is none. */
-  header(name: string): string | undefined
-}
-
 /** What a download's handler returns, before the first byte is sent; what it throws until then is answered as JSON. */
 export interface Outgoing {
   /** 200 unless given. */
@@ -226,9 +225,9 @@ export type TransferHandlers<T extends Transfers, C extends Contexts> = {
   [K in keyof T]: T[K] extends Upload
     ? (
         input: ContextOf<T[K]['access'], C> &
-          Parsed<T[K]> & { request: TransferFacts; content: AsyncIterable<Uint8Array> },
+          Parsed<T[K]> & { request: RequestFacts; content: AsyncIterable<Uint8Array> },
       ) => z.input<T[K]['reply']> | Promise<z.input<T[K]['reply']>>
-    : (input: ContextOf<T[K]['access'], C> & Parsed<T[K]> & { request: TransferFacts }) => Outgoing | Promise<Outgoing>
+    : (input: ContextOf<T[K]['access'], C> & Parsed<T[K]> & { request: RequestFacts }) => Outgoing | Promise<Outgoing>
 }
 
 /** Every operation may answer these without declaring them: broken input, too many requests, and our own faults. */

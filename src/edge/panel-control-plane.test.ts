@@ -17,7 +17,16 @@ import { eventually, forwardTo, handAgent, httpService, rawVisitor, tempFolder }
 interface Peers extends Contexts {
   peer: object
 }
-const peers: Peers = { public: {}, account: {}, instance: {}, peer: {}, workspace: {}, server: {}, ticket: {} }
+const peers: Peers = {
+  public: {},
+  account: {},
+  session: {},
+  instance: {},
+  peer: {},
+  workspace: {},
+  server: {},
+  ticket: {},
+}
 
 /** The panel's side of the edge's link, with the real link and the real HTTP binding; its memory is a few maps. */
 async function panel(closer: AsyncDisposableStack, former?: { endpoint: { port: number }; folder: string }) {

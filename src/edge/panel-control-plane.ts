@@ -126,6 +126,7 @@ interface PeerContexts extends Contexts {
 const noContexts: PeerContexts = {
   public: {},
   account: {},
+  session: {},
   instance: {},
   peer: {},
   workspace: {},

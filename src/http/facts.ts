@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { TransferFacts } from '../contract/operation.ts'
+import type { RequestFacts } from '../contract/operation.ts'
 
 /** The address of a caller whose connection has none: a stream of a link. */
 const addressOfStream = 'link'
 
 /** The facts of one request. The signal is made when somebody asks for it: most handlers are done before a caller can leave. */
-export class Facts implements TransferFacts {
+export class Facts implements RequestFacts {
   readonly #request: FastifyRequest
   readonly #reply: FastifyReply
   #gone: AbortController | undefined

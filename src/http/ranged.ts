@@ -1,4 +1,4 @@
-import type { Outgoing, TransferFacts } from '../contract/operation.ts'
+import type { Outgoing, RequestFacts } from '../contract/operation.ts'
 
 /** Something of known size that can be read from any byte on. */
 export interface Ranged {
@@ -16,7 +16,7 @@ export interface Ranged {
 /** Answers a download with all of it, or with the one range that was asked for where `If-Range` still holds. Several ranges are answered with all. */
 export function ranged(
   source: Ranged,
-  request: Pick<TransferFacts, 'header'>,
+  request: Pick<RequestFacts, 'header'>,
   headers: Record<string, string>,
 ): Outgoing {
   const { sizeBytes, etag, modifiedAt } = source

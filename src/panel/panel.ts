@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { accountSecurityOperations } from '../contract/api/account-security.ts'
 import type { Account } from '../contract/api/accounts.ts'
 import { accountOperations } from '../contract/api/accounts.ts'
 import { activityOperations } from '../contract/api/activity.ts'
@@ -34,7 +35,13 @@ import { openSealer } from '../lib/seal.ts'
 import type { Secret } from '../lib/secret.ts'
 import { acceptLinks, type Greeted, LinkError, listenShared, loadIdentity } from '../link/index.ts'
 import { createAccess, openTickets, type PanelContexts } from './access/index.ts'
-import { accountRoutes, createAccounts, type SetupInput, touchSessions } from './accounts/index.ts'
+import {
+  accountRoutes,
+  accountSecurityRoutes,
+  createAccounts,
+  type SetupInput,
+  touchSessions,
+} from './accounts/index.ts'
 import { Activity, activityHandlers, recordDenials, recorded } from './activity/index.ts'
 import { Backups, backupHandlers, backupTransferHandlers, Downloads, Places, setBackupLimit } from './backups/index.ts'
 import type { PanelConfig, PanelSecrets } from './config.ts'
@@ -144,6 +151,8 @@ export async function startPanel(
     database,
     changes,
     clock,
+    log,
+    sealer,
     workspaces,
     activity,
     joinServer: (trx, invitation, userId) => subusers.join(trx, invitation, userId),
@@ -206,6 +215,7 @@ export async function startPanel(
     panelPart(tokenOperations, tokenRoutes(tokens, database, access)),
     panelPart(usageOperations, usageRoutes(usage)),
     panelPart(accountOperations, accountRoutes(accounts, access)),
+    panelPart(accountSecurityOperations, accountSecurityRoutes(accounts, config.publicUrl ?? null)),
     panelPart(tunnelOperations, tunnelRoutes({ tunnels, edges, directory, endpoint })),
     panelPart(documentOperations, documentRoutes()),
     panelPart(nodeAdminOperations, nodeHandlers({ db: database, nodes, clock })),

@@ -37,7 +37,12 @@ describe('every operation as every kind of caller', () => {
       await check(operation, await ask(world.expiredKey), 'unauthorized')
       await check(operation, await ask(world.frozen.key, world.frozen.serverId), 'forbidden')
 
-      if (operation.access === 'instance') {
+      if (operation.access === 'session') {
+        await check(operation, await ask(world.ada.key), 'forbidden')
+        await check(operation, await ask(world.operator.key), 'forbidden')
+        await check(operation, await ask('pharos_session=phc_never-was-a-session'), 'unauthorized')
+        await check(operation, await ask(world.ada.cookie), 'admitted')
+      } else if (operation.access === 'instance') {
         await check(operation, await ask(world.ada.key), 'forbidden')
         await check(operation, await ask(world.operator.key), 'admitted')
       } else if (
@@ -124,7 +129,7 @@ describe('every operation as every kind of caller', () => {
     const reply = await fetch(`${world.baseUrl}${path}${query ? `?${new URLSearchParams(query)}` : ''}`, {
       method: operation.method,
       headers: {
-        ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+        ...(key === null ? {} : credentialHeaders(key)),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -136,6 +141,12 @@ describe('every operation as every kind of caller', () => {
       authenticated: key !== null,
     }
   }
+
+  /** A key goes into its header; a session's cookie comes from a page of the panel. */
+  const credentialHeaders = (text: string): Record<string, string> =>
+    text.startsWith('pharos_session=')
+      ? { cookie: text, origin: new URL(world.baseUrl).origin }
+      : { authorization: `Bearer ${text}` }
 
   async function upgrade(socket: Socket, serverId: string, key: string | null): Promise<number> {
     const { WebSocket } = await import('ws')

@@ -10,6 +10,9 @@ export interface Sample {
 /** Ids that nothing has: an admitted caller gets as far as a 404 and breaks nothing for the next one. */
 const nobody = 'mem_missing'
 
+/** What a browser's WebAuthn says, well-formed and made by nobody. */
+const credential = { id: 'AA', rawId: 'AA', type: 'public-key', clientExtensionResults: {} }
+
 /** A well-formed request for every operation: a new operation without one does not compile. */
 export const samples: Record<keyof typeof publicOperations, Sample> = {
   workspace: {},
@@ -30,6 +33,28 @@ export const samples: Record<keyof typeof publicOperations, Sample> = {
     body: { secret: 'wrong', email: 'x@example.com', password: 'long enough', workspace: { name: 'X', slug: 'xx' } },
   },
   signIn: { body: { email: 'nobody@example.com', password: 'not the password' } },
+  secondFactor: { body: { challenge: 'never was one', code: '123456' } },
+  passkeySignInOptions: {},
+  signInWithPasskey: {
+    body: {
+      credential: { ...credential, response: { clientDataJSON: 'e30', authenticatorData: 'AA', signature: 'AA' } },
+    },
+  },
+  twoFactor: {},
+  beginTwoFactor: { body: { password: 'not the password' } },
+  confirmTwoFactor: { body: { code: '123456' } },
+  renewRecoveryCodes: { body: { password: 'not the password', code: '123456' } },
+  disableTwoFactor: { body: { password: 'not the password', code: '123456' } },
+  passkeys: {},
+  passkeyOptions: { body: { password: 'not the password' } },
+  createPasskey: {
+    body: {
+      name: 'Phone',
+      credential: { ...credential, response: { clientDataJSON: 'e30', attestationObject: 'AA' } },
+    },
+  },
+  updatePasskey: { params: { passkey: 'pky_missing' }, body: { name: 'Renamed' } },
+  deletePasskey: { params: { passkey: 'pky_missing' } },
   signOut: {},
   sessions: {},
   endSession: { params: { session: 'ses_missing' } },

@@ -19,6 +19,8 @@ export type Api = Client<typeof publicOperations>
 export interface Person {
   email: string
   key: string
+  /** The `Cookie` header of a session. */
+  cookie: string
   api: Api
 }
 
@@ -54,7 +56,11 @@ export async function startConformanceWorld() {
     password,
     workspace: { name: 'Home', slug: 'home' },
   })
-  const operator: Person = { email: 'operator@example.com', key: token.reveal(), api: as(token.reveal()) }
+  const operator: Omit<Person, 'cookie'> = {
+    email: 'operator@example.com',
+    key: token.reveal(),
+    api: as(token.reveal()),
+  }
   const unlimited = (slug: string) =>
     operator.api.putWorkspacePlan({ params: { slug }, body: { plan: 'enterprise', rateLimit: 1_000_000 } })
   await unlimited('home')
@@ -79,7 +85,7 @@ export async function startConformanceWorld() {
     await as('').acceptInvitation({ body: { secret: new URL(url ?? '').hash.slice(1), password } })
     return { email, ...(await keyFor(email, slug)) }
   }
-  const keyFor = async (email: string, slug?: string): Promise<{ key: string; api: Api }> => {
+  const keyFor = async (email: string, slug?: string): Promise<Omit<Person, 'email'>> => {
     const signedIn = await fetch(`${baseUrl}/sessions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -105,7 +111,7 @@ export async function startConformanceWorld() {
       await unlimited(slug)
     }
     const { token: key } = await post('/tokens', { label: 'test' })
-    return { key, api: as(key) }
+    return { key, cookie: headers.cookie, api: as(key) }
   }
 
   const ada = await arrive('ada@example.com', 'acme')

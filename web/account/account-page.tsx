@@ -15,7 +15,9 @@ import { Page } from '../ui/page.tsx'
 import { Notice } from '../ui/state.tsx'
 import { Table } from '../ui/table.tsx'
 import { RelativeTime } from '../ui/time.tsx'
+import { PasskeysCard } from './passkeys-card.tsx'
 import { accountText } from './text.ts'
+import { TwoFactorCard } from './two-factor-card.tsx'
 
 const sessionsQuery = queryOptions({
   queryKey: ['sessions'],
@@ -29,6 +31,8 @@ export function AccountPage() {
     <Page title={t.title} tabTitle={t.title} description={email}>
       <div className="grid gap-5">
         <PasswordCard />
+        <TwoFactorCard />
+        <PasskeysCard />
         <SessionsCard />
         <h2 className="font-semibold text-[15px]">{t.activityTitle}</h2>
         <ActivityList

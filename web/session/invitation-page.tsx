@@ -2,7 +2,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { api } from '../api/api.ts'
-import { errorText } from '../api/error-text.ts'
+import { errorText, fieldError } from '../api/error-text.ts'
 import { useAction } from '../api/use-action.ts'
 import { useText } from '../i18n/language.tsx'
 import { Button } from '../ui/button.tsx'
@@ -21,8 +21,12 @@ export function InvitationPage() {
   const [secret] = useState(linkSecret)
   const [password, setPassword] = useState('')
   const [name, setName] = useState('')
+  const [code, setCode] = useState<string | null>(null)
   const join = useAction({
-    run: () => api.acceptInvitation({ body: { secret, password, ...(name.trim() === '' ? {} : { name }) } }),
+    run: () =>
+      api.acceptInvitation({
+        body: { secret, password, ...(name.trim() === '' ? {} : { name }), ...(code ? { code } : {}) },
+      }),
     quiet: true,
     onDone(account) {
       begin(queries, account)
@@ -31,8 +35,13 @@ export function InvitationPage() {
   })
   const submit = (event: FormEvent): void => {
     event.preventDefault()
-    join.mutate()
+    join.mutate(undefined, {
+      onError(error) {
+        if (fieldError(error, 'code')) setCode('')
+      },
+    })
   }
+  const codeNeeded = fieldError(join.error, 'code')
   if (secret === '')
     return (
       <Gate title={t.invitationTitle}>
@@ -57,7 +66,21 @@ export function InvitationPage() {
         <Field label={`${t.yourName} (${t.optional})`}>
           <Input maxLength={80} autoComplete="name" value={name} onChange={(event) => setName(event.target.value)} />
         </Field>
-        {join.error && <Notice tone="bad">{errorText(join.error)}</Notice>}
+        {code !== null && (
+          <Field label={t.code} hint={t.codeHint} error={codeNeeded && t.codeNeeded}>
+            <Input
+              autoComplete="one-time-code"
+              autoCapitalize="none"
+              spellCheck={false}
+              required
+              autoFocus
+              maxLength={40}
+              value={code}
+              onChange={(event) => setCode(event.target.value)}
+            />
+          </Field>
+        )}
+        {join.error && !codeNeeded && <Notice tone="bad">{errorText(join.error)}</Notice>}
         <Button type="submit" kind="primary" busy={join.isPending}>
           {t.join}
         </Button>

@@ -1,5 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useRouter, useSearch } from '@tanstack/react-router'
+import { KeyRound } from 'lucide-react'
 import { type FormEvent, useState } from 'react'
 import { api } from '../api/api.ts'
 import { errorText } from '../api/error-text.ts'
@@ -9,26 +10,52 @@ import { Button } from '../ui/button.tsx'
 import { Field, Input } from '../ui/field.tsx'
 import { Notice } from '../ui/state.tsx'
 import { Gate } from './gate.tsx'
-import { begin } from './session.ts'
+import { passkeyObstacle, provePasskey } from './passkey.ts'
+import { obstacleText, passkeyErrorText, passkeyText } from './passkey-text.ts'
+import { SecondStep } from './second-step.tsx'
+import { begin, type Person } from './session.ts'
 import { sessionText } from './text.ts'
 
 export function SignInPage() {
-  const t = useText(sessionText)
   const { next } = useSearch({ from: '/sign-in' })
   const queries = useQueryClient()
   const router = useRouter()
+  const [challenge, setChallenge] = useState<string | null>(null)
+  const enter = (account: Person): void => {
+    begin(queries, account)
+    router.history.push(next ?? '/servers')
+  }
+  return challenge === null ? (
+    <FirstStep onEnter={enter} onChallenge={setChallenge} />
+  ) : (
+    <SecondStep challenge={challenge} onEnter={enter} onBack={() => setChallenge(null)} />
+  )
+}
+
+function FirstStep({ onEnter, onChallenge }: { onEnter(account: Person): void; onChallenge(challenge: string): void }) {
+  const t = useText(sessionText)
+  const passkeys = useText(passkeyText)
   const [email, setEmail] = useState('')
   const [password, setPassword] = useState('')
   const enter = useAction({
     run: () => api.signIn({ body: { email, password } }),
     quiet: true,
-    onDone(account) {
-      begin(queries, account)
-      router.history.push(next ?? '/servers')
+    onDone(reply) {
+      if ('secondFactor' in reply) onChallenge(reply.secondFactor.challenge)
+      else onEnter(reply)
     },
+  })
+  const usePasskey = useAction({
+    async run() {
+      const { options } = await api.passkeySignInOptions({})
+      return api.signInWithPasskey({ body: { credential: await provePasskey(options) } })
+    },
+    quiet: true,
+    onDone: onEnter,
   })
   const submit = (event: FormEvent): void => {
     event.preventDefault()
+    usePasskey.reset()
     enter.mutate()
   }
   return (
@@ -54,8 +81,20 @@ export function SignInPage() {
           />
         </Field>
         {enter.error && <Notice tone="bad">{errorText(enter.error)}</Notice>}
+        {usePasskey.error && <Notice tone="bad">{passkeyErrorText(passkeys, usePasskey.error)}</Notice>}
         <Button type="submit" kind="primary" busy={enter.isPending}>
           {t.signIn}
+        </Button>
+        <Button
+          icon={KeyRound}
+          busy={usePasskey.isPending}
+          unavailable={obstacleText(passkeys, passkeyObstacle())}
+          onClick={() => {
+            enter.reset()
+            usePasskey.mutate()
+          }}
+        >
+          {t.withPasskey}
         </Button>
         <p className="text-[13px] text-muted">{t.forgotten}</p>
       </form>

@@ -26,6 +26,23 @@ export const Session = z
   })
   .meta({ id: 'Session' })
 
+/** A 6-digit code of an authenticator app, or a recovery code; spaces and hyphens do not matter. */
+export const SecondFactorCode = z
+  .string()
+  .min(1)
+  .max(40)
+  .meta({ description: 'Six digits from the authenticator app, or a recovery code', examples: ['123456'] })
+
+/** The password was right and is not enough: `POST /sessions/second-factor` goes on with the challenge. */
+const SecondFactorNeeded = z
+  .strictObject({
+    secondFactor: z.strictObject({
+      challenge: z.string().meta({ description: 'Good for five minutes, and for one session' }),
+      expiresAt: Time,
+    }),
+  })
+  .meta({ id: 'SecondFactorNeeded' })
+
 const base = { family: 'control', tag: 'Account' } as const
 const secretLink = z.string().min(1).max(200).meta({ description: 'The secret part of the link' })
 
@@ -50,10 +67,11 @@ export const accountOperations = {
     ...base,
     method: 'POST',
     path: '/sessions',
-    summary: 'Sign in; the session is a cookie',
+    summary:
+      'Sign in; the session is a cookie. With a second factor there is none yet, but a challenge for the second step',
     access: 'public',
     body: z.strictObject({ email: z.string().max(254), password: z.string().max(256) }),
-    reply: Account,
+    reply: z.union([Account, SecondFactorNeeded]),
     errors: ['unauthorized'],
   }),
   signOut: operation({
@@ -107,9 +125,15 @@ export const accountOperations = {
     ...base,
     method: 'POST',
     path: '/invitations/accept',
-    summary: 'Join a workspace by an invitation’s link; a new person chooses a password, a known one proves theirs',
+    summary:
+      'Join a workspace by an invitation’s link; a new person chooses a password, a known one proves theirs, and their second factor',
     access: 'public',
-    body: z.strictObject({ secret: secretLink, password: Password, name: displayName(80).optional() }),
+    body: z.strictObject({
+      secret: secretLink,
+      password: Password,
+      name: displayName(80).optional(),
+      code: SecondFactorCode.optional(),
+    }),
     reply: Account,
     errors: ['unauthorized', 'conflict'],
   }),

@@ -1,3 +1,4 @@
+import { accountSecurityOperations } from './account-security.ts'
 import { accountOperations } from './accounts.ts'
 import { activityOperations } from './activity.ts'
 import { backupOperations, backupTransfers } from './backups.ts'
@@ -26,6 +27,7 @@ export const publicOperations = {
   ...tokenOperations,
   ...usageOperations,
   ...accountOperations,
+  ...accountSecurityOperations,
   ...serverOperations,
   ...networkOperations,
   ...startupOperations,

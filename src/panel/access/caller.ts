@@ -33,6 +33,7 @@ export interface ServerAccess {
 export interface PanelContexts {
   public: { readonly caller: null }
   account: { readonly caller: Caller }
+  session: { readonly caller: Caller }
   instance: { readonly caller: Caller }
   peer: { readonly caller: null }
   workspace: { readonly caller: Caller; readonly workspace: WorkspaceMembership }

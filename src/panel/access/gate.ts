@@ -115,6 +115,11 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
         workspaceId,
       })
     if (access === 'account') return { caller }
+    if (access === 'session') {
+      if (caller.via.kind === 'session') return { caller }
+      const error = forbidden('An API key cannot do this. Sign in to the panel.')
+      return refuse(error, operation, request, { caller, permission: null, serverId: null, workspaceId })
+    }
     if (access === 'instance') {
       if (credential.instanceAdmin) return { caller }
       const error = forbidden('Only an administrator of this installation may do this')

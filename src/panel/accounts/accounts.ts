@@ -1,14 +1,21 @@
 import type { z } from 'zod'
+import type { ProvenCredential } from '../../contract/api/account-security.ts'
 import type { Account } from '../../contract/api/accounts.ts'
-import { conflict, forbidden, unauthorized } from '../../contract/errors.ts'
+import { conflict, forbidden, invalidRequest, unauthorized } from '../../contract/errors.ts'
 import type { RequestFacts } from '../../contract/operation.ts'
 import { type Clock, isoTime } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Sealer } from '../../lib/seal.ts'
+import { hashSecret } from '../../lib/secret.ts'
 import type { Activity } from '../activity/index.ts'
 import type { Changes, Database, InvitationRow, Store, UserRow } from '../db/index.ts'
 import type { Workspaces } from '../workspaces/index.ts'
 import { type Attempts, createAttempts } from './attempts.ts'
+import { createChallenges } from './challenges.ts'
+import { createPasskeys, type Passkeys } from './passkeys.ts'
 import { createPasswords } from './passwords.ts'
+import { createSecondFactor, type SecondFactor, wrongCodeWords } from './second-factor.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { openSetup, type Setup } from './setup.ts'
 import { findUser, findUserByEmail, insertUser, setPassword } from './store.ts'
@@ -19,11 +26,22 @@ export interface Accounts {
   readonly sessions: Sessions
   /** Counts wrong passwords and secrets. */
   readonly attempts: Attempts
+  readonly secondFactor: SecondFactor
+  readonly passkeys: Passkeys
   account(userId: string): Promise<z.output<typeof Account>>
-  /** The id of the user with this password; throws `unauthorized`, with the same words and in the same time whatever is wrong. */
-  signIn(email: string, password: string, from: From): Promise<string>
+  /**
+   * The user with this password, who is in unless a second factor is to be proven by `secondStep`; throws `unauthorized`, with the same
+   * words and in the same time whatever is wrong.
+   */
+  signIn(email: string, password: string, from: From): Promise<{ userId: string; next: SecondStep | null }>
+  /** The id of the user whom `signIn` gave this challenge, who has proven the second factor now. Throws `unauthorized`. */
+  secondStep(challenge: string, code: string, from: From): Promise<string>
+  /** The id of the user whose passkey this is. Throws `unauthorized`. */
+  signInWithPasskey(credential: z.output<typeof ProvenCredential>, origin: URL, from: From): Promise<string>
   /** Begins a session of somebody who has just proved who they are by `operation`; returns the `Set-Cookie` that carries it. */
   enter(operation: SigningIn, userId: string, from: From): Promise<string>
+  /** The user, who has just typed their password once more. Throws `forbidden` when it is wrong. */
+  confirmPassword(userId: string, password: string, address: string): Promise<UserRow>
   /** Throws `forbidden` when `current` is wrong. Ends every session but `keep`. */
   changePassword(
     userId: string,
@@ -31,19 +49,30 @@ export interface Accounts {
     from: { address: string; keep: string | null },
   ): Promise<void>
   /** Uses an invitation up, makes the account where there is none, and returns its id. */
-  accept(input: { secret: string; password: string; name?: string | undefined }, from: From): Promise<string>
+  accept(
+    input: { secret: string; password: string; name?: string | undefined; code?: string | undefined },
+    from: From,
+  ): Promise<string>
+}
+
+/** What remains to be done after the password. */
+export interface SecondStep {
+  challenge: string
+  expiresAt: string
 }
 
 /** Where somebody is. */
 export type From = Pick<RequestFacts, 'address' | 'userAgent'>
 
-/** The operations that begin a session. The log of the account has each of them, and each wrong password. */
-type SigningIn = 'setup' | 'signIn' | 'acceptInvitation'
+/** The operations that begin a session. The log of the account has each of them, and what was wrong: passwords, codes, passkeys. */
+type SigningIn = 'setup' | 'signIn' | 'secondFactor' | 'signInWithPasskey' | 'acceptInvitation'
 
 export interface AccountsOptions {
   database: Database
   changes: Changes
   clock: Clock
+  log: Log
+  sealer: Sealer
   workspaces: Workspaces
   activity: Pick<Activity, 'record'>
   /** Gives a user what an invitation to a server promises. Part of the accepting transaction. */
@@ -53,9 +82,12 @@ export interface AccountsOptions {
 }
 
 export async function createAccounts(options: AccountsOptions): Promise<Accounts> {
-  const { database, changes, clock, workspaces } = options
+  const { database, changes, clock, log, sealer, workspaces } = options
   const passwords = createPasswords()
   const attempts = createAttempts(clock)
+  const challenges = createChallenges({ database, clock, sealer })
+  const secondFactor = createSecondFactor({ database, clock, sealer, attempts })
+  const passkeys = createPasskeys({ database, clock, challenges, log })
   const sessions = createSessions({ database, changes, clock, secure: options.secureCookies })
 
   const prove = async (user: UserRow | undefined, password: string, right: () => void): Promise<UserRow | null> => {
@@ -68,7 +100,7 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
     operation: SigningIn,
     user: UserRow | undefined,
     { address, userAgent }: From,
-    sessionId: string | null,
+    { sessionId = null, code }: { sessionId?: string | null; code: 'unauthorized' | null },
   ): void => {
     if (!user) return
     const via = sessionId === null ? null : { kind: 'session' as const, id: sessionId }
@@ -81,8 +113,14 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
       workspaceId: null,
       address,
       userAgent: userAgent ?? null,
-      code: sessionId === null ? 'unauthorized' : null,
+      code,
     })
+  }
+  const confirmPassword: Accounts['confirmPassword'] = async (userId, password, address) => {
+    const right = attempts.begin(address, userId)
+    const user = await prove(await findUser(database.kysely, userId), password, right)
+    if (!user) throw forbidden('The current password is wrong')
+    return user
   }
   const letIn = async (trx: Store, invitation: InvitationRow, userId: string): Promise<void> => {
     const { server_id } = invitation
@@ -94,6 +132,8 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
     setup: await openSetup({ database, clock, passwords, workspaces, secretFile: options.setupSecretFile }),
     sessions,
     attempts,
+    secondFactor,
+    passkeys,
     async account(userId) {
       const user = await findUser(database.kysely, userId)
       if (!user) throw unauthorized('The account is gone')
@@ -111,23 +151,57 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
       const right = attempts.begin(from.address, address)
       const known = await findUserByEmail(database.kysely, address)
       const user = await prove(known, password, right)
-      if (user) return user.id
-      record('signIn', known, from, null)
-      throw unauthorized('The e-mail address or the password is wrong')
+      if (!user) {
+        record('signIn', known, from, refused)
+        throw unauthorized('The e-mail address or the password is wrong')
+      }
+      if (!(await secondFactor.isOn(user.id))) return { userId: user.id, next: null }
+      const { text, expiresAt } = challenges.issue('second-factor', { userId: user.id, passwordMark: markOf(user) })
+      // Whoever knows the password and goes no further is to be seen as well.
+      record('signIn', user, from, { code: null })
+      return { userId: user.id, next: { challenge: text, expiresAt: isoTime(expiresAt) } }
+    },
+    async secondStep(text, code, from) {
+      const right = attempts.begin(from.address, null)
+      const challenge = challenges.read('second-factor', text)
+      const user = challenge ? await findUser(database.kysely, challenge.claims.userId) : undefined
+      if (!challenge || !user || markOf(user) !== challenge.claims.passwordMark) throw startAgain()
+      const outcome = await secondFactor.prove(user.id, code, from.address, async (trx) => {
+        if (!(await challenges.use(trx, challenge))) throw startAgain()
+        return true
+      })
+      if (!outcome) {
+        record('secondFactor', user, from, refused)
+        throw unauthorized(wrongCodeWords)
+      }
+      right()
+      await challenges.forgetExpired()
+      return user.id
+    },
+    async signInWithPasskey(credential, origin, from) {
+      const right = attempts.begin(from.address, null)
+      const { proven, userId } = await passkeys.prove(credential, origin)
+      if (proven && userId !== null) {
+        right()
+        return userId
+      }
+      if (userId !== null) record('signInWithPasskey', await findUser(database.kysely, userId), from, refused)
+      throw unauthorized(
+        'This passkey opens nothing here: it was deleted, is of another panel, or was asked for more than five minutes ago. Try again, or sign in with the password.',
+      )
     },
     async enter(operation, userId, from) {
       const { id, cookie } = await sessions.begin(userId, from)
-      record(operation, await findUser(database.kysely, userId), from, id)
+      record(operation, await findUser(database.kysely, userId), from, { sessionId: id, code: null })
       return cookie
     },
+    confirmPassword,
     async changePassword(userId, { current, password }, { address, keep }) {
-      const right = attempts.begin(address, userId)
-      if (!(await prove(await findUser(database.kysely, userId), current, right)))
-        throw forbidden('The current password is wrong')
+      await confirmPassword(userId, current, address)
       await setPassword(database.kysely, userId, await passwords.hash(password))
       await sessions.endOthers(userId, keep)
     },
-    async accept({ secret, password, name }, from) {
+    async accept({ secret, password, name, code }, from) {
       const gone = (): Error =>
         unauthorized('This invitation is not valid any more. Ask for a new one: each works once, for a week.')
       const right = attempts.begin(from.address, null)
@@ -137,8 +211,16 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
       const { email } = invitation
       const known = await findUserByEmail(database.kysely, email)
       if (known && !(await prove(known, password, attempts.begin(from.address, email)))) {
-        record('acceptInvitation', known, from, null)
+        record('acceptInvitation', known, from, refused)
         throw unauthorized(`${email} has an account here, and this is not its password`)
+      }
+      if (known && (await secondFactor.isOn(known.id))) {
+        if (code === undefined)
+          throw invalidRequest('body.code', `${email} signs in with a code as well: type the one that the app shows`)
+        if (!(await secondFactor.prove(known.id, code, from.address, async () => true))) {
+          record('acceptInvitation', known, from, refused)
+          throw unauthorized(wrongCodeWords)
+        }
       }
       const passwordHash = known?.password_hash ?? (await passwords.hash(password))
       const userId = await database.transact(async (trx) => {
@@ -166,3 +248,11 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
     },
   }
 }
+
+const refused = { code: 'unauthorized' } as const
+
+/** Tells one password of an account from the next. */
+const markOf = ({ password_hash }: UserRow): string => hashSecret(password_hash)
+
+const startAgain = (): Error =>
+  unauthorized('This took too long, or was used already. Sign in with the password again.')

@@ -5,21 +5,18 @@ import { attemptsPerAccount, attemptsPerAccountAndAddress, attemptsPerAddress, a
 
 /** Counts wrong passwords and secrets. Each try counts until it turns out to be right, so tries at the same time count too. */
 export interface Attempts {
-  /** Throws `rate_limited` when there were too many; returns what to call when the try was right. `account`: an e-mail address or a user's id. */
-  begin(address: string, account: string | null): () => void
+  /** Throws `rate_limited` when there were too many; returns what to call when the try was right. `account`: an e-mail address or a user's id. `mostForAccount`: from everywhere. */
+  begin(address: string, account: string | null, mostForAccount?: number): () => void
 }
 
 export function createAttempts(clock: Clock): Attempts {
   const counts = new RateLimit({ windowMs: attemptWindowMs, keysMax: 3 * addressesMax, clock })
   return {
-    begin(address, account) {
+    begin(address, account, mostForAccount = attemptsPerAccount) {
       const from = limitedAs(address)
       const limits: [key: string, most: number][] = [[`from ${from}`, attemptsPerAddress]]
       if (account !== null)
-        limits.push(
-          [`for ${account}`, attemptsPerAccount],
-          [`for ${account} from ${from}`, attemptsPerAccountAndAddress],
-        )
+        limits.push([`for ${account}`, mostForAccount], [`for ${account} from ${from}`, attemptsPerAccountAndAddress])
       const counted: string[] = []
       const giveBack = (): void => {
         for (const key of counted) counts.giveBack(key)

@@ -1,4 +1,5 @@
 export { type Accounts, createAccounts } from './accounts.ts'
 export { accountRoutes } from './routes.ts'
+export { accountSecurityRoutes } from './security-routes.ts'
 export type { SetupInput } from './setup.ts'
 export { touchSessions } from './store.ts'

@@ -35,3 +35,24 @@ export const sessionsPerUserMax = 50
 
 /** Of a browser's description of itself we keep this much: enough to recognise a device in a list. */
 export const userAgentLengthMax = 200
+
+/** How long a second step or a passkey may be waited for, in milliseconds: finding the phone takes a while. */
+export const challengeLifetimeMs = 5 * minuteMs
+
+/** Wrong codes for one account from everywhere. Three codes of a million are right at a time: guessing takes months, and fills the log of the account. */
+export const codesPerAccount = 20
+
+/** Random bytes of an authenticator's secret: as long as the hash it is used with (RFC 4226). */
+export const totpSecretBytes = 20
+
+/** How long one code lasts, in seconds: what every app assumes. */
+export const totpStepSeconds = 30
+
+/** Codes before and after the present one that count too: clocks of phones are off, and typing takes time. */
+export const totpStepsAside = 1
+
+/** Recovery codes of one account: a sheet of paper, and years of lost phones. */
+export const recoveryCodesCount = 10
+
+/** Passkeys of one account: every device of a person and spare keys, in a list that is still read. */
+export const passkeysPerUserMax = 20

@@ -18,7 +18,8 @@ export const accountRoutes = (
     return accounts.account(user.id)
   },
   async signIn({ body, request }) {
-    const userId = await accounts.signIn(body.email, body.password, request)
+    const { userId, next } = await accounts.signIn(body.email, body.password, request)
+    if (next) return { secondFactor: next }
     request.setHeader('Set-Cookie', await accounts.enter('signIn', userId, request))
     return accounts.account(userId)
   },

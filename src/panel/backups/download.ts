@@ -1,7 +1,7 @@
 import { apiPrefix } from '../../contract/api/index.ts'
 import { conflict, forbidden } from '../../contract/errors.ts'
 import { nodeBackupTransfers } from '../../contract/node-backups.ts'
-import type { Outgoing, TransferFacts } from '../../contract/operation.ts'
+import type { Outgoing, RequestFacts } from '../../contract/operation.ts'
 import { pathOf } from '../../contract/path.ts'
 import { attachmentHeader, linkDownload, ranged } from '../../http/index.ts'
 import type { Access, Caller, PanelContexts, ServerAccess, Tickets } from '../access/index.ts'
@@ -48,7 +48,7 @@ export class Downloads {
   async content(
     { caller, server, ticket }: PanelContexts['ticket'],
     id: string,
-    request: TransferFacts,
+    request: RequestFacts,
   ): Promise<Outgoing> {
     if (ticket.subject.backup !== id) throw forbidden('This link is for another backup. Ask for one for this backup.')
     const { row } = await this.#options.backups.one(server.row, id)
@@ -73,7 +73,7 @@ export class Downloads {
 
   async #fromNode(
     row: BackupRow,
-    request: TransferFacts,
+    request: RequestFacts,
     headers: Record<string, string>,
     signal: AbortSignal,
   ): Promise<Outgoing> {
@@ -101,7 +101,7 @@ export class Downloads {
 
   #fromStore(
     row: BackupRow & { size: number; checksum: string },
-    request: TransferFacts,
+    request: RequestFacts,
     headers: Record<string, string>,
     signal: AbortSignal,
   ): Outgoing {

@@ -8,6 +8,11 @@ export interface Tables {
   users: UserRow
   sessions: SessionRow
   settings: { key: string; value: string }
+  two_factor: TwoFactorRow
+  recovery_codes: { user_id: string; code_hash: string }
+  passkeys: PasskeyRow
+  /** Each is of no use again; after `expires_at` nobody would accept it anyway. */
+  used_challenges: { id: string; expires_at: number }
   // workspaces
   workspaces: WorkspaceRow
   members: { workspace_id: string; user_id: string; role: string; joined_at: number }
@@ -101,6 +106,31 @@ export interface UserRow {
   password_hash: string
   instance_admin: number
   created_at: number
+}
+
+export interface TwoFactorRow {
+  user_id: string
+  /** Sealed. */
+  secret: string
+  /** Null until a first code was confirmed: it is not asked for before. */
+  enabled_at: number | null
+  /** The 30-second step of the code that was used last: this one and those before it are used up. */
+  last_step: number
+}
+
+export interface PasskeyRow {
+  id: string
+  user_id: string
+  name: string
+  /** base64url, as browsers name it. */
+  credential_id: string
+  /** COSE, in base64url. */
+  public_key: string
+  /** What the authenticator counted at its last use; it may only grow. Those that do not count stay at 0. */
+  counter: number
+  synced: number
+  created_at: number
+  last_used_at: number | null
 }
 
 export interface SessionRow {

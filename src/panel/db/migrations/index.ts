@@ -9,6 +9,7 @@ import * as limits from './0008-limits.ts'
 import * as scheduleLimits from './0009-schedule-limits.ts'
 import * as tunnelKinds from './0010-tunnel-kinds.ts'
 import * as plans from './0011-plans.ts'
+import * as secondFactors from './0012-second-factors.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
 export const migrations: readonly Migration[] = [
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   { name: '0009-schedule-limits', up: scheduleLimits.up },
   { name: '0010-tunnel-kinds', up: tunnelKinds.up },
   { name: '0011-plans', up: plans.up },
+  { name: '0012-second-factors', up: secondFactors.up },
 ]
