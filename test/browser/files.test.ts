@@ -10,7 +10,7 @@ import { type Product, startProduct } from './product.ts'
 
 type Person = NonNullable<BrowserContextOptions['storageState']>
 
-describe('the files of a server', { skip: noBrowser, timeout: 8 * patienceMs }, () => {
+describe('the files of a server', { skip: noBrowser, timeout: 15 * patienceMs }, () => {
   let product: Product
   let browser: Browser
   let owner: Person
@@ -22,6 +22,8 @@ describe('the files of a server', { skip: noBrowser, timeout: 8 * patienceMs }, 
     browser = await launchBrowser()
     const context = await browser.newContext({ locale: 'en-GB' })
     const page = await context.newPage()
+    page.setDefaultTimeout(patienceMs)
+    page.setDefaultNavigationTimeout(patienceMs)
     await page.goto(product.setupLink)
     await page.getByLabel('E-mail address').fill('me@example.com')
     await page.getByLabel('Password').fill('correct horse battery')
