@@ -6,7 +6,3 @@ export const chosenWorkspace = (): string | null => localStorage.getItem(key)
 export function chooseWorkspace(slug: string): void {
   localStorage.setItem(key, slug)
 }
-
-export function forgetWorkspace(): void {
-  localStorage.removeItem(key)
-}

@@ -82,8 +82,3 @@ export function Loading({ label }: { label?: string }) {
     </div>
   )
 }
-
-/** Where something will be in a moment. */
-export const Skeleton = ({ className }: { className?: string }) => (
-  <div aria-hidden className={classNames('animate-pulse rounded-md bg-line/60', className)} />
-)
