@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { Secret, TOTP } from 'otpauth'
+import type { Browser, Page } from 'playwright-core'
+import { patienceMs } from '../patience.ts'
+import { assertAccessible, assertFits, launchBrowser, noBrowser, openPage, screens } from './browser.ts'
+import { type Product, startProduct } from './product.ts'
+
+const password = 'correct horse battery'
+const stepMs = 30_000
+
+describe('somebody who guards their account', { skip: noBrowser, timeout: 3 * patienceMs }, () => {
+  let product: Product
+  let browser: Browser
+  /** By name: browsers keep passkeys for names, not for addresses. */
+  let origin: string
+  before(async () => {
+    product = await startProduct()
+    origin = product.origin.replace('127.0.0.1', 'localhost')
+    browser = await launchBrowser()
+  })
+  after(async () => {
+    await browser?.close()
+    await product?.[Symbol.asyncDispose]()
+  })
+
+  const signIn = async (page: Page): Promise<void> => {
+    await page.goto(`${origin}/sign-in?next=/account`)
+    await page.getByLabel('E-mail address').fill('me@example.com')
+    await page.getByLabel('Password').fill(password)
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  }
+  const answer = async (page: Page, code: string): Promise<void> => {
+    await page.getByLabel('Code').fill(code)
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  }
+
+  test('turns on codes, signs in with one of the app, and with a recovery code once', async (t) => {
+    const page = await openPage(t, browser, { tolerated: /401/ })
+    await page.goto(product.setupLink.replace('127.0.0.1', 'localhost'))
+    await page.getByLabel('E-mail address').fill('me@example.com')
+    await page.getByLabel('Password').fill(password)
+    await page.getByLabel('What your workspace is called').fill('Acme Games')
+    await page.getByRole('button', { name: 'Begin' }).click()
+    await page.getByRole('button', { name: 'Create and start' }).waitFor()
+    await page.goto(`${origin}/account`)
+    await page.getByRole('button', { name: 'Turn on' }).click()
+    await page.getByLabel('Your password').fill(password)
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByRole('img', { name: 'QR code for the authenticator app' }).waitFor()
+    await assertAccessible(page)
+    const secret = (await page.getByRole('dialog').locator('code').textContent()) ?? ''
+    const app = new TOTP({ secret: Secret.fromBase32(secret) })
+    const first = Date.now()
+    await page.getByLabel('Code from the app').fill(app.generate({ timestamp: first }))
+    await page.getByRole('dialog').getByRole('button', { name: 'Turn on' }).click()
+    const codes = ((await page.getByRole('dialog').locator('pre').textContent()) ?? '').trim().split('\n')
+    assert.equal(codes.length, 10)
+    await assertAccessible(page)
+    await page.setViewportSize(screens.small)
+    await assertFits(page)
+    await page.getByRole('button', { name: 'I have kept them' }).click()
+    await page.getByText('You have 10 recovery codes left.').waitFor()
+    await assertFits(page)
+
+    const other = await openPage(t, browser, { tolerated: /401/ })
+    await signIn(other)
+    await other.getByRole('heading', { name: 'One more step' }).waitFor()
+    await assertAccessible(other)
+    // The code that turned it on is used up.
+    await answer(other, app.generate({ timestamp: first }))
+    await other.getByRole('alert').waitFor()
+    // The next one: phones may be that early, and on a slow machine it is still good when it arrives.
+    await answer(other, app.generate({ timestamp: Date.now() + stepMs }))
+    await other.getByRole('heading', { name: 'Passkeys' }).waitFor()
+
+    const third = await openPage(t, browser, { tolerated: /401/ })
+    await signIn(third)
+    await answer(third, codes[0] ?? '')
+    await third.getByText('You have 9 recovery codes left.').waitFor()
+    const fourth = await openPage(t, browser, { tolerated: /401/ })
+    await signIn(fourth)
+    await answer(fourth, codes[0] ?? '')
+    await fourth.getByRole('alert').waitFor()
+
+    await page.getByRole('button', { name: 'Add a passkey' }).waitFor()
+    const cdp = await page.context().newCDPSession(page)
+    await cdp.send('WebAuthn.enable')
+    await cdp.send('WebAuthn.addVirtualAuthenticator', {
+      options: {
+        protocol: 'ctap2',
+        transport: 'internal',
+        hasResidentKey: true,
+        hasUserVerification: true,
+        isUserVerified: true,
+        automaticPresenceSimulation: true,
+      },
+    })
+    await page.getByRole('button', { name: 'Add a passkey' }).click()
+    await page.getByLabel('Name').fill('This laptop')
+    await page.getByLabel('Your password').fill(password)
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByRole('cell', { name: 'This laptop' }).waitFor()
+    await assertFits(page)
+    await page.context().clearCookies()
+    await page.goto(`${origin}/sign-in?next=/account`)
+    await assertAccessible(page)
+    await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
+    await page.getByRole('cell', { name: 'This laptop' }).waitFor()
+  })
+})
