@@ -9,6 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { countBuffersAsHeap } from '../src/lib/garbage.ts'
 import { silentLog } from '../src/lib/log.ts'
 import {
   acceptLinks,
@@ -158,6 +159,7 @@ function origin(): void {
 
 async function edge(folder: string): Promise<void> {
   reportCpu()
+  countBuffersAsHeap()
   const identity = await loadIdentity(folder)
   const links: Link[] = []
   const events = { onStream: () => undefined }
@@ -186,6 +188,7 @@ async function agent({
   originPort: number
 }): Promise<void> {
   reportCpu()
+  countBuffersAsHeap()
   await dialLink({
     dialler: tlsDialler({ host: '127.0.0.1', port: linkPort, pin }),
     hello: null,

@@ -15,6 +15,7 @@ import { promisify } from 'node:util'
 import { startAgent } from '../src/agent/index.ts'
 import { EdgeConfig } from '../src/edge/config.ts'
 import { startEdge } from '../src/edge/edge.ts'
+import { countBuffersAsHeap } from '../src/lib/garbage.ts'
 import { silentLog } from '../src/lib/log.ts'
 import { Secret } from '../src/lib/secret.ts'
 import { median } from './http-load.ts'
@@ -31,6 +32,7 @@ else if (role === 'agent') await agent(JSON.parse(rest[0] ?? '') as { port: numb
 else await compare(Number(role ?? 3), Number(rest[0] ?? 2))
 
 async function edge(folder: string): Promise<void> {
+  countBuffersAsHeap()
   const tokensFile = join(folder, 'tokens.json')
   await writeFile(tokensFile, JSON.stringify({ [token]: 'bench' }), { mode: 0o600 })
   const config = EdgeConfig.parse({
@@ -48,6 +50,7 @@ async function edge(folder: string): Promise<void> {
 }
 
 async function agent({ port, pin, origin }: { port: number; pin: string; origin: number }): Promise<void> {
+  countBuffersAsHeap()
   const urls: string[] = []
   const target = { host: '127.0.0.1', port: origin }
   startAgent({

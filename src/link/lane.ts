@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import { buffersPassed } from '../lib/garbage.ts'
 import { Budget, type Flight } from './budget.ts'
 import type { Channel } from './channel.ts'
 import type { LinkLimits } from './limits.ts'
@@ -163,6 +164,7 @@ export class Lane {
   readonly #receive = (chunk: Buffer): void => {
     if (this.#state !== 'open') return
     this.#heard = true
+    buffersPassed(chunk.length)
     try {
       this.#parser.push(chunk, this.#frames)
     } catch (error) {
@@ -307,6 +309,7 @@ export class Lane {
 
   #write(bytes: Buffer, staging: Buffer | null): void {
     this.#writes += 1
+    buffersPassed(bytes.length)
     const begun = performance.now()
     this.#duplex.write(bytes, (error) => {
       if (staging) giveStaging(staging)
