@@ -5,7 +5,6 @@ import { errorText, fieldError } from '../api/error-text.ts'
 import { useAction } from '../api/use-action.ts'
 import { useFormat } from '../i18n/format.ts'
 import { useText } from '../i18n/language.tsx'
-import { serverQuery } from '../servers/queries.ts'
 import { useServer } from '../servers/server-layout.tsx'
 import { Button } from '../ui/button.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
@@ -33,8 +32,8 @@ export function RestoreBackup({ backup, onClose }: { backup: Backup; onClose(): 
         params: { serverId, backup: backup.id },
         body: everything ? { deleteOthers } : { files },
       }),
+    // The live events tell the status: a reply that was asked for here might come after them, and be older.
     done: t.restoring,
-    changes: [serverQuery(serverId).queryKey],
     quiet: true,
     onDone: onClose,
   })
@@ -103,7 +102,6 @@ function StopButton() {
   const { serverId, may } = useServer()
   const stop = useAction({
     run: () => api.power({ params: { serverId }, body: { action: 'stop' } }),
-    changes: [serverQuery(serverId).queryKey],
   })
   return (
     <Button
