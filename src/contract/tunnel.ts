@@ -78,7 +78,12 @@ export const EdgeMessage = z.discriminatedUnion('type', [
     message: z.string(),
   }),
   /** `again`: the right to it is gone for now, so it makes sense to ask for it again in a few seconds. */
-  z.strictObject({ type: z.literal('closed'), tunnelId: z.string(), reason: z.string(), again: z.boolean().optional() }),
+  z.strictObject({
+    type: z.literal('closed'),
+    tunnelId: z.string(),
+    reason: z.string(),
+    again: z.boolean().optional(),
+  }),
   /** The edges to be linked to from now on, this one among them. */
   z.strictObject({ type: z.literal('edges'), edges: z.array(EdgeEndpoint).min(1).max(100) }),
   /** This edge ends soon. What is open goes on until then; visitors are sent to the others. */

@@ -287,7 +287,7 @@ async function agentProcess(
   request: TunnelRequest,
   port: number,
 ): Promise<{ child: ChildProcess; url: string }> {
-  const program = join(import.meta.dirname, '../../src/edge/testing/agent-process.ts')
+  const program = join(import.meta.dirname, '../world/agent-process.ts')
   const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] })
   closer.defer(() => {
     child.kill('SIGKILL')

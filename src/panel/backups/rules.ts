@@ -57,5 +57,5 @@ export function restoreWords({ serverName, backup, files, deleteOthers }: Restor
   const others = deleteOthers
     ? `Everything else in the server is deleted first${backup.ignored.trim() === '' ? '' : ', except what the backup left out by its patterns'}.`
     : 'Files of the same name are replaced; everything else stays.'
-  return `${what}. ${others} The server cannot be started until that has ended; if it is cut off, restore again.`
+  return `${what}. ${others} The server cannot be started until that has ended; nothing is replaced before the whole backup has been read and checked.`
 }

@@ -1,10 +1,10 @@
 // An agent in a process of its own, to be stopped. Edge, token, request and target come as JSON on stdin; the tunnel's address goes to stdout.
 import { text } from 'node:stream/consumers'
 import { z } from 'zod'
-import { startAgent } from '../../agent/index.ts'
-import { EdgeEndpoint, TunnelRequest } from '../../contract/tunnel.ts'
-import { silentLog } from '../../lib/log.ts'
-import { Secret } from '../../lib/secret.ts'
+import { startAgent } from '../../src/agent/index.ts'
+import { EdgeEndpoint, TunnelRequest } from '../../src/contract/tunnel.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { Secret } from '../../src/lib/secret.ts'
 
 const { edge, token, request, target } = z
   .strictObject({
