@@ -7,7 +7,6 @@ import { useAction } from '../api/use-action.ts'
 import { useText } from '../i18n/language.tsx'
 import { Button } from '../ui/button.tsx'
 import { ConfirmDialog } from '../ui/dialog.tsx'
-import { serverQuery } from './queries.ts'
 import { serversText } from './text.ts'
 
 const buttons = [
@@ -31,7 +30,7 @@ export function PowerButtons({
   const [killing, setKilling] = useState(false)
   const power = useAction({
     run: (action: PowerAction) => api.power({ params: { serverId }, body: { action } }),
-    changes: [serverQuery(serverId).queryKey],
+    // Nothing is read again: the live connection tells each status, and an answer on its way could be older than that.
     onDone: () => setKilling(false),
   })
   const whyNot = (action: PowerAction, permission: ServerPermission): string | null => {
