@@ -193,6 +193,16 @@ test('tells apart: no tunnel, agent away, service down, answers that are none; a
   assert.equal(await grpc('gone'), '14')
 })
 
+test('an answer that breaks off right behind its head is a reset, for each of many', async () => {
+  await using closer = new AsyncDisposableStack()
+  const port = await tcpService(closer, (socket) =>
+    socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun')),
+  )
+  const edge = await webTunnel(closer, port)
+  const visitor = http2Visitor(closer, edge.httpPort)
+  for (let round = 0; round < 20; round++) assert.equal((await ask(visitor, {})).code, constants.NGHTTP2_INTERNAL_ERROR)
+})
+
 test('a WebSocket over HTTP/2 reaches a service that knows it from HTTP/1', async () => {
   await using closer = new AsyncDisposableStack()
   const sockets = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'chat' })

@@ -14,8 +14,9 @@ export const unknownAsker: Asker = { accept: '', method: 'GET', grpc: false }
 /** Answers for the service, or breaks off what it has begun to answer. Idempotent. */
 export function answerProblem(stream: ServerHttp2Stream, problem: VisitorProblem, asker: Asker): void {
   if (stream.destroyed || stream.closed) return
-  if (stream.headersSent) {
-    stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  // Part of the service's answer has been written, if perhaps not its head, which waits for the end of the turn.
+  if (stream.headersSent || stream.writableLength > 0) {
+    breakOff(stream, constants.NGHTTP2_INTERNAL_ERROR)
     return
   }
   if (asker.grpc) {
@@ -43,8 +44,16 @@ export function respond(
     // Node's own Date would stand beside a service's lack of one.
     stream.respond({ ...headers }, { endStream, waitForTrailers, sendDate: false } as object)
   } catch {
-    stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    breakOff(stream, constants.NGHTTP2_INTERNAL_ERROR)
   }
+}
+
+/** Only this tells the visitor that the answer is not whole. Idempotent. */
+export function breakOff(stream: ServerHttp2Stream, code: number): void {
+  if (stream.destroyed || stream.closed) return
+  // Closing writes what is held first, and throws where that has no head yet: the reset would never be sent.
+  if (!stream.headersSent && stream.writableLength > 0) stream.destroy(new Error('the answer broke off'))
+  else stream.close(code)
 }
 
 /** Passes on an interim (1xx) answer. One that comes late, or that Node does not let pass, is left out. */

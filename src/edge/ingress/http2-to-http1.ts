@@ -6,7 +6,7 @@ import type { Tunnel } from '../tunnel.ts'
 import { forwardedFields } from './forwarded.ts'
 import { BodyReader } from './http-body.ts'
 import { HttpRefusal, headBytesMax, interimResponsesMax, parseResponseHead, type ResponseHead } from './http-head.ts'
-import { answerProblem, endOf, interim, respond } from './http2-answers.ts'
+import { answerProblem, breakOff, endOf, interim, respond } from './http2-answers.ts'
 import { answerHeaders, type Http2Request, sizeOf, trailerHeaders } from './http2-head.ts'
 import type { Http2Connection, Http2Exchange } from './http2-visitor.ts'
 import { pump } from './pump.ts'
@@ -307,7 +307,7 @@ export class Http1Exchange implements Http2Exchange {
 
   /** Only breaking off tells the visitor that the answer is not whole. */
   #breakOff(): void {
-    this.#visitor.close(constants.NGHTTP2_INTERNAL_ERROR)
+    breakOff(this.#visitor, constants.NGHTTP2_INTERNAL_ERROR)
     this.#end()
   }
 

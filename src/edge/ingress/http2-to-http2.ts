@@ -3,7 +3,7 @@ import { LinkError } from '../../link/index.ts'
 import { problemOf } from '../errors.ts'
 import type { Tunnel } from '../tunnel.ts'
 import { forwardedFields } from './forwarded.ts'
-import { answerProblem, endOf, interim, respond } from './http2-answers.ts'
+import { answerProblem, breakOff, endOf, interim, respond } from './http2-answers.ts'
 import { type Http2Request, passedHeaders, requestHeaders, sizeOf } from './http2-head.ts'
 import type { Http2Connection, Http2Exchange } from './http2-visitor.ts'
 import type { ServiceSession } from './service-ways.ts'
@@ -48,7 +48,7 @@ export class Http2Relay implements Http2Exchange {
 
   expire(now: number): void {
     if (now < this.#deadline) return
-    this.#visitor.close(constants.NGHTTP2_INTERNAL_ERROR)
+    breakOff(this.#visitor, constants.NGHTTP2_INTERNAL_ERROR)
   }
 
   /** Once the request is counted. */
@@ -150,7 +150,7 @@ export class Http2Relay implements Http2Exchange {
     // A refusal by the service means something to the visitor: whether to try again, for one.
     if (rstCode !== constants.NGHTTP2_NO_ERROR && way.error === undefined && !way.session.destroyed) {
       this.#over = true
-      this.#visitor.close(rstCode)
+      breakOff(this.#visitor, rstCode)
     } else this.#failed(way.error ?? failure ?? new LinkError('closed', 'the service ended the request'))
   }
 

@@ -53,7 +53,8 @@ export class Http2Ingress implements AsyncDisposable {
     const { visitors, limits, scheme } = this.#options
     const address = plainAddress(socket.remoteAddress)
     socket.on('error', () => undefined)
-    if (!visitors.enter(address)) {
+    // Node makes no session of a socket that is gone.
+    if (socket.destroyed || !visitors.enter(address)) {
       socket.destroy()
       return
     }
