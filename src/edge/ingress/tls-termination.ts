@@ -59,6 +59,9 @@ export class TlsTermination implements AsyncDisposable {
     secure.once('secure', () => {
       // It counts on from here as a connection of whoever takes it.
       over()
+      if (socket.destroyed || secure.destroyed) return
+      // Node says so of sockets of its own servers alone; without it HTTP/2 waits for an event that only clients have.
+      Object.assign(secure, { secureConnecting: false })
       if (secure.alpnProtocol === 'h2') onHttp2(secure, certificate)
       else onHttp1(secure, certificate)
     })
