@@ -237,6 +237,7 @@ describe('the files of a server', { skip: noBrowser, timeout: 15 * patienceMs },
   test('are put into an archive and come out of it again', async (t) => {
     await write('/pack/a.txt', 'a')
     await write('/pack/b.txt', 'b')
+    await api.createFolder({ ...params(), body: { path: '/pack', name: 'out' } })
     const page = await open(t, { path: '/pack' })
     await page.getByRole('checkbox', { name: 'Select a.txt' }).click()
     await page.getByRole('checkbox', { name: 'Select b.txt' }).click({ modifiers: ['Shift'] })
@@ -246,7 +247,6 @@ describe('the files of a server', { skip: noBrowser, timeout: 15 * patienceMs },
     await page.getByRole('button', { name: 'Actions for both.tar.gz' }).click()
     await page.getByRole('menuitem', { name: 'Unpack' }).click()
     await page.getByLabel('Where to').fill('/pack/out')
-    await api.createFolder({ ...params(), body: { path: '/pack', name: 'out' } })
     await page.getByRole('dialog').getByRole('button', { name: 'Unpack' }).click()
     await page.getByText(/Unpacked: 2 files/).waitFor()
     assert.deepEqual(await names('/pack/out'), ['a.txt', 'b.txt'])

@@ -6,7 +6,7 @@ import { tlsDialler } from '../../src/link/index.ts'
 import { type Sample, samples } from '../conformance/samples.ts'
 import { testOnEachDatabase } from '../databases.ts'
 import { FakeNode } from '../world/fake-node.ts'
-import { eventually, startAcme } from '../world/panel.ts'
+import { eventually, owner, signIn, startAcme } from '../world/panel.ts'
 
 testOnEachDatabase('a NUL in any text of any request is refused by the name of its field', async (database) => {
   await using world = await startServer(database)
@@ -78,14 +78,20 @@ async function startServer(database: Parameters<typeof startAcme>[0]) {
   await node.connect()
   await eventually(() => world.panel.isLinked(nodeId), 'the node is linked')
   const { id } = await world.acme.createServer({ body: { name: 'Lobby', template: 'plain', start: false } })
+  const cookie = await signIn(world.api, owner.email, owner.password)
   const running = closer.move()
   return {
     acme: world.acme,
     serverId: id.slice('servers/'.length),
     async ask(operation: Operation, { params = {}, query = {}, body }: Sample) {
+      // What changes how somebody signs in takes no key.
+      const caller: Record<string, string> =
+        operation.access === 'session'
+          ? { cookie, origin: new URL(world.api).origin }
+          : { authorization: `Bearer ${world.key}` }
       const reply = await fetch(world.api + pathOf(operation.path, params, query), {
         method: operation.method,
-        headers: { authorization: `Bearer ${world.key}`, 'content-type': 'application/json' },
+        headers: { ...caller, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
       return { status: reply.status, reply: (await reply.json()) as Refusal }
