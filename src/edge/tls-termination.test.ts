@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import { promisify } from 'node:util'
+import { pino } from 'pino'
 import { silentLog } from '../lib/log.ts'
 import { EdgeConfig } from './config.ts'
 import { startEdge } from './edge.ts'
@@ -41,11 +42,12 @@ async function place(folder: string, name: string, names: readonly string[]): Pr
 /** An edge with certificates for all of acme and for one host of umbrella, and a service that tells what it was asked. */
 async function securedEdge(
   closer: AsyncDisposableStack,
+  log = silentLog,
 ): Promise<{ edge: TestEdge; folder: string; certificates: { acme: string; one: string } }> {
   const folder = await tempFolder(closer)
   const acme = await place(folder, 'acme', ['*.acme.localhost'])
   const one = await place(folder, 'one', ['one.umbrella.localhost'])
-  const edge = await testEdge(closer, { certificate: folder })
+  const edge = await testEdge(closer, { certificate: folder }, { log })
   const port = await httpService(closer, ({ headers, httpVersion }, response) =>
     response.end(`${headers.host} by ${headers['x-forwarded-proto']}, HTTP/${httpVersion}`),
   )
@@ -156,13 +158,19 @@ test('without TLS the port still serves, and the service is told of http', async
 
 test('a renewed certificate is shown without a restart, and a broken one leaves the last', async () => {
   await using closer = new AsyncDisposableStack()
-  const { edge, folder, certificates } = await securedEdge(closer)
+  const said: string[] = []
+  const log = pino({ level: 'error' }, { write: (line: string) => void said.push(line) })
+  const { edge, folder, certificates } = await securedEdge(closer, log)
   const of = async (name: string): Promise<string | undefined> =>
     shown(await shake(closer, edge.httpPort, name, ['h2']))?.trim()
   const renewed = await place(folder, 'acme', ['*.acme.localhost'])
   await eventually(async () => (await of('web.acme.localhost')) === renewed.trim(), 'the renewed one is shown')
   await writeFile(join(folder, 'acme.pem'), 'no certificate')
   const other = await place(folder, 'one', ['one.umbrella.localhost'])
+  await eventually(
+    () => said.some((line) => line.includes('acme.pem is not a certificate in PEM')),
+    'the log names the broken file',
+  )
   assert.equal(await of('web.acme.localhost'), renewed.trim())
   assert.equal(await of('one.umbrella.localhost'), certificates.one.trim())
   const again = await place(folder, 'acme', ['*.acme.localhost'])
