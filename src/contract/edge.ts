@@ -35,6 +35,12 @@ export const EdgeHello = z.strictObject({
 })
 export type EdgeHello = z.output<typeof EdgeHello>
 
+/**
+ * Whether others can look up the edge's host names. `localhost` and what is below it means the asker's own machine (RFC 6761), and
+ * many programs do not know the names below it at all: people are shown ports then.
+ */
+export const namesAreKnown = ({ base }: Pick<EdgeHello, 'base'>): boolean => !/(^|\.)localhost$/.test(base)
+
 /** Found by host name, on a port that all tunnels of the kind share. */
 export const hostKinds = ['http', 'tls', 'minecraft'] as const
 export type HostKind = (typeof hostKinds)[number]

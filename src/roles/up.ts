@@ -1,3 +1,4 @@
+import { namesAreKnown } from '../contract/edge.ts'
 import type { Edge } from '../edge/index.ts'
 import type { Panel } from '../panel/panel.ts'
 import { SettingsError } from '../settings/resolve.ts'
@@ -61,8 +62,7 @@ function minecraftWords({ edgeBase, edgeMinecraftPort }: Located<UpSettings>, { 
     return [
       `  Note     Port ${edgeMinecraftPort} is used by something else, so Minecraft servers have no host names, only ports. --edge-minecraft-port takes another one.`,
     ]
-  // Names below localhost are known to few programs besides browsers: ports are what works there.
-  if (/(^|\.)localhost$/.test(edgeBase)) return []
+  if (!namesAreKnown({ base: edgeBase })) return []
   return [
     `  Games    <name>.<workspace>.${edgeBase}${minecraftPort === 25_565 ? '' : `:${minecraftPort}`} for Minecraft`,
   ]

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import type { Browser, BrowserContextOptions, Download, Page } from 'playwright-core'
 import { patienceMs } from '../patience.ts'
 import { assertAccessible, assertFits, launchBrowser, noBrowser, openPage, screens } from './browser.ts'
+import { becomeOwner } from './owner.ts'
 import { type Product, startProduct } from './product.ts'
 
 type Person = NonNullable<BrowserContextOptions['storageState']>
@@ -20,23 +21,7 @@ describe('the files of a server', { skip: noBrowser, timeout: 15 * patienceMs },
   before(async () => {
     product = await startProduct()
     browser = await launchBrowser()
-    const context = await browser.newContext({ locale: 'en-GB' })
-    const page = await context.newPage()
-    page.setDefaultTimeout(patienceMs)
-    page.setDefaultNavigationTimeout(patienceMs)
-    await page.goto(product.setupLink)
-    await page.getByLabel('E-mail address').fill('me@example.com')
-    await page.getByLabel('Password').fill('correct horse battery')
-    await page.getByLabel('What your workspace is called').fill('Acme Games')
-    await page.getByRole('button', { name: 'Begin' }).click()
-    await page.getByRole('button', { name: 'Create and start' }).waitFor()
-    const { token } = await page.evaluate(async () => {
-      const reply = await fetch('/api/v1/tokens', { method: 'POST' })
-      return (await reply.json()) as { token: string }
-    })
-    owner = await context.storageState()
-    await context.close()
-    api = product.client(token)
+    ;({ session: owner, api } = await becomeOwner(product, browser))
     const { id } = await api.createServer({ body: { name: 'Lobby', template: 'command', start: false } })
     serverId = id.slice(id.indexOf('/') + 1)
     await installed()

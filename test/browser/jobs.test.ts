@@ -7,6 +7,7 @@ import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-c
 import { needsMariadb, TestMariadb } from '../mariadb.ts'
 import { patienceMs } from '../patience.ts'
 import { assertAccessible, assertFits, launchBrowser, noBrowser, openPage, screens } from './browser.ts'
+import { becomeOwner } from './owner.ts'
 import { type Product, startProduct } from './product.ts'
 
 type Person = NonNullable<BrowserContextOptions['storageState']>
@@ -30,21 +31,7 @@ describe('backups, databases and schedules of a server', { skip: noBrowser, time
   before(async () => {
     product = await startProduct()
     browser = await launchBrowser()
-    const context = await browser.newContext({ locale: 'en-GB' })
-    const page = await context.newPage()
-    await page.goto(product.setupLink)
-    await page.getByLabel('E-mail address').fill('me@example.com')
-    await page.getByLabel('Password').fill('correct horse battery')
-    await page.getByLabel('What your workspace is called').fill('Acme Games')
-    await page.getByRole('button', { name: 'Begin' }).click()
-    await page.getByRole('button', { name: 'Create and start' }).waitFor()
-    const { token } = await page.evaluate(async () => {
-      const reply = await fetch('/api/v1/tokens', { method: 'POST' })
-      return (await reply.json()) as { token: string }
-    })
-    owner = await context.storageState()
-    await context.close()
-    api = product.client(token)
+    ;({ session: owner, api } = await becomeOwner(product, browser))
     serverId = await newServer('Lobby', obedient)
     await api.writeFile({ params: { serverId }, body: { file: 'level.txt', content: 'one' } })
   })

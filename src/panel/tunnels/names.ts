@@ -1,4 +1,4 @@
-import { type EdgeHello, type Entrance, type HostKind, hostKinds } from '../../contract/edge.ts'
+import { type EdgeHello, type Entrance, type HostKind, hostKinds, namesAreKnown } from '../../contract/edge.ts'
 import type { TunnelRow } from '../db/index.ts'
 
 /** The part of an edge's hello that says what it can serve. */
@@ -33,12 +33,6 @@ export function entrancesOf(row: TunnelRow, slug: string, reach: EdgeReach): Ent
     }
   }
 }
-
-/**
- * Whether others can look up the edge's host names. `localhost` and what is below it means the asker's own machine (RFC 6761), and
- * many programs do not know the names below it at all: people are shown ports then.
- */
-export const namesAreKnown = ({ base }: Pick<EdgeReach, 'base'>): boolean => !/(^|\.)localhost$/.test(base)
 
 /** What visitors use of an entrance: `http://web.acme.localhost:4680`, `minecraft://survival.acme.example.org`, `udp://example.org:30000`. */
 export function urlOf(entrance: Entrance, reach: EdgeReach): string {
