@@ -21,7 +21,7 @@ interface Ran {
   code: number
   data: string
   talk: string
-  started: { role: string; settings: object }[]
+  started: { role: string; settings: object; token?: unknown }[]
 }
 
 /** Runs a command line in an empty world. */
@@ -29,8 +29,8 @@ async function run(line: readonly string[], given: Partial<Surroundings> = {}): 
   const ran: Ran = { code: 0, data: '', talk: '', started: [] }
   const start =
     (role: string) =>
-    async (settings: object): Promise<void> => {
-      ran.started.push({ role, settings })
+    async (settings: object, token?: unknown): Promise<void> => {
+      ran.started.push({ role, settings, ...(role === 'join' && { token }) })
     }
   ran.code = await runCli(line, {
     env: { HOME: home },
@@ -100,12 +100,16 @@ describe('the command line', () => {
     })
   })
 
-  test('joins with the flags that follow the token, and those of the noun', async () => {
-    for (const line of [
-      ['node', 'join', 'phj_x', '--data-dir', 'here'],
-      ['node', '--data-dir', 'here', 'join', 'phj_x'],
-    ]) {
-      const { started } = await run(line)
+  test('joins with flags after the verb and after the noun, and a token that is piped in, in a variable or in a file', async () => {
+    await writeFile(join(home, 'token'), 'phj_x\n')
+    const ways: [line: string[], more: Partial<Surroundings>][] = [
+      [['node', 'join', '--data-dir', 'here'], { stdin: Readable.from(['phj_x\n']) }],
+      [['node', '--data-dir', 'here', 'join'], { env: { HOME: home, PHAROS_JOIN_TOKEN: 'phj_x' } }],
+      [['node', 'join', '--data-dir', 'here', '--join-token-file', join(home, 'token')], {}],
+    ]
+    for (const [line, more] of ways) {
+      const { started } = await run(line, more)
+      assert.equal(started[0]?.token, 'phj_x')
       assert.equal(started[0]?.role, 'join')
       assert.partialDeepStrictEqual(started[0]?.settings, { dataDir: join(home, 'here') })
     }
@@ -134,6 +138,8 @@ describe('the command line refuses with exit code 2', () => {
     'an address that is no URL': [['use', 'panel.example.org'], /<url>: must begin with http/],
     'a set-up without e-mail': [['setup', '--workspace', 'Acme'], /--email: is needed/],
     'a bad setting': [['up', '--port', 'x'], /--port must be a port/],
+    'joining without a token': [['node', 'join'], /No join token came/],
+    'a join token as an argument': [['node', 'join', 'phj_x'], /every user of this machine can read command lines/],
     'a secret as a flag': [['panel', '--database-url', 'postgres://x'], /unknown option '--database-url'/],
     'an expiry that is no date': [['tokens', 'create', '--expires', 'tomorrow'], /--expires: /],
   }

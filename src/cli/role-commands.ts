@@ -1,9 +1,11 @@
 import { isAbsolute, resolve } from 'node:path'
 import { Command as Commander, Option } from 'commander'
 import { resolveSettings } from '../settings/resolve.ts'
-import { allSettings, edgeSettings, nodeSettings, panelSettings, upSettings } from '../settings/roles.ts'
+import { allSettings, edgeSettings, joinSettings, nodeSettings, panelSettings, upSettings } from '../settings/roles.ts'
 import { keyOf, type Settings, type Values, variableOf } from '../settings/setting.ts'
+import { UsageError } from './command.ts'
 import { accountVariables } from './connection.ts'
+import { readSecret } from './stdin.ts'
 import { defaultDataDir, type RoleSession, type Surroundings, type WithDataDir } from './surroundings.ts'
 
 /** The commands that start a role. Their flags, variables and keys in the file all come from the role's settings. */
@@ -16,13 +18,28 @@ export function roleCommands(surroundings: Surroundings): Commander[] {
   })
   const join = roleCommand(
     'join',
-    'Make this machine a node of a panel, with the token that "pharos nodes create" printed',
-    nodeSettings,
+    'Make this machine a node of a panel: asks for the token that "pharos nodes create" printed, or reads it from standard input',
+    joinSettings,
     {
-      examples: ['pharos node join phj_…'],
-      argument: ['<token>', 'one line, works once'],
+      examples: [
+        'pharos node join',
+        'echo phj_… | pharos node join',
+        'pharos node join --join-token-file /run/secrets/join-token',
+      ],
+      argument: ['[token]', 'refused: a token is a secret, and every user of a machine can read command lines'],
       surroundings,
-      start: (settings, session, token) => roles.joinNode(settings, token, session),
+      async start({ joinToken, ...settings }, session, argument) {
+        if (argument !== '')
+          throw new UsageError(
+            'A join token is a secret, and every user of this machine can read command lines. Run "pharos node join" and paste it when it asks, or: echo phj_… | pharos node join',
+          )
+        const token = joinToken?.reveal() ?? (await readSecret(surroundings.stdin, 'Paste the join token'))
+        if (token === '')
+          throw new UsageError(
+            'No join token came on standard input: "pharos nodes create <name>" at the panel prints one.',
+          )
+        await roles.joinNode(settings, token, session)
+      },
     },
   )
   return [

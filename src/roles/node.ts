@@ -25,7 +25,7 @@ export async function runNode(settings: Located<NodeSettings>, session: Session)
   await run(settings, membership, session)
 }
 
-/** `pharos node join <token>`: makes this machine a node of the panel that made the token, and runs it. */
+/** `pharos node join`: makes this machine a node of the panel that made the token, and runs it. */
 export async function joinNode(settings: Located<NodeSettings>, token: string, session: Session): Promise<void> {
   const { panel, secret } = decodeJoinToken(token)
   await using _folder = await holdDataFolder(settings.dataDir, 'node')

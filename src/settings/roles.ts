@@ -134,13 +134,23 @@ const nodeOnly = {
   }),
 }
 
+const joinOnly = {
+  joinToken: secret({
+    help: 'what "pharos nodes create" printed; works once',
+    expected: 'a join token, which begins with phj_',
+    pattern: /^phj_./,
+  }),
+}
+
 export const upSettings = { ...common, ...panelOnly, ...backupsOnly, ...edgeOnly }
 export const panelSettings = { ...common, ...panelOnly, ...backupsOnly }
 export const nodeSettings = { ...common, ...nodeOnly }
+/** Of `pharos node join` alone. */
+export const joinSettings = { ...nodeSettings, ...joinOnly }
 export const edgeSettings = { ...common, ...edgeOnly, ...edgeAlone }
 
 /** Every setting of every role: what may stand in a configuration file. */
-export const allSettings = { ...upSettings, ...nodeSettings, ...edgeSettings }
+export const allSettings = { ...upSettings, ...joinSettings, ...edgeSettings }
 
 export type UpSettings = Values<typeof upSettings>
 export type PanelSettings = Values<typeof panelSettings>

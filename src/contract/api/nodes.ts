@@ -55,7 +55,9 @@ export const nodeAdminOperations = {
     ...base,
     method: 'POST',
     path: '/nodes',
-    summary: 'Register a machine; the token goes into `pharos node join` there, works once, and expires in a day',
+    summary: 'Register a machine; `pharos node join` there asks for the token, which works once and expires in a day',
+    description:
+      '`command` is one line to paste into a shell of the machine. It hands the token over by standard input: a command line can be read by every user.',
     access: 'instance',
     body: z.strictObject({
       name: displayName(80),

@@ -48,7 +48,7 @@ export function nodeHandlers({
     node: ({ params }) => viewOf(params.node),
     createNode: async ({ body }) => {
       const { id, joinToken } = await nodes.create(body)
-      return { node: await viewOf(id), joinToken, command: `pharos node join ${joinToken}` }
+      return { node: await viewOf(id), joinToken, command: `echo ${joinToken} | pharos node join` }
     },
     deleteNode: async ({ params }) => {
       await nodes.remove(params.node)

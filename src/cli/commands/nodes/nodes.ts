@@ -46,7 +46,9 @@ const create = command({
     const reply = await client.createNode({
       body: { name, ...(address !== undefined && { publicAddress: address }), ...(range && { ports: range }) },
     })
-    out.talk('Run this on the machine, within a day; it works once:')
+    out.talk(
+      'Paste this into a shell of the machine, within a day. It works once; from then on "pharos node" is enough there:',
+    )
     out.result(reply, () => reply.command)
   },
 })
