@@ -1,4 +1,12 @@
-import { AgentWelcome, type EdgeEndpoint, EdgeMessage, type TunnelRequest, VisitorHead } from '../contract/tunnel.ts'
+import {
+  AgentWelcome,
+  type EdgeEndpoint,
+  EdgeMessage,
+  isRaw,
+  protocolsOf,
+  type TunnelRequest,
+  VisitorHead,
+} from '../contract/tunnel.ts'
 import { type BackoffLimits, backoffMs } from '../lib/backoff.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
@@ -215,6 +223,6 @@ export class EdgeLink implements AsyncDisposable {
 
 function asked(request: TunnelRequest, { protocol, offset }: VisitorHead): boolean {
   if (request.kind === 'allocation') return offset === 0 && protocol !== 'http' && protocol !== 'tls'
-  if (request.kind !== protocol) return false
-  return offset < (request.kind === 'tcp' || request.kind === 'udp' ? (request.ports ?? 1) : 1)
+  if (!isRaw(request)) return request.kind === protocol && offset === 0
+  return protocolsOf(request.kind).some((each) => each === protocol) && offset < (request.ports ?? 1)
 }

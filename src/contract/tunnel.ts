@@ -27,6 +27,15 @@ export const portsPerTunnelMax = 100
  */
 const named = { name: TunnelName, pool: z.boolean().optional() }
 
+/** Kinds whose visitors come to ports of the tunnel's own. `tcp+udp`: both protocols on the same ports, as many games want it. */
+export const rawKinds = ['tcp', 'udp', 'tcp+udp'] as const
+export type RawKind = (typeof rawKinds)[number]
+
+export const isRawKind = (kind: string): kind is RawKind => (rawKinds as readonly string[]).includes(kind)
+
+/** What its visitors speak; the first one is in the address that people are shown. */
+export const protocolsOf = (kind: RawKind): ('tcp' | 'udp')[] => (kind === 'tcp+udp' ? ['tcp', 'udp'] : [kind])
+
 /** `port`: the first port that is wanted; `ports`: how many consecutive ones, 1 unless given. */
 const raw = { ...named, port: Port.optional(), ports: z.int().min(1).max(portsPerTunnelMax).optional() }
 
@@ -39,11 +48,14 @@ export const TunnelRequest = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('http'), ...named, http2: z.boolean().optional() }),
   z.strictObject({ kind: z.literal('tls'), ...named }),
   z.strictObject({ kind: z.literal('minecraft'), ...named }),
-  z.strictObject({ kind: z.literal('tcp'), ...raw }),
-  z.strictObject({ kind: z.literal('udp'), ...raw }),
+  z.strictObject({ kind: z.enum(rawKinds), ...raw }),
   z.strictObject({ kind: z.literal('allocation'), allocation: z.string().max(100) }),
 ])
 export type TunnelRequest = z.output<typeof TunnelRequest>
+export type RawRequest = Extract<TunnelRequest, { kind: RawKind }>
+
+/** Whether its visitors come to ports of its own. */
+export const isRaw = (request: TunnelRequest): request is RawRequest => isRawKind(request.kind)
 
 /** `ref` ties the answer to the request; it means nothing to the edge. */
 export const AgentMessage = z.discriminatedUnion('type', [

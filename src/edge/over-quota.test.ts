@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { reservePort } from '../../test/ports.ts'
 import type { Entrance } from '../contract/edge.ts'
-import type { TunnelRequest } from '../contract/tunnel.ts'
+import { isRaw, type TunnelRequest } from '../contract/tunnel.ts'
 import type { EdgeOrders } from './control-plane.ts'
 import { clientHello } from './testing/client-hello.ts'
 import { handshakePacket } from './testing/minecraft.ts'
@@ -11,10 +11,10 @@ import { acmeToken, handAgent, rawVisitor, testEdge } from './testing/world.ts'
 test('a workspace over its quota is told apart in every protocol, serves nobody, and serves again afterwards', async () => {
   await using closer = new AsyncDisposableStack()
   const port = await reservePort()
-  const entranceOf = ({ kind }: TunnelRequest): Entrance =>
-    kind === 'tcp' || kind === 'udp' || kind === 'allocation'
+  const entranceOf = (request: TunnelRequest): Entrance =>
+    isRaw(request) || request.kind === 'allocation'
       ? { kind: 'tcp', port, ports: 1 }
-      : { kind, hosts: [`${kind}.acme.localhost`] }
+      : { kind: request.kind, hosts: [`${request.kind}.acme.localhost`] }
   let orders: EdgeOrders | undefined
   const edge = await testEdge(
     closer,

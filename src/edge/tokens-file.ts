@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { AgentIdentity, HostKind, TunnelGrant, UsageReport } from '../contract/edge.ts'
 import { Slug } from '../contract/fields.ts'
-import type { TunnelRequest } from '../contract/tunnel.ts'
+import { protocolsOf, type TunnelRequest } from '../contract/tunnel.ts'
 import type { Log } from '../lib/log.ts'
 import { Queue } from '../lib/queue.ts'
 import { hashSecret } from '../lib/secret.ts'
@@ -93,10 +93,12 @@ export async function openTokensFile(options: TokensFileOptions): Promise<Contro
           }
         }
         case 'tcp':
-        case 'udp': {
+        case 'udp':
+        case 'tcp+udp': {
           const { kind, ports = 1 } = request
           const port = await reservations.ports(tunnelId, { port: request.port, ports })
-          return { ...shared, entrances: [{ kind, port, ports }], url: portUrl(kind, options.host, port, ports) }
+          const entrances = protocolsOf(kind).map((protocol) => ({ kind: protocol, port, ports }))
+          return { ...shared, entrances, url: portUrl(kind === 'udp' ? 'udp' : 'tcp', options.host, port, ports) }
         }
       }
     },

@@ -112,7 +112,7 @@ test('a range of ports is one tunnel that knows which of them was meant', async 
 
 test('UDP and TCP tunnels share the numbers: one has both', async () => {
   await using closer = new AsyncDisposableStack()
-  const edge = await testEdge(closer, { ports: await reservePorts(2) })
+  const edge = await testEdge(closer, { ports: await reservePorts(3) })
   const agent = await handAgent(closer, edge, acmeToken)
   const urls = [await agent.open({ kind: 'udp', name: 'a' }), await agent.open({ kind: 'tcp', name: 'b' })].map(
     ({ url }) => new URL(String(url).replace('udp:', 'tcp:')).port,
@@ -120,6 +120,12 @@ test('UDP and TCP tunnels share the numbers: one has both', async () => {
   assert.equal(new Set(urls).size, 2)
   const wanted = await agent.open({ kind: 'tcp', name: 'c', port: Number(urls[0]) })
   assert.deepEqual([wanted.type, wanted.code], ['refused', 'taken'])
+  const both = await agent.open({ kind: 'tcp+udp', name: 'd' })
+  assert.equal(both.type, 'opened')
+  for (const kind of ['tcp', 'udp', 'tcp+udp'] as const) {
+    const second = await agent.open({ kind, name: 'e', port: Number(new URL(String(both.url)).port) })
+    assert.deepEqual([second.type, second.code], ['refused', 'taken'])
+  }
 })
 
 test('a flow ends when its visitor is silent, and a later datagram begins another one', async () => {

@@ -83,6 +83,7 @@ testOnEachDatabase('one number is one tunnel’s for TCP and UDP, and no range o
   await claim(agent, { kind: 'udp', name: 'voice', port: 30_001, ports: 3 })
   for (const request of [
     { kind: 'tcp', name: 'a', port: 30_003 },
+    { kind: 'tcp+udp', name: 'a', port: 30_002 },
     { kind: 'udp', name: 'a', port: 30_000, ports: 2 },
     { kind: 'tcp', name: 'a', ports: 2 },
   ] as const)

@@ -146,36 +146,15 @@ test('curl and openssl speak TLS with the service that the name leads to', async
 test('iperf3 measures TCP and UDP through one port, as a server’s port has both', async (t) => {
   if (!needs(t, { iperf3: 'apt-get install iperf3' })) return
   await using closer = new AsyncDisposableStack()
-  const [local, port] = [await reservePort(), await reservePort()]
+  const local = await reservePort()
   const server = start(closer, 'iperf3', ['--server', '--bind', '127.0.0.1', '--port', String(local), '--forceflush'])
   await server.says('Server listening on')
-  const edge = await testEdge(
-    closer,
-    {},
-    {
-      controlPlane: async () => ({
-        verify: async () => ({ kind: 'node', nodeId: 'n' }),
-        claim: async () => ({
-          tunnelId: 'port',
-          workspaceId: 'acme',
-          name: 'port',
-          entrances: [
-            { kind: 'tcp', port, ports: 1 },
-            { kind: 'udp', port, ports: 1 },
-          ],
-          url: `tcp://127.0.0.1:${port}`,
-        }),
-        report: async () => ({ rejected: [] }),
-        reportOpen: async () => undefined,
-        drain: async () => undefined,
-        async [Symbol.asyncDispose]() {},
-      }),
-    },
-  )
-  await openTunnels(closer, edge, [
-    { id: 'port', request: { kind: 'allocation', allocation: 'a' }, target: { host: '127.0.0.1', port: local } },
+  const edge = await testEdge(closer)
+  const urls = await openTunnels(closer, edge, [
+    { id: 'speed', request: { kind: 'tcp+udp', name: 'speed' }, target: { host: '127.0.0.1', port: local } },
   ])
-  const client = ['--client', '127.0.0.1', '--port', String(port), '--json']
+  const { port } = new URL(urls.get('speed') ?? '')
+  const client = ['--client', '127.0.0.1', '--port', port, '--json']
   // It stops counting when the sender is done, over another connection: what is still on its way then does not count.
   const tcp = await run(closer, 'iperf3', [...client, '--bytes', '20M'])
   assert.ok(JSON.parse(tcp.output).end.sum_received.bytes > 0, tcp.output)

@@ -156,7 +156,7 @@ export function TunnelsPage() {
   )
 }
 
-const openable = ['http', 'tcp', 'udp', 'tls', 'minecraft'] as const
+const openable = ['http', 'tcp', 'udp', 'tcp+udp', 'tls', 'minecraft'] as const
 
 /** A tunnel opens from the machine that has the service: shows what to run there. */
 function HowToOpen({ open, onOpenChange }: { open: boolean; onOpenChange(open: boolean): void }) {
@@ -165,7 +165,9 @@ function HowToOpen({ open, onOpenChange }: { open: boolean; onOpenChange(open: b
   const [kind, setKind] = useState<(typeof openable)[number]>('http')
   const [port, setPort] = useState('3000')
   const [name, setName] = useState('web')
-  const flags = [kind === 'http' ? '' : `--${kind}`, `--as ${name || 'web'}`].filter(Boolean).join(' ')
+  const flags = [kind === 'http' ? '' : `--${kind.replace('+', ' --')}`, `--as ${name || 'web'}`]
+    .filter(Boolean)
+    .join(' ')
   return (
     <Dialog open={open} onOpenChange={onOpenChange} title={t.howTitle} description={t.howHint} wide>
       <div className="grid gap-4">

@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { Port, Time } from '../fields.ts'
 import { operation } from '../operation.ts'
+import { rawKinds } from '../tunnel.ts'
 
 export const Tunnel = z
   .strictObject({
     id: z.string(),
     name: z.string(),
-    kind: z.enum(['http', 'tls', 'minecraft', 'tcp', 'udp', 'allocation']).meta({
+    kind: z.enum(['http', 'tls', 'minecraft', ...rawKinds, 'allocation']).meta({
       description: '`allocation`: a server’s port, over TCP and UDP and, where its game allows it, by host name',
     }),
     url: z.string().meta({ description: 'The first of its addresses' }),

@@ -280,7 +280,7 @@ export interface TunnelRow {
   id: string
   workspace_id: string
   name: string
-  kind: 'http' | 'tls' | 'minecraft' | 'tcp' | 'udp' | 'allocation'
+  kind: 'http' | 'tls' | 'minecraft' | 'tcp' | 'udp' | 'tcp+udp' | 'allocation'
   /** The first of its ports on the edges, kept for this tunnel alone; null for kinds that are found by host name. */
   edge_port: number | null
   /** How many consecutive ones. */

@@ -1,4 +1,5 @@
-import { type EdgeHello, type Entrance, type HostKind, hostKinds, namesAreKnown } from '../../contract/edge.ts'
+import { type EdgeHello, type Entrance, type HostKind, namesAreKnown } from '../../contract/edge.ts'
+import { protocolsOf } from '../../contract/tunnel.ts'
 import type { TunnelRow } from '../db/index.ts'
 
 /** The part of an edge's hello that says what it can serve. */
@@ -24,7 +25,10 @@ export function entrancesOf(row: TunnelRow, slug: string, reach: EdgeReach): Ent
       return [{ kind: row.kind, hosts }]
     case 'tcp':
     case 'udp':
-      return [{ kind: row.kind, ...ports }]
+    case 'tcp+udp':
+      return protocolsOf(row.kind)
+        .filter((kind) => kind === 'tcp' || reach.udp)
+        .map((kind) => ({ kind, ...ports }))
     case 'allocation': {
       const byName: Entrance[] =
         row.entrance !== null && reach.minecraftPort !== null ? [{ kind: row.entrance, hosts }] : []
@@ -49,8 +53,6 @@ export function portUrl(kind: 'tcp' | 'udp', host: string, port: number, ports =
 
 /** Where Minecraft's clients go unless told otherwise. */
 export const minecraftPortDefault = 25_565
-
-export const isHostKind = (kind: string): kind is HostKind => (hostKinds as readonly string[]).includes(kind)
 
 /** A DNS label made of what people called something; `number` above 1 tells namesakes apart. */
 export function labelOf(name: string, number: number): string {

@@ -1,8 +1,8 @@
 import { conflict, forbidden, invalidRequest } from '../../contract/errors.ts'
-import type { TunnelRequest } from '../../contract/tunnel.ts'
+import { isRaw, type RawRequest, type TunnelRequest } from '../../contract/tunnel.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Store, TunnelRow } from '../db/index.ts'
-import { type EdgeReach, isHostKind, labelOf } from './names.ts'
+import { type EdgeReach, labelOf } from './names.ts'
 import { formerPort, freeRun, holdPorts, mayHave, type PortRun } from './port-store.ts'
 import { countOwnTunnels, insertTunnel, tunnelNamed, updateTunnel } from './store.ts'
 
@@ -13,7 +13,6 @@ export const ownTunnelsMax = 100
 const namesakesMax = 1000
 
 type Named = Exclude<TunnelRequest, { kind: 'allocation' }>
-type Raw = Extract<Named, { kind: 'tcp' | 'udp' }>
 
 /** The part of an edge's reach that reservations depend on. */
 type Ports = Pick<EdgeReach, 'ports'>
@@ -72,12 +71,10 @@ export interface AllocationToKeep {
   entrance: TunnelRow['entrance']
 }
 
-const isRaw = (request: Named): request is Raw => !isHostKind(request.kind)
-
 async function runFor(
   trx: Store,
   workspaceId: string,
-  request: Raw,
+  request: RawRequest,
   known: TunnelRow | undefined,
   range: EdgeReach['ports'],
   now: number,

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { Port, TunnelName } from '../../../contract/fields.ts'
-import { portsPerTunnelMax } from '../../../contract/tunnel.ts'
+import { isRawKind, portsPerTunnelMax, rawKinds } from '../../../contract/tunnel.ts'
 import { command, UsageError } from '../../command.ts'
 import { forwardUntilStopped } from './forwarding.ts'
 import { requestOf } from './requests.ts'
@@ -16,14 +16,14 @@ const AgentFile = z.strictObject({
           name: TunnelName,
           port: Port,
           host: z.string().min(1).max(253).default('127.0.0.1'),
-          kind: z.enum(['http', 'tls', 'minecraft', 'tcp', 'udp']).default('http'),
-          /** With `tcp` and `udp`: the port on the edge that is wanted, and how many in a row. */
+          kind: z.enum(['http', 'tls', 'minecraft', ...rawKinds]).default('http'),
+          /** With raw kinds: the port on the edge that is wanted, and how many in a row. */
           edgePort: Port.optional(),
           ports: z.int().min(1).max(portsPerTunnelMax).optional(),
           proxyProtocol: z.enum(['v1', 'v2']).optional(),
         })
         .refine(
-          ({ kind, edgePort, ports }) => kind === 'tcp' || kind === 'udp' || (edgePort ?? ports) === undefined,
+          ({ kind, edgePort, ports }) => isRawKind(kind) || (edgePort ?? ports) === undefined,
           'edgePort and ports are for tcp and udp: other tunnels have host names',
         ),
     )
@@ -37,7 +37,7 @@ export const runAgent = command({
   args: [
     [
       '<file>',
-      'YAML: a list "tunnels" with name, port, and optionally host, kind (http, tls, minecraft, tcp or udp), edgePort, ports and proxyProtocol (v1 or v2)',
+      'YAML: a list "tunnels" with name, port, and optionally host, kind (http, tls, minecraft, tcp, udp or tcp+udp), edgePort, ports and proxyProtocol (v1 or v2)',
     ],
   ],
   examples: ['pharos agent tunnels.yaml'],

@@ -40,8 +40,9 @@ export async function forwardUntilStopped(
       case 'opened': {
         const target = waiting.get(event.id)?.target
         const local = `${target?.host}:${target?.port}`
+        const udpToo = waiting.get(event.id)?.request.kind === 'tcp+udp' ? ' and over UDP' : ''
         if (shown.has(event.url)) out.talk(`${event.id} is open again`)
-        else out.event({ name: event.id, url: event.url, local }, () => `${event.url} -> ${local}`)
+        else out.event({ name: event.id, url: event.url, local }, () => `${event.url}${udpToo} -> ${local}`)
         shown.add(event.url)
         break
       }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { HealthCheck } from '../../../agent/index.ts'
 import { Port, TunnelName } from '../../../contract/fields.ts'
-import { portsPerTunnelMax } from '../../../contract/tunnel.ts'
+import { isRawKind, portsPerTunnelMax } from '../../../contract/tunnel.ts'
 import { command, UsageError } from '../../command.ts'
 import { forwardUntilStopped } from './forwarding.ts'
 import { requestOf } from './requests.ts'
@@ -15,7 +15,7 @@ export const openTunnel = command({
   flags: [
     ['--as <name>', 'the tunnel’s name: web becomes web.<workspace>.<edge>'],
     ['--tcp', 'a raw TCP port on the edge instead of a host name'],
-    ['--udp', 'a raw UDP port on the edge'],
+    ['--udp', 'a raw UDP port on the edge; with --tcp, both on the same port'],
     ['--tls', 'TLS by its host name, passed through: the service has the certificate'],
     ['--minecraft', 'a Minecraft server (Java Edition), by its host name on the game’s usual port'],
     ['--http2', 'the service speaks HTTP/2 without TLS, and is asked so; gRPC is anyway'],
@@ -33,6 +33,7 @@ export const openTunnel = command({
     'pharos open 3000 --as web',
     'pharos open 25565 --minecraft --as survival',
     'pharos open 30000 --udp --ports 3 --as game',
+    'pharos open 7777 --tcp --udp --edge-port 30015 --as arena',
     'pharos open 8443 --tls --as mail --proxy-protocol v2',
     'pharos open 50051 --http2 --as api',
     'pharos open 8080 --host 192.168.1.7',
@@ -58,9 +59,13 @@ export const openTunnel = command({
   }),
   async run({ port, as, ports, edgePort, proxyProtocol, pool, healthPath, http2, host, ...flags }, tools) {
     const wanted = kinds.filter((kind) => flags[kind])
-    if (wanted.length > 1) throw new UsageError(`A tunnel has one kind: choose --${wanted.join(' or --')}.`)
-    const [kind = 'http'] = wanted
-    if (kind !== 'tcp' && kind !== 'udp' && (ports !== undefined || edgePort !== undefined))
+    const both = wanted.length === 2 && flags.tcp && flags.udp
+    if (wanted.length > 1 && !both)
+      throw new UsageError(
+        `A tunnel has one kind: choose --${wanted.join(' or --')}. Only --tcp and --udp go together.`,
+      )
+    const kind = both ? 'tcp+udp' : (wanted[0] ?? 'http')
+    if (!isRawKind(kind) && (ports !== undefined || edgePort !== undefined))
       throw new UsageError('--ports and --edge-port are for --tcp and --udp: other tunnels have host names.')
     if (port + (ports ?? 1) - 1 > 65_535) throw new UsageError(`There are no ${ports} ports from ${port} on.`)
     if (healthPath !== undefined && !pool)

@@ -1,4 +1,4 @@
-import type { TunnelRequest } from '../../../contract/tunnel.ts'
+import { isRawKind, type TunnelRequest } from '../../../contract/tunnel.ts'
 
 /** What a person asks for, with all that only raw ports have. */
 export interface Asked {
@@ -14,6 +14,6 @@ export interface Asked {
 /** The request to the edge. Ports are left out where the kind has none. */
 export function requestOf({ kind, name, edgePort, ports, http2 }: Asked): TunnelRequest {
   if (kind === 'http') return { kind, name, ...(http2 && { http2 }) }
-  if (kind !== 'tcp' && kind !== 'udp') return { kind, name }
+  if (!isRawKind(kind)) return { kind, name }
   return { kind, name, ...(edgePort !== undefined && { port: edgePort }), ...(ports !== undefined && { ports }) }
 }
