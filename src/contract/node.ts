@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { LineStyles } from './console.ts'
 import { Port } from './fields.ts'
 import { BackupReport } from './node-backups.ts'
 import { operation, socket } from './operation.ts'
@@ -120,7 +121,12 @@ export const NodeFacts = z.strictObject({
 export type NodeFacts = z.output<typeof NodeFacts>
 
 /** One line of a console. `seq` grows by one per line for as long as the server exists; the node assigns it by position in the log. */
-export const ConsoleLine = z.strictObject({ seq: z.int(), at: z.int().nullable(), text: z.string() })
+export const ConsoleLine = z.strictObject({
+  seq: z.int(),
+  at: z.int().nullable(),
+  text: z.string(),
+  styles: LineStyles,
+})
 export type ConsoleLine = z.output<typeof ConsoleLine>
 
 /** An edge that the node's agent shall hold a link to. */

@@ -4,6 +4,7 @@ import { SearchAddon } from '@xterm/addon-search'
 import { type ITheme, Terminal } from '@xterm/xterm'
 import type { ConsoleLine } from './feed.ts'
 import { harmless } from './harmless.ts'
+import { styledText } from './styled-text.ts'
 
 /** Lines that can be scrolled back to. */
 const scrollbackLines = 5_000
@@ -55,8 +56,10 @@ export function createConsoleView(element: HTMLElement, label: string, clock: (a
   let frame = 0
   let times = false
 
-  const textOf = ({ at, text }: ConsoleLine): string =>
-    times && at !== null ? `\u001b[90m${clock(at)}\u001b[0m ${harmless(text)}\u001b[0m` : `${harmless(text)}\u001b[0m`
+  const textOf = ({ at, text, styles }: ConsoleLine): string => {
+    const line = `${styledText(harmless(text), styles)}\u001b[0m`
+    return times && at !== null ? `\u001b[90m${clock(at)}\u001b[0m ${line}` : line
+  }
   const draw = (): void => {
     frame = 0
     const now = waiting.splice(0, linesPerFrame)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { LineStyles } from '../console.ts'
 import { displayName, noControls, PageQuery, Time } from '../fields.ts'
 import { backupJobStates } from '../node-backups.ts'
 import { operation, socket } from '../operation.ts'
@@ -227,7 +228,7 @@ export const ServerEvent = z
     z.strictObject({
       type: z.literal('console'),
       serverId: ServerId,
-      lines: z.array(z.strictObject({ seq: z.int(), at: Time.nullable(), text: z.string() })),
+      lines: z.array(z.strictObject({ seq: z.int(), at: Time.nullable(), text: z.string(), styles: LineStyles })),
     }),
     z.strictObject({
       type: z.literal('backup'),

@@ -12,7 +12,7 @@ import { Queue } from '../../lib/queue.ts'
 import { Signal } from '../../lib/signals.ts'
 import { toolEnvironment } from '../runtime/launch.ts'
 import { serverFiles } from '../runtime.ts'
-import { lineBytesMax, plainText } from './console-text.ts'
+import { lineBytesMax, plainText, textAndStyles } from './console-text.ts'
 
 const run = promisify(execFile)
 
@@ -274,7 +274,7 @@ class LogConsole implements Console {
       const bytes = index === 0 ? Buffer.concat([...this.#partial, line]) : line
       if (index === 0) this.#forgetPartial()
       if (at !== null) this.#times[this.#seq % timedLines] = at
-      this.onLine.emit({ seq: this.#seq++, at, text: plainText(bytes.subarray(0, lineBytesMax)) })
+      this.onLine.emit({ seq: this.#seq++, at, ...textAndStyles(bytes.subarray(0, lineBytesMax)) })
     }
     if (complete.length > 0) this.#offset = this.#read - rest.length
     if (rest.length > 0 && this.#partialBytes < lineBytesMax) {
@@ -307,7 +307,7 @@ class LogConsole implements Console {
       return {
         seq,
         at: timed ? (this.#times[seq % timedLines] ?? null) : null,
-        text: plainText(line.subarray(0, lineBytesMax)),
+        ...textAndStyles(line.subarray(0, lineBytesMax)),
       }
     })
   }

@@ -6,7 +6,7 @@ import type { Log } from '../../lib/log.ts'
 import { Signal } from '../../lib/signals.ts'
 import type { LiveNode, Nodes } from '../nodes/index.ts'
 import { feedCharsMax, feedLinesMax } from './limits.ts'
-import { shownLine } from './line.ts'
+import { charsOf, shownLine } from './line.ts'
 
 export interface FeedsWorld {
   nodes: Nodes
@@ -148,10 +148,11 @@ class Feed {
 
   #keep(fresh: readonly ConsoleLine[]): void {
     this.#lines.push(...fresh)
-    for (const { text } of fresh) this.#chars += text.length
+    for (const line of fresh) this.#chars += charsOf(line)
     let over = 0
     while (over < this.#lines.length && (this.#lines.length - over > feedLinesMax || this.#chars > feedCharsMax)) {
-      this.#chars -= this.#lines[over]?.text.length ?? 0
+      const line = this.#lines[over]
+      if (line) this.#chars -= charsOf(line)
       over += 1
     }
     if (over > 0) this.#lines = this.#lines.slice(over)

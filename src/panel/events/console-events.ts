@@ -1,5 +1,6 @@
 import type { ConsoleLine } from '../../contract/node.ts'
 import { isoTime } from '../../lib/clock.ts'
+import { charsOf } from '../console/index.ts'
 import type { Event } from './viewer.ts'
 
 export interface ConsoleEvent {
@@ -30,13 +31,13 @@ function makeEvent(serverId: string, lines: readonly ConsoleLine[]): ConsoleEven
   // Lines that came together have one time.
   let lastAt: number | null = null
   let lastTime: string | null = null
-  const shown = lines.map(({ seq, at, text }) => {
-    chars += text.length + lineFrameChars
+  const shown = lines.map(({ seq, at, ...content }) => {
+    chars += charsOf(content) + lineFrameChars
     if (at !== lastAt) {
       lastAt = at
       lastTime = at === null ? null : isoTime(at)
     }
-    return { seq, at: lastTime, text }
+    return { seq, at: lastTime, ...content }
   })
   return { event: { type: 'console', serverId, lines: shown }, chars }
 }

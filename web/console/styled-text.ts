@@ -1,0 +1,13 @@
+import type { ConsoleLine } from './feed.ts'
+
+/** The line for a terminal: its text with its colours, and plain again at its end. */
+export function styledText(text: string, styles: ConsoleLine['styles']): string {
+  if (styles === undefined) return text
+  let shown = ''
+  let at = 0
+  for (const { from, sgr } of styles) {
+    shown += `${text.slice(at, from)}\u001b[${sgr}m`
+    at = Math.max(at, from)
+  }
+  return `${shown}${text.slice(at)}\u001b[0m`
+}
