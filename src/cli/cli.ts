@@ -36,14 +36,17 @@ function program(surroundings: Surroundings): Commander {
   const nouns = new Map<string, Commander>()
   for (const role of roleCommands(surroundings)) pharos.addCommand(role)
   for (const declared of commands) {
-    const [noun = '', verb] = declared.path.split(' ')
-    if (verb === undefined) pharos.addCommand(clientCommand(noun, declared, surroundings))
-    else {
-      const group = nouns.get(noun) ?? new Commander(noun).description(`${nounSummaries[noun] ?? noun}`)
-      if (!nouns.has(noun)) pharos.addCommand(group)
-      nouns.set(noun, group)
-      group.addCommand(clientCommand(verb, declared, surroundings))
+    const nounsOfPath = declared.path.split(' ')
+    const verb = nounsOfPath.pop() ?? ''
+    let group = pharos
+    for (const [index, noun] of nounsOfPath.entries()) {
+      const path = nounsOfPath.slice(0, index + 1).join(' ')
+      const known = nouns.get(path) ?? new Commander(noun).description(`${nounSummaries[path] ?? noun}`)
+      if (!nouns.has(path)) group.addCommand(known)
+      nouns.set(path, known)
+      group = known
     }
+    group.addCommand(clientCommand(verb, declared, surroundings))
   }
   everyCommand(pharos, (one) =>
     one
@@ -62,6 +65,8 @@ const nounSummaries: Readonly<Record<string, string>> = {
   databases: 'Databases of a server',
   schedules: 'What a server does by itself',
   tokens: 'The workspace’s API keys',
+  account: 'Your account',
+  'account ssh-keys': 'The keys by which SFTP asks for no password',
   nodes: 'The machines that run servers',
   edges: 'The public addresses that tunnels go through',
 }

@@ -17,6 +17,7 @@ import { planOperations } from '../contract/api/plans.ts'
 import { scheduleOperations } from '../contract/api/schedules.ts'
 import { serverSockets } from '../contract/api/servers.ts'
 import { resourceOperations, settingsOperations } from '../contract/api/settings.ts'
+import { sshKeyOperations } from '../contract/api/ssh-keys.ts'
 import { startupOperations } from '../contract/api/startup.ts'
 import { statsOperations } from '../contract/api/stats.ts'
 import { subuserOperations } from '../contract/api/subusers.ts'
@@ -40,6 +41,7 @@ import {
   accountSecurityRoutes,
   createAccounts,
   type SetupInput,
+  sshKeyRoutes,
   touchSessions,
 } from './accounts/index.ts'
 import { Activity, activityHandlers, recordDenials, recorded } from './activity/index.ts'
@@ -216,6 +218,7 @@ export async function startPanel(
     panelPart(usageOperations, usageRoutes(usage)),
     panelPart(accountOperations, accountRoutes(accounts, access)),
     panelPart(accountSecurityOperations, accountSecurityRoutes(accounts, config.publicUrl ?? null)),
+    panelPart(sshKeyOperations, sshKeyRoutes(accounts)),
     panelPart(tunnelOperations, tunnelRoutes({ tunnels, edges, directory, endpoint })),
     panelPart(documentOperations, documentRoutes()),
     panelPart(nodeAdminOperations, nodeHandlers({ db: database, nodes, clock })),

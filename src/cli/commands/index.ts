@@ -1,5 +1,6 @@
 import type { Command } from '../command.ts'
 import { setUp } from './account/setup.ts'
+import { sshKeyCommands } from './account/ssh-keys.ts'
 import { showStatus } from './account/status.ts'
 import { useAccount } from './account/use.ts'
 import { backupCommands } from './backups/backups.ts'
@@ -63,6 +64,7 @@ export const commands: readonly Command[] = [
   listTemplates,
   showUsage,
   ...tokenCommands,
+  ...sshKeyCommands,
   ...nodeCommands,
   ...databaseHostCommands,
   ...edgeCommands,

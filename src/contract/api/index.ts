@@ -12,6 +12,7 @@ import { planOperations } from './plans.ts'
 import { scheduleOperations } from './schedules.ts'
 import { serverOperations, serverSockets } from './servers.ts'
 import { resourceOperations, settingsOperations } from './settings.ts'
+import { sshKeyOperations } from './ssh-keys.ts'
 import { startupOperations } from './startup.ts'
 import { statsOperations } from './stats.ts'
 import { subuserOperations } from './subusers.ts'
@@ -28,6 +29,7 @@ export const publicOperations = {
   ...usageOperations,
   ...accountOperations,
   ...accountSecurityOperations,
+  ...sshKeyOperations,
   ...serverOperations,
   ...networkOperations,
   ...startupOperations,

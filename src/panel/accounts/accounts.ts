@@ -18,6 +18,7 @@ import { createPasswords } from './passwords.ts'
 import { createSecondFactor, type SecondFactor, wrongCodeWords } from './second-factor.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { openSetup, type Setup } from './setup.ts'
+import { createSshKeys, type SshKeys } from './ssh-keys.ts'
 import { findUser, findUserByEmail, insertUser, setPassword } from './store.ts'
 
 /** People and how they prove who they are. */
@@ -28,14 +29,24 @@ export interface Accounts {
   readonly attempts: Attempts
   readonly secondFactor: SecondFactor
   readonly passkeys: Passkeys
+  readonly sshKeys: SshKeys
   account(userId: string): Promise<z.output<typeof Account>>
   /**
    * The user with this password, who is in unless a second factor is to be proven by `secondStep`; throws `unauthorized`, with the same
-   * words and in the same time whatever is wrong.
+   * words and in the same time whatever is wrong. `operation` is what the log of the account calls it.
    */
-  signIn(email: string, password: string, from: From): Promise<{ userId: string; next: SecondStep | null }>
+  signIn(
+    email: string,
+    password: string,
+    from: From,
+    operation?: SigningIn,
+  ): Promise<{ userId: string; next: SecondStep | null }>
   /** The id of the user whom `signIn` gave this challenge, who has proven the second factor now. Throws `unauthorized`. */
   secondStep(challenge: string, code: string, from: From): Promise<string>
+  /** Tells the present password and second factor of somebody from later ones; null where there is no such user. */
+  proofMark(userId: string): Promise<string | null>
+  byEmail(email: string): Promise<{ id: string; email: string } | null>
+  byId(userId: string): Promise<{ id: string; email: string } | null>
   /** The id of the user whose passkey this is. Throws `unauthorized`. */
   signInWithPasskey(credential: z.output<typeof ProvenCredential>, origin: URL, from: From): Promise<string>
   /** Begins a session of somebody who has just proved who they are by `operation`; returns the `Set-Cookie` that carries it. */
@@ -65,7 +76,7 @@ export interface SecondStep {
 export type From = Pick<RequestFacts, 'address' | 'userAgent'>
 
 /** The operations that begin a session. The log of the account has each of them, and what was wrong: passwords, codes, passkeys. */
-type SigningIn = 'setup' | 'signIn' | 'secondFactor' | 'signInWithPasskey' | 'acceptInvitation'
+type SigningIn = 'setup' | 'signIn' | 'secondFactor' | 'signInWithPasskey' | 'acceptInvitation' | 'sftpSignIn'
 
 export interface AccountsOptions {
   database: Database
@@ -86,8 +97,9 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
   const passwords = createPasswords()
   const attempts = createAttempts(clock)
   const challenges = createChallenges({ database, clock, sealer })
-  const secondFactor = createSecondFactor({ database, clock, sealer, attempts })
+  const secondFactor = createSecondFactor({ database, changes, clock, sealer, attempts })
   const passkeys = createPasskeys({ database, clock, challenges, log })
+  const sshKeys = createSshKeys({ database, changes, clock })
   const sessions = createSessions({ database, changes, clock, secure: options.secureCookies })
 
   const prove = async (user: UserRow | undefined, password: string, right: () => void): Promise<UserRow | null> => {
@@ -134,6 +146,7 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
     attempts,
     secondFactor,
     passkeys,
+    sshKeys,
     async account(userId) {
       const user = await findUser(database.kysely, userId)
       if (!user) throw unauthorized('The account is gone')
@@ -146,19 +159,19 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
         workspaces: await workspaces.ofUser(user.id),
       }
     },
-    async signIn(email, password, from) {
+    async signIn(email, password, from, operation = 'signIn') {
       const address = email.trim().toLowerCase()
       const right = attempts.begin(from.address, address)
       const known = await findUserByEmail(database.kysely, address)
       const user = await prove(known, password, right)
       if (!user) {
-        record('signIn', known, from, refused)
+        record(operation, known, from, refused)
         throw unauthorized('The e-mail address or the password is wrong')
       }
       if (!(await secondFactor.isOn(user.id))) return { userId: user.id, next: null }
       const { text, expiresAt } = challenges.issue('second-factor', { userId: user.id, passwordMark: markOf(user) })
       // Whoever knows the password and goes no further is to be seen as well.
-      record('signIn', user, from, { code: null })
+      record(operation, user, from, { code: null })
       return { userId: user.id, next: { challenge: text, expiresAt: isoTime(expiresAt) } }
     },
     async secondStep(text, code, from) {
@@ -178,6 +191,12 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
       await challenges.forgetExpired()
       return user.id
     },
+    async proofMark(userId) {
+      const user = await findUser(database.kysely, userId)
+      return user ? hashSecret(`${user.password_hash} ${await secondFactor.since(userId)}`) : null
+    },
+    byEmail: async (email) => (await findUserByEmail(database.kysely, email.trim().toLowerCase())) ?? null,
+    byId: async (userId) => (await findUser(database.kysely, userId)) ?? null,
     async signInWithPasskey(credential, origin, from) {
       const right = attempts.begin(from.address, null)
       const { proven, userId } = await passkeys.prove(credential, origin)
@@ -200,6 +219,7 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
       await confirmPassword(userId, current, address)
       await setPassword(database.kysely, userId, await passwords.hash(password))
       await sessions.endOthers(userId, keep)
+      await changes.publish({ of: 'user', id: userId })
     },
     async accept({ secret, password, name, code }, from) {
       const gone = (): Error =>

@@ -56,3 +56,12 @@ export const recoveryCodesCount = 10
 
 /** Passkeys of one account: every device of a person and spare keys, in a list that is still read. */
 export const passkeysPerUserMax = 20
+
+/** SSH keys of one account: every machine of a person, in a list that is still read. */
+export const sshKeysPerUserMax = 50
+
+/** RSA keys below this are broken by those who pay for it, in bits (NIST SP 800-131A). */
+export const sshRsaBitsMin = 2048
+
+/** Above this, checking a signature is work to be abused, in bits. */
+export const sshRsaBitsMax = 8192

@@ -3,7 +3,7 @@ import type { TwoFactor } from '../../contract/api/account-security.ts'
 import { conflict, forbidden } from '../../contract/errors.ts'
 import { type Clock, isoTime } from '../../lib/clock.ts'
 import type { Sealer } from '../../lib/seal.ts'
-import type { Database, Store } from '../db/index.ts'
+import type { Changes, Database, Store } from '../db/index.ts'
 import type { Attempts } from './attempts.ts'
 import { hashRecoveryCode, newRecoveryCodes, newTotpSecret, readCode, stepOfCode, totpUrl } from './codes.ts'
 import { codesPerAccount } from './limits.ts'
@@ -22,6 +22,8 @@ import {
 export interface SecondFactor {
   state(userId: string): Promise<z.output<typeof TwoFactor>>
   isOn(userId: string): Promise<boolean>
+  /** When it was turned on, in ms since 1970; null where it is not. */
+  since(userId: string): Promise<number | null>
   /** A secret for an app, which counts once a code of it is confirmed. Throws `conflict` where it is on. */
   begin(user: { id: string; email: string }): Promise<{ secret: string; url: string }>
   /** Turns it on and returns the recovery codes. Throws `forbidden` for a wrong code. */
@@ -44,11 +46,12 @@ export interface SecondFactor {
 
 export function createSecondFactor(options: {
   database: Database
+  changes: Changes
   clock: Clock
   sealer: Sealer
   attempts: Attempts
 }): SecondFactor {
-  const { database, clock, sealer, attempts } = options
+  const { database, changes, clock, sealer, attempts } = options
   const sealedFor = (userId: string): string => `the second factor of ${userId}`
 
   /** `unconfirmed`: a secret that is not on yet is what is asked for, and recovery codes do not count. */
@@ -100,6 +103,9 @@ export function createSecondFactor(options: {
     async isOn(userId) {
       return (await findTwoFactor(database.kysely, userId))?.enabled_at != null
     },
+    async since(userId) {
+      return (await findTwoFactor(database.kysely, userId))?.enabled_at ?? null
+    },
     async begin({ id, email }) {
       const secret = newTotpSecret()
       await database.transact(async (trx) => {
@@ -118,6 +124,8 @@ export function createSecondFactor(options: {
       })
       if (!codes)
         throw forbidden('This is not the code that the app shows now. Check that the clock of the phone is right.')
+      // Who is connected by the password alone no longer may be.
+      await changes.publish({ of: 'user', id: userId })
       return codes
     },
     async renewRecoveryCodes(userId, code, address) {

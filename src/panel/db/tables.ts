@@ -11,6 +11,7 @@ export interface Tables {
   two_factor: TwoFactorRow
   recovery_codes: { user_id: string; code_hash: string }
   passkeys: PasskeyRow
+  ssh_keys: SshKeyRow
   /** Each is of no use again; after `expires_at` nobody would accept it anyway. */
   used_challenges: { id: string; expires_at: number }
   // workspaces
@@ -129,6 +130,19 @@ export interface PasskeyRow {
   /** What the authenticator counted at its last use; it may only grow. Those that do not count stay at 0. */
   counter: number
   synced: number
+  created_at: number
+  last_used_at: number | null
+}
+
+export interface SshKeyRow {
+  id: string
+  user_id: string
+  /** The API key by which it was added, if it was: it ends with that. */
+  token_id: string | null
+  name: string
+  type: string
+  /** `SHA256:` and the hash of the whole public key, which therefore need not be kept. */
+  fingerprint: string
   created_at: number
   last_used_at: number | null
 }
