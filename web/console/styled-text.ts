@@ -1,7 +1,7 @@
-import type { ConsoleLine } from './feed.ts'
+import type { LineStyle } from '../../src/contract/console.ts'
 
 /** The line for a terminal: its text with its colours, and plain again at its end. */
-export function styledText(text: string, styles: ConsoleLine['styles']): string {
+export function styledText(text: string, styles: readonly LineStyle[] | undefined): string {
   if (styles === undefined) return text
   let shown = ''
   let at = 0
