@@ -1,22 +1,36 @@
 import { z } from 'zod'
-import { displayName } from './fields.ts'
+import { displayName, noControls } from './fields.ts'
 
 /**
  * A template says how a kind of server is installed, started, recognised as ready and stopped. It is a data file
  * (`templates/<id>/template.yaml`, with the files it needs beside it); nothing in the code knows a game by name.
  */
 
-/** Variables appear as `{{NAME}}`; these are always there and cannot be set. */
+/** Variables appear as `{{NAME}}`; these are always there and cannot be set. A template may have a `SERVER_NAME` of its own, since many games do. */
 export const builtinVariables = [
   'SERVER_ID',
   'SERVER_NAME',
   'SERVER_PORT',
+  /** Where to listen: every address. */
+  'SERVER_IP',
   'SERVER_MEMORY_MB',
+  /** The same, as eggs know it. */
+  'SERVER_MEMORY',
+  /** Where other servers of the same node are reached. */
+  'HOST_ADDRESS',
   /** The folder of `install.npm`, as the server sees it. */
   'TEMPLATE_DIR',
 ] as const
 
-const VariableName = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'must be upper-case letters, digits and underscores')
+const VariableName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'must be letters, digits and underscores, at most 64, not beginning with a digit')
+
+/** A regular expression in RE2's syntax: no look-around, no back-references. */
+const PatternText = z.string().min(1).max(500)
+
+/** Where a value may also be empty, whatever its rule says of others. */
+const optional = z.boolean().optional()
 
 /** What a variable may hold. A value is text in the environment and in files, whatever its rule. */
 export const VariableRule = z
@@ -25,11 +39,16 @@ export const VariableRule = z
       type: z.literal('text'),
       min: z.int().min(0).default(0),
       max: z.int().max(4096).default(200),
-      pattern: z.string().max(200).optional(),
+      /** The whole value matches it. */
+      pattern: PatternText.optional(),
+      /** And these too. */
+      patterns: z.array(PatternText).max(10).optional(),
+      optional,
     }),
-    z.strictObject({ type: z.literal('integer'), min: z.int(), max: z.int() }),
-    z.strictObject({ type: z.literal('boolean') }),
-    z.strictObject({ type: z.literal('choice'), of: z.array(z.string().max(200)).min(1).max(200) }),
+    z.strictObject({ type: z.literal('integer'), min: z.int(), max: z.int(), optional }),
+    z.strictObject({ type: z.literal('number'), min: z.number(), max: z.number(), optional }),
+    z.strictObject({ type: z.literal('boolean'), optional }),
+    z.strictObject({ type: z.literal('choice'), of: z.array(z.string().max(200)).min(1).max(200), optional }),
   ])
   .meta({ id: 'VariableRule' })
 export type VariableRule = z.output<typeof VariableRule>
@@ -41,6 +60,10 @@ export const TemplateVariable = z
     description: z.string().max(500).default(''),
     default: z.string().max(4096),
     rule: VariableRule,
+    access: z.enum(['edit', 'view', 'hidden']).optional().meta({
+      description:
+        'Who decides: `edit` (the default) whoever may change the start-up, `view` administrators of the installation alone, `hidden` nobody: each server has the template’s value, and only they see it',
+    }),
   })
   .meta({ id: 'TemplateVariable' })
 export type TemplateVariable = z.output<typeof TemplateVariable>
@@ -60,6 +83,69 @@ export const StopMethod = z.discriminatedUnion('by', [
 ])
 export type StopMethod = z.output<typeof StopMethod>
 
+/** A container image, as `docker pull` takes it. */
+export const ImageName = z
+  .string()
+  .min(1)
+  .max(300)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/, 'must be the name of a container image')
+
+/** One thing to choose by name: the variable `DOCKER_IMAGE` or `STARTUP_COMMAND` holds the name, where there are several. */
+const ChoiceName = displayName(200)
+
+/** The variables that choose one of several images and start lines. */
+export const choiceVariables = { image: 'DOCKER_IMAGE', line: 'STARTUP_COMMAND' } as const
+
+/** A line of output that says that the server is up: one that contains a text, or matches a pattern. */
+const ReadyMark = z.union([z.string().min(1).max(500), z.strictObject({ pattern: PatternText })])
+export type ReadyMark = z.output<typeof ReadyMark>
+
+const PatchValue = z.union([z.string().max(8192), z.number(), z.boolean(), z.null()])
+
+/**
+ * A configuration file of the game that some values are written into before each start; the rest of it stays as it is. What
+ * `at` means depends on the format: docs/operations.md, "Eggs".
+ */
+export const ConfigPatch = z.strictObject({
+  path: z.string().min(1).max(500),
+  format: z.enum(['properties', 'yaml', 'json', 'ini', 'xml', 'lines']),
+  set: z
+    .array(
+      z.union([
+        z.strictObject({ at: z.string().min(1).max(500), to: PatchValue }),
+        z.strictObject({
+          at: z.string().min(1).max(500),
+          /** Only where the present value is one of these, tried in turn. */
+          swap: z
+            .array(
+              z.union([
+                z.strictObject({ from: z.string().max(500), to: z.string().max(8192) }),
+                z.strictObject({ pattern: PatternText, to: z.string().max(8192) }),
+              ]),
+            )
+            .min(1)
+            .max(50),
+        }),
+      ]),
+    )
+    .max(500),
+})
+export type ConfigPatch = z.output<typeof ConfigPatch>
+
+/** What an imported egg says that nothing here acts on: kept so that it can be exported again. */
+const EggFacts = z.strictObject({
+  format: z.enum(['PTDL_v1', 'PTDL_v2', 'PLCN_v1', 'PLCN_v2', 'PLCN_v3']),
+  author: z.string().max(320).nullable(),
+  uuid: z.string().max(64).nullable(),
+  updateUrl: z.string().max(2048).nullable(),
+  exportedAt: z.string().max(64).nullable(),
+  features: z.array(z.string().max(100)).max(50),
+  tags: z.array(z.string().max(100)).max(50),
+  fileDenylist: z.array(z.string().max(500)).max(200),
+  /** JSON. */
+  logs: z.string().max(4096).nullable(),
+})
+
 /** What people look for: something to play, or something to run. Games come first wherever kinds of server are listed. */
 export const TemplateCategory = z.enum(['game', 'tool'])
 
@@ -67,7 +153,7 @@ export const Template = z
   .strictObject({
     id: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/),
     name: displayName(80),
-    summary: z.string().max(300),
+    summary: z.string().max(300).regex(noControls, 'must not contain control characters'),
     category: TemplateCategory.default('tool'),
     /** The transports on which players reach the primary port. */
     protocols: z
@@ -79,7 +165,13 @@ export const Template = z
     /** Through an edge, connections to the primary port begin with a header that tells who the player is. Only for games that expect it. */
     proxyProtocol: z.enum(['v1', 'v2']).optional(),
     resources: Resources,
-    variables: z.array(TemplateVariable).max(100).default([]),
+    /** Container images that it runs in, where the node runs containers; the first unless `DOCKER_IMAGE` names another. */
+    images: z
+      .array(z.strictObject({ name: ChoiceName, image: ImageName }))
+      .min(1)
+      .max(50)
+      .optional(),
+    variables: z.array(TemplateVariable).max(200).default([]),
     install: z
       .strictObject({
         /**
@@ -109,6 +201,13 @@ export const Template = z
           .default([]),
         /** A program run in the sandbox, in the server's folder, after the packages are there. */
         run: z.array(z.string().max(4096)).max(100).optional(),
+        /**
+         * A script for a container of its own that has the server's folder as `/mnt/server`, as eggs have it. Without
+         * containers it runs in the sandbox where its entrypoint is a shell.
+         */
+        script: z
+          .strictObject({ image: ImageName, entrypoint: z.string().min(1).max(200), text: z.string().max(524_288) })
+          .optional(),
         timeoutSeconds: z.int().min(1).max(3600).default(600),
       })
       .prefault({}),
@@ -123,18 +222,32 @@ export const Template = z
       )
       .max(100)
       .default([]),
-    start: z.strictObject({
+    /** Applied before each start, after `files`. */
+    patches: z.array(ConfigPatch).max(50).optional(),
+    start: z
+      .strictObject({
       /** The program and its arguments, never a shell line; variables are filled in each argument by itself. */
-      command: z.array(z.string().max(4096)).min(1).max(200),
+      command: z.array(z.string().max(4096)).min(1).max(200).optional(),
+      /**
+       * In its place a line for the shell. `{{NAME}}` in it means `$` + `{NAME}`: a value is never read as a part of the line.
+       * The first unless `STARTUP_COMMAND` names another.
+       */
+      lines: z.array(z.strictObject({ name: ChoiceName, line: z.string().min(1).max(16_384) })).min(1).max(20).optional(),
       environment: z.record(z.string().regex(/^[A-Z_][A-Z0-9_]*$/), z.string().max(4096)).default({}),
-      /** The server counts as running once a line contains this text; without it, once the process has started. */
-      ready: z.string().min(1).max(200).optional(),
+      /** The server counts as running once a line contains this text, or one of these; without it, once the process has started. */
+      ready: z.union([z.string().min(1).max(500), z.array(ReadyMark).min(1).max(20)]).optional(),
       /** How long starting may take before it counts as failed. */
       timeoutSeconds: z.int().min(1).max(3600).default(120),
-    }),
+      /** With `running` it counts as running after that time instead, for what may never print such a line. */
+      late: z.enum(['failed', 'running']).optional(),
+    })
+      .refine(({ command, lines }) => (command === undefined) !== (lines === undefined), {
+        message: 'needs either command or lines',
+      }),
     stop: StopMethod,
     /** How long an orderly stop may take before the process is killed. */
     stopTimeoutSeconds: z.int().min(1).max(600).default(30),
+    egg: EggFacts.optional(),
   })
   .meta({ id: 'Template' })
 export type Template = z.output<typeof Template>

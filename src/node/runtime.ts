@@ -15,6 +15,8 @@ export interface Runtime extends AsyncDisposable {
   prepare(folder: string): Promise<Owner | null>
   /** Resolves once the processes exist. Rejects with an `AppError` that says what could not be done; then nothing is left running. */
   start(request: LaunchRequest): Promise<Run>
+  /** Runs an egg's installation script in a container of its own. Only runtimes with containers have it. */
+  install?(request: InstallRequest): Promise<Run>
   /** Finds what `start` once made in this folder, also one that has ended since; null when nothing was ever launched. */
   find(folder: string): Promise<Run | RunEnd | null>
   /** Ends whatever still runs for this folder, known or not. */
@@ -77,6 +79,22 @@ export interface LaunchRequest {
   limits: Limits
   /** A folder that the processes may read but not write, or null. */
   shared: string | null
+  /**
+   * For runtimes with containers: the image, where the template names one. With `startsItself` the image's own program starts the
+   * server, by the line in the variable `STARTUP`, and `command` is for everybody else.
+   */
+  container?: { image: string; startsItself: boolean } | null
+}
+
+/** An installation script, with the server's folder as `/mnt/server`; what it makes there becomes the server's. */
+export interface InstallRequest {
+  folder: string
+  image: string
+  /** The program in the image that runs the script: `bash`. */
+  entrypoint: string
+  script: string
+  environment: Readonly<Record<string, string>>
+  limits: Limits
 }
 
 export interface Run {

@@ -13,7 +13,7 @@ import { openError, openPlace, pathOfFolder, quoted } from './place.ts'
 export async function writeBeneath(
   root: string,
   path: string,
-  content: string,
+  content: string | Uint8Array,
   options: { owner: Owner | null; once: boolean },
 ): Promise<boolean> {
   if (path === '' || path.startsWith('/')) throw forbidden(`${quoted(path)} is not a path inside the server's folder`)

@@ -4,6 +4,7 @@ import type { Run, Runtime } from '../runtime.ts'
 import { commandOf, environmentOf, limitsOf, sharedOf, writeTemplateFiles } from '../supervisor/launch-request.ts'
 import type { DebianPackages } from './debian.ts'
 import type { SharedPackages } from './packages.ts'
+import { type EggScript, scriptCommand } from './script.ts'
 
 export interface InstallationOptions {
   spec: ServerSpec
@@ -36,6 +37,7 @@ export async function install(options: InstallationOptions): Promise<void> {
     await runtime.sweep(folder)
     await writeTemplateFiles(spec, folder, runtime, options.packages)
     if (wanted.run) await runProgram(options, wanted.run, signal)
+    if (wanted.script) await runScript(options, wanted.script, signal)
     signal.throwIfAborted()
   } catch (error) {
     if (options.signal.aborted) throw new AppError('conflict', 'The installation was cancelled', { cause: error })
@@ -47,21 +49,39 @@ export async function install(options: InstallationOptions): Promise<void> {
   }
 }
 
-async function runProgram(
-  options: InstallationOptions,
-  program: readonly string[],
-  signal: AbortSignal,
-): Promise<void> {
+function runProgram(options: InstallationOptions, program: readonly string[], signal: AbortSignal): Promise<void> {
   const { spec, folder, runtime, packages } = options
+  const command = commandOf(program, spec, folder, runtime, packages)
+  return watchRun(options, () => runtime.start({ ...launchOf(options), command }), signal)
+}
+
+/** In a container where the runtime has them, else by the sandbox's shell. */
+function runScript(options: InstallationOptions, script: EggScript, signal: AbortSignal): Promise<void> {
+  const { runtime } = options
+  const { image, entrypoint, text } = script
+  if (runtime.install) {
+    options.progress(`The installation script runs in a container of ${image}`)
+    const { shared: _, ...launch } = launchOf(options)
+    const begin = runtime.install.bind(runtime)
+    return watchRun(options, () => begin({ ...launch, image, entrypoint, script: text }), signal)
+  }
+  // The text of a script has braces of its own: nothing is filled in.
+  const command = scriptCommand(script, runtime, options.progress)
+  return watchRun(options, () => runtime.start({ ...launchOf(options), command }), signal)
+}
+
+const launchOf = ({ spec, folder, runtime, packages }: InstallationOptions) => ({
+  folder,
+  environment: environmentOf(spec, folder, runtime, packages),
+  limits: limitsOf(spec),
+  shared: sharedOf(spec, packages),
+})
+
+async function watchRun(options: InstallationOptions, begin: () => Promise<Run>, signal: AbortSignal): Promise<void> {
+  const { spec } = options
   options.progress('Running the installation program')
   await options.beforeRun()
-  const run = await runtime.start({
-    folder,
-    command: commandOf(program, spec, folder, runtime, packages),
-    environment: environmentOf(spec, folder, runtime, packages),
-    limits: limitsOf(spec),
-    shared: sharedOf(spec, packages),
-  })
+  const run = await begin()
   options.onRun(run)
   const onAbort = (): void => void run.kill()
   signal.addEventListener('abort', onAbort)

@@ -60,6 +60,9 @@ const etc = [
   'mime.types',
 ]
 
+/** What eggs call the server's folder: while it runs, and while it is installed. */
+const otherHomes = ['/home/container', '/mnt/server']
+
 export function createSandbox(options: SandboxOptions) {
   const groupOf = (folder: string): Cgroup | null => options.cgroups?.group(basename(folder)) ?? null
   const slots = new Slots(options.cgroups)
@@ -153,6 +156,7 @@ function bwrapArguments(
     ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--tmpfs', '/run'],
     ...bindArguments(mounts),
     ...(options.tools.npm ? ['--symlink', '../lib/node_modules/npm/bin/npm-cli.js', '/opt/node/bin/npm'] : []),
+    ...otherHomes.flatMap((path) => ['--symlink', inside.home, path]),
     ...['--remount-ro', '/', '--chdir', inside.home, '--clearenv'],
     ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]),
   ]

@@ -38,8 +38,8 @@ export interface Console extends AsyncDisposable {
   note(text: string): Promise<void>
   /** Call before a new run: ends a half line that the last run left and says at which position the new one begins. */
   beginRun(): Promise<number>
-  /** Whether a complete line after `position` contains `text`. */
-  contains(text: string, position: number): Promise<boolean>
+  /** Whether a complete line after `position` is one that `fits`. */
+  contains(fits: (text: string) => boolean, position: number): Promise<boolean>
   /** Watches the file from now on, or no more. */
   follow(on: boolean): void
   /** Resolves when every complete line that is in the file now has been told to the listeners. */
@@ -213,7 +213,7 @@ class LogConsole implements Console {
     })
   }
 
-  contains(text: string, position: number): Promise<boolean> {
+  contains(fits: (text: string) => boolean, position: number): Promise<boolean> {
     return this.#queue.run(async () => {
       await this.#pump()
       let at = Math.max(position, this.#hole)
@@ -224,7 +224,7 @@ class LogConsole implements Console {
         at += chunk.length
         const lines = splitLines(Buffer.concat([rest, chunk]))
         rest = Buffer.from(lines.rest.subarray(0, lineBytesMax))
-        if (lines.complete.some((line) => plainText(line.subarray(0, lineBytesMax)).includes(text))) return true
+        if (lines.complete.some((line) => fits(plainText(line.subarray(0, lineBytesMax))))) return true
       }
       return false
     })

@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import type { ServerSpec } from '../../contract/node.ts'
+import { choiceVariables } from '../../contract/template.ts'
 import { writeBeneath } from '../files/beneath.ts'
 import type { SharedPackages } from '../install/packages.ts'
-import { type Limits, type Runtime, serverFiles } from '../runtime.ts'
+import { applyPatches } from '../patches/index.ts'
+import { type LaunchRequest, type Limits, type Runtime, serverFiles } from '../runtime.ts'
 import { fillIn, valuesOf } from './variables.ts'
 
 /** What a server's spec means for its runtime. */
@@ -27,6 +29,28 @@ export function commandOf(
   return command.map((argument) => fillIn(argument, values))
 }
 
+/** The program that the server is, or the shell with the line that it is started by. */
+export function startCommandOf(spec: ServerSpec, folder: string, runtime: Runtime, packages: SharedPackages): string[] {
+  const line = startLineOf(spec)
+  if (line === null) return commandOf(spec.template.start.command ?? [], spec, folder, runtime, packages)
+  // The shell takes values from the environment, so that no value can become a part of the line.
+  return ['/bin/bash', '-c', line.replace(/\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}/g, (_, name: string) => `\${${name}}`)]
+}
+
+/** The line that the server is started by, as its template has it; null where that names a program instead. */
+function startLineOf({ template, variables }: ServerSpec): string | null {
+  const { lines } = template.start
+  const chosen = lines?.find(({ name }) => name === variables[choiceVariables.line]) ?? lines?.[0]
+  return chosen?.line ?? null
+}
+
+/** The container that the server is, where the node runs containers; null where its template names no image. */
+export function containerOf({ template, variables }: ServerSpec): LaunchRequest['container'] {
+  const { images } = template
+  const chosen = images?.find(({ name }) => name === variables[choiceVariables.image]) ?? images?.[0]
+  return chosen ? { image: chosen.image, startsItself: template.start.lines !== undefined } : null
+}
+
 /** The environment: variables under their own names, then what the template sets, over what every program needs. */
 export function environmentOf(
   spec: ServerSpec,
@@ -37,7 +61,10 @@ export function environmentOf(
   const values = valuesFor(spec, folder, runtime, packages)
   const places = runtime.places({ folder, shared: sharedOf(spec, packages) })
   const own = Object.entries(spec.template.start.environment).map(([name, value]) => [name, fillIn(value, values)])
-  return { ...values, HOME: places.home, PATH: places.path, LANG: 'C.UTF-8', ...Object.fromEntries(own) }
+  // Images made for eggs are started by a program of their own that takes the line from there.
+  const line = startLineOf(spec)
+  const startup = line === null ? {} : { STARTUP: line }
+  return { ...values, ...startup, HOME: places.home, PATH: places.path, LANG: 'C.UTF-8', ...Object.fromEntries(own) }
 }
 
 /** Writes the template's files into the server's folder, variables filled in. */
@@ -55,6 +82,21 @@ export async function writeTemplateFiles(
       once: file.once,
     })
   }
+}
+
+/** Writes the template's values into configuration files of the game. What cannot be changed is told to `note`. */
+export async function patchFiles(
+  spec: ServerSpec,
+  folder: string,
+  runtime: Runtime,
+  packages: SharedPackages,
+  note: (line: string) => Promise<void>,
+): Promise<void> {
+  const { patches } = spec.template
+  if (patches === undefined) return
+  const owner = await runtime.prepare(folder)
+  const values = valuesFor(spec, folder, runtime, packages)
+  await applyPatches(patches, { root: join(folder, serverFiles.data), owner, values, note })
 }
 
 function valuesFor(

@@ -16,7 +16,15 @@ import { writeCommand } from './command-pipe.ts'
 import { type Console, openConsole } from './console.ts'
 import { afterCrash } from './crash-policy.ts'
 import { exitWords } from './exit-words.ts'
-import { commandOf, environmentOf, limitsOf, sharedOf, writeTemplateFiles } from './launch-request.ts'
+import {
+  containerOf,
+  environmentOf,
+  limitsOf,
+  patchFiles,
+  sharedOf,
+  startCommandOf,
+  writeTemplateFiles,
+} from './launch-request.ts'
 import {
   command,
   observe,
@@ -26,6 +34,7 @@ import {
   type PowerEvent,
   type Transition,
 } from './power.ts'
+import { readinessOf } from './readiness.ts'
 import { readRecord, readSpec, type ServerRecord, writeRecord, writeSpec } from './record.ts'
 
 /** Changes the files of a stopped server, by way of `swapIn`. Rejects when `signal` aborts, and with an `AppError` that says what went wrong. */
@@ -362,6 +371,7 @@ export class Server implements AsyncDisposable {
       const { template } = this.#spec
       if (template.install.npm) await packages.ensure(template.install.npm, () => undefined, starting.signal)
       await writeTemplateFiles(this.#spec, this.#folder, runtime, packages)
+      await patchFiles(this.#spec, this.#folder, runtime, packages, (line) => this.console.note(line))
       const logPosition = await this.console.beginRun()
       // From here on a status file can only be that of the new run.
       await rm(join(this.#folder, serverFiles.status), { force: true })
@@ -372,10 +382,11 @@ export class Server implements AsyncDisposable {
       starting.signal.throwIfAborted()
       const run = await runtime.start({
         folder: this.#folder,
-        command: commandOf(template.start.command, this.#spec, this.#folder, runtime, packages),
+        command: startCommandOf(this.#spec, this.#folder, runtime, packages),
         environment: environmentOf(this.#spec, this.#folder, runtime, packages),
         limits: limitsOf(this.#spec),
         shared: sharedOf(this.#spec, packages),
+        container: containerOf(this.#spec) ?? null,
       })
       this.#attach(run)
       if (starting.signal.aborted && !this.#closed) this.#killNow()
@@ -527,12 +538,12 @@ export class Server implements AsyncDisposable {
   }
 
   async #recovered(run: Run, logPosition: number): Promise<void> {
-    const { ready } = this.#spec.template.start
+    const ready = readinessOf(this.#spec.template.start)
     this.#listenForReady()
     this.console.follow(true)
     this.#attach(run)
     const { power } = this.#record
-    if (power.phase === 'starting' && (ready === undefined || (await this.console.contains(ready, logPosition)))) {
+    if (power.phase === 'starting' && (ready === null || (await this.console.contains(ready, logPosition)))) {
       await this.#apply(observe(power, { type: 'ready' }, this.#now()))
     }
     // Whether the first request reached it before this node was killed, nobody knows.
@@ -589,10 +600,10 @@ export class Server implements AsyncDisposable {
   }
 
   #listenForReady(): void {
-    const { ready } = this.#spec.template.start
-    if (ready === undefined) return
+    const ready = readinessOf(this.#spec.template.start)
+    if (ready === null) return
     const stop = this.console.onLine.on((line: ConsoleLine) => {
-      if (this.#record.power.phase !== 'starting' || !line.text.includes(ready)) return
+      if (this.#record.power.phase !== 'starting' || !ready(line.text)) return
       stop()
       void this.#observe({ type: 'ready' })
     })
@@ -648,6 +659,12 @@ export class Server implements AsyncDisposable {
 
   async #timeIsUp(event: PowerEvent): Promise<void> {
     const { start, stopTimeoutSeconds } = this.#spec.template
+    if (event.type === 'start-timeout' && start.late === 'running') {
+      await this.console.note(
+        `No line said that it is ready within ${start.timeoutSeconds} seconds; it counts as running`,
+      )
+      return this.#apply(observe(this.#record.power, { type: 'ready' }, this.#now()))
+    }
     const words =
       event.type === 'start-timeout'
         ? `It was not ready within ${start.timeoutSeconds} seconds and was ended; the console may say why`

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { Template } from '../../contract/template.ts'
+import { compilePattern } from '../../lib/pattern.ts'
 import { checkVariables } from './variables.ts'
 
 /** The kinds of server that can be created, by id. */
@@ -76,10 +77,8 @@ function readTemplate(file: string, value: unknown): Template {
   const parsed = Template.safeParse(value)
   if (!parsed.success) throw new Error(`${file} is not a template:\n${z.prettifyError(parsed.error)}`)
   const template = parsed.data
-  for (const { name, rule } of template.variables)
-    if (rule.type === 'text' && rule.pattern !== undefined) mustCompile(file, name, rule.pattern)
-  const defaults = Object.fromEntries(template.variables.map((variable) => [variable.name, variable.default]))
-  const { problems } = checkVariables(template, defaults)
+  checkPatterns(template, file)
+  const { problems } = checkVariables(template, {}, { isAdmin: true })
   if (problems.length > 0)
     throw new Error(
       `${file}: ${problems.map(({ where, problem }) => `the default of ${where.replace('body.variables.', '')} ${problem}`).join('; ')}`,
@@ -87,12 +86,24 @@ function readTemplate(file: string, value: unknown): Template {
   return template
 }
 
-function mustCompile(file: string, variable: string, pattern: string): void {
-  try {
-    new RegExp(`^(?:${pattern})$`, 'u')
-  } catch (cause) {
-    throw new Error(`${file}: the pattern of ${variable} is not a regular expression: ${pattern}`, { cause })
+function checkPatterns({ variables, start, patches = [] }: Template, file: string): void {
+  const mustCompile = (whose: string, pattern: string): void => {
+    try {
+      compilePattern(pattern)
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      throw new Error(`${file}: the pattern of ${whose} is not a regular expression: ${pattern}: ${why}`, { cause })
+    }
   }
+  for (const { name, rule } of variables)
+    if (rule.type === 'text')
+      for (const pattern of [rule.pattern ?? [], rule.patterns ?? []].flat()) mustCompile(name, pattern)
+  for (const mark of typeof start.ready === 'object' ? start.ready : [])
+    if (typeof mark === 'object') mustCompile('start.ready', mark.pattern)
+  for (const { path, set } of patches)
+    for (const entry of set)
+      if ('swap' in entry)
+        for (const swap of entry.swap) if ('pattern' in swap) mustCompile(`patches of ${path}`, swap.pattern)
 }
 
 const byName = (left: { name: string }, right: { name: string }): number => (left.name < right.name ? -1 : 1)

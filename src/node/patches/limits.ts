@@ -1,0 +1,14 @@
+/** A larger file is left alone, in bytes: the largest configuration of a game that is known has some hundred kilobytes. */
+export const patchedBytesMax = 1024 * 1024
+
+/** The same for YAML, in bytes: a hostile document of this size is parsed or refused within a second. */
+export const yamlBytesMax = 256 * 1024
+
+/** How often an alias of a YAML document may be resolved in all: an honest file has a handful. */
+export const yamlAliasesMax = 100
+
+/** Elements inside each other, and steps of a path. Far beyond what any game writes. */
+export const depthMax = 64
+
+/** How many values one wildcard path may set. */
+export const placesMax = 1_000
