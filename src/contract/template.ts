@@ -24,7 +24,10 @@ export const builtinVariables = [
 
 const VariableName = z
   .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'must be letters, digits and underscores, at most 64, not beginning with a digit')
+  .regex(
+    /^[A-Za-z_][A-Za-z0-9_]{0,63}$/,
+    'must be letters, digits and underscores, at most 64, not beginning with a digit',
+  )
 
 /** A regular expression in RE2's syntax: no look-around, no back-references. */
 const PatternText = z.string().min(1).max(500)
@@ -226,21 +229,25 @@ export const Template = z
     patches: z.array(ConfigPatch).max(50).optional(),
     start: z
       .strictObject({
-      /** The program and its arguments, never a shell line; variables are filled in each argument by itself. */
-      command: z.array(z.string().max(4096)).min(1).max(200).optional(),
-      /**
-       * In its place a line for the shell. `{{NAME}}` in it means `$` + `{NAME}`: a value is never read as a part of the line.
-       * The first unless `STARTUP_COMMAND` names another.
-       */
-      lines: z.array(z.strictObject({ name: ChoiceName, line: z.string().min(1).max(16_384) })).min(1).max(20).optional(),
-      environment: z.record(z.string().regex(/^[A-Z_][A-Z0-9_]*$/), z.string().max(4096)).default({}),
-      /** The server counts as running once a line contains this text, or one of these; without it, once the process has started. */
-      ready: z.union([z.string().min(1).max(500), z.array(ReadyMark).min(1).max(20)]).optional(),
-      /** How long starting may take before it counts as failed. */
-      timeoutSeconds: z.int().min(1).max(3600).default(120),
-      /** With `running` it counts as running after that time instead, for what may never print such a line. */
-      late: z.enum(['failed', 'running']).optional(),
-    })
+        /** The program and its arguments, never a shell line; variables are filled in each argument by itself. */
+        command: z.array(z.string().max(4096)).min(1).max(200).optional(),
+        /**
+         * In its place a line for the shell. `{{NAME}}` in it means `$` + `{NAME}`: a value is never read as a part of the line.
+         * The first unless `STARTUP_COMMAND` names another.
+         */
+        lines: z
+          .array(z.strictObject({ name: ChoiceName, line: z.string().min(1).max(16_384) }))
+          .min(1)
+          .max(20)
+          .optional(),
+        environment: z.record(z.string().regex(/^[A-Z_][A-Z0-9_]*$/), z.string().max(4096)).default({}),
+        /** The server counts as running once a line contains this text, or one of these; without it, once the process has started. */
+        ready: z.union([z.string().min(1).max(500), z.array(ReadyMark).min(1).max(20)]).optional(),
+        /** How long starting may take before it counts as failed. */
+        timeoutSeconds: z.int().min(1).max(3600).default(120),
+        /** With `running` it counts as running after that time instead, for what may never print such a line. */
+        late: z.enum(['failed', 'running']).optional(),
+      })
       .refine(({ command, lines }) => (command === undefined) !== (lines === undefined), {
         message: 'needs either command or lines',
       }),
