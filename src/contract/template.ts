@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { displayName, noControls } from './fields.ts'
+import { Placement } from './placement.ts'
 
 /**
  * A template says how a kind of server is installed, started, recognised as ready and stopped. It is a data file
@@ -255,6 +256,8 @@ export const Template = z
     /** How long an orderly stop may take before the process is killed. */
     stopTimeoutSeconds: z.int().min(1).max(600).default(30),
     egg: EggFacts.optional(),
+    /** Which nodes take servers of this kind; any without it. */
+    placement: Placement.optional(),
   })
   .meta({ id: 'Template' })
 export type Template = z.output<typeof Template>

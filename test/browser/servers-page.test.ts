@@ -147,6 +147,8 @@ async function fill({ kysely }: Database, node: string): Promise<void> {
     restart_on_crash: 1,
     start_when_installed: 0,
     allocation_limit: 1,
+    placement: '{}',
+    transfer_id: null,
     suspended_at: null,
     deleted_at: null,
     revision: 1,

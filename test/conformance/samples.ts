@@ -155,6 +155,7 @@ export const samples: Record<keyof typeof publicOperations, Sample> = {
   nodes: {},
   node: { params: { node: 'nod_missing' } },
   createNode: { body: { name: 'made by a test' } },
+  updateNode: { params: { node: 'nod_missing' }, body: { maintenance: true } },
   deleteNode: { params: { node: 'nod_missing' } },
   workspacePlan: { params: { slug: 'missing' } },
   plans: {},

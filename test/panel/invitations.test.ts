@@ -46,7 +46,7 @@ async function withServer({ database, account, acme }: Awaited<ReturnType<typeof
   const nothing = { credential_hash: null, join_hash: null, join_expires_at: null, public_address: null }
   await kysely
     .insertInto('nodes')
-    .values({ ...node, ...nothing, facts: null, last_seen_at: null })
+    .values({ ...node, ...nothing, ...placement, facts: null, last_seen_at: null })
     .execute()
   await kysely.insertInto('template_copies').values({ hash: 'h', content: '{}' }).execute()
   await acme.account()
@@ -58,10 +58,13 @@ async function withServer({ database, account, acme }: Awaited<ReturnType<typeof
     .execute()
   return { serverId: row.id }
 }
+const placement = { labels: '{}', maintenance_at: null, memory_factor: 1, disk_factor: null, cpu_factor: null }
 const unchanged = {
   restart_on_crash: 1,
   start_when_installed: 0,
   allocation_limit: 5,
+  placement: '{}',
+  transfer_id: null,
   suspended_at: null,
   deleted_at: null,
   revision: 1,

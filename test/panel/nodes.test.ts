@@ -161,6 +161,49 @@ describe('a node', () => {
   })
 })
 
+describe('placing servers', () => {
+  const create = (name: string, more: object = {}) =>
+    ada.api.createServer({ body: { name, template: 'paper', start: false, ...more } })
+  test('asks for labels, obeys maintenance, and counts what the node says may be promised', async () => {
+    const node = await world.node(ada, { name: 'labelled', publicAddress: 'labelled.test', memoryMib: 8192 })
+    const params = { node: node.id }
+    const eu = { placement: { labels: { region: 'eu' } } }
+    await assert.rejects(create('nowhere', eu), refused('conflict', /labelled: not labelled region=eu/))
+    const seen = await ada.api.updateNode({ params, body: { labels: { region: 'eu' } } })
+    assert.deepEqual([seen.labels, seen.maintenance, seen.capacity?.memory], [{ region: 'eu' }, false, 8192])
+    const made = await create('euro', eu)
+    assert.equal(made.node.name, 'labelled')
+    assert.equal((await ada.api.node({ params })).allocated.memory, 1024)
+
+    await ada.api.updateNode({ params, body: { maintenance: true } })
+    await assert.rejects(create('late', eu), refused('conflict', /labelled: in maintenance/))
+    await assert.rejects(create('late', { node: node.id }), refused('conflict', /labelled: in maintenance/))
+    const held = await ada.api.server({ params: { serverId: keyOf(made.id) } })
+    assert.equal(held.node.maintenance, true)
+    await ada.api.power({ params: { serverId: keyOf(made.id) }, body: { action: 'start' } })
+
+    await ada.api.updateNode({ params, body: { maintenance: false, overAllocation: { memory: 0.2, cpu: 1 } } })
+    await assert.rejects(create('much', eu), refused('conflict', /labelled: 614 MiB of memory left/))
+    const wide = await ada.api.updateNode({ params, body: { overAllocation: { memory: null } } })
+    assert.deepEqual(wide.overAllocation, { memory: null, disk: null, cpu: 1 })
+    const cores = { resources: { memory: 1_000_000, cpu: 3.5 } }
+    await assert.rejects(create('cores', { ...eu, ...cores }), refused('conflict', /labelled: 3 cores left/))
+    const any = await create('any', { ...eu, resources: { memory: 1_000_000, cpu: 3 } })
+    assert.equal(any.node.name, 'labelled')
+  })
+  test('refuses labels that are none, and a change of nothing', async () => {
+    const { id: node } = await world.joined(ada, { name: 'unchanged' })
+    const change = (body: object) => ada.api.updateNode({ params: { node }, body })
+    await assert.rejects(change({}), refused('invalid_request', /name something/))
+    await assert.rejects(change({ labels: { 'a b': 'c' } }), refused('invalid_request', /labels/))
+    await assert.rejects(change({ overAllocation: { memory: 0 } }), refused('invalid_request', /memory/))
+    await assert.rejects(
+      ada.api.updateNode({ params: { node: 'node_none' }, body: { maintenance: true } }),
+      refused('not_found', /./),
+    )
+  })
+})
+
 describe('who administers nodes', () => {
   test('is an administrator of the installation, nobody else', async () => {
     const params = { node: 'node_x' }
@@ -169,6 +212,7 @@ describe('who administers nodes', () => {
       () => bob.api.node({ params }),
       () => bob.api.createNode({ body: { name: 'bob’s' } }),
       () => bob.api.deleteNode({ params }),
+      () => bob.api.updateNode({ params, body: { maintenance: true } }),
     ])
       await assert.rejects(act, refused('forbidden', /./))
   })

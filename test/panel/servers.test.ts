@@ -114,7 +114,7 @@ describe('creating a server', () => {
   test('refuses more memory than any node has left', async () => {
     await assert.rejects(
       ada.api.createServer({ body: { name: 'Huge', template: 'paper', resources: { memory: 1_000_000 } } }),
-      refused('conflict', /No node has 1000000 MiB.*one/),
+      refused('conflict', /No node has room for this server \(1000000 MiB of memory.*one: \d+ MiB of memory left/),
     )
   })
   test('refuses a node that is away or unknown, and leaves nothing behind', async () => {

@@ -2,6 +2,10 @@ import { z } from 'zod'
 import { displayName, Port, Time } from '../fields.ts'
 import { NodeCapabilities } from '../node.ts'
 import { operation } from '../operation.ts'
+import { Labels, OverAllocation } from '../placement.ts'
+
+/** Of memory and disk in MiB, of CPU in cores. */
+const Amounts = z.strictObject({ memory: z.int(), disk: z.int(), cpu: z.number() })
 
 export const Node = z
   .strictObject({
@@ -20,6 +24,11 @@ export const Node = z
     publicAddress: z.string().nullable().meta({ description: 'Null: players come through an edge' }),
     ports: z.strictObject({ first: Port, last: Port }),
     servers: z.int(),
+    labels: Labels,
+    maintenance: z.boolean().meta({ description: 'It gets no new servers; those that it has go on' }),
+    overAllocation: OverAllocation,
+    allocated: Amounts.meta({ description: 'Promised to its servers, those that do not run too: MiB, MiB and cores' }),
+    capacity: Amounts.nullable().meta({ description: 'What the machine has; null until it was here once' }),
     createdAt: Time,
   })
   .meta({ id: 'Node' })
@@ -63,9 +72,29 @@ export const nodeAdminOperations = {
       name: displayName(80),
       publicAddress: z.string().min(1).max(253).optional(),
       ports: Ports.optional(),
+      labels: Labels.optional(),
     }),
     reply: z.strictObject({ node: Node, joinToken: z.string(), command: z.string() }),
     errors: ['conflict'],
+  }),
+  updateNode: operation({
+    ...base,
+    method: 'PATCH',
+    path: '/nodes/{node}',
+    summary: 'Change how servers are placed on a machine; what is not named stays',
+    description:
+      'In maintenance a machine gets no new servers and no transfers. Its servers go on, and their owners may start and stop them. `labels` replaces all labels.',
+    access: 'instance',
+    params: OfNode,
+    body: z
+      .strictObject({
+        maintenance: z.boolean().optional(),
+        labels: Labels.optional(),
+        overAllocation: OverAllocation.partial().optional(),
+      })
+      .refine((body) => Object.keys(body).length > 0, 'must name something to change'),
+    reply: Node,
+    errors: ['not_found'],
   }),
   deleteNode: operation({
     ...base,

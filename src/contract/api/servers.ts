@@ -4,6 +4,7 @@ import { displayName, noControls, PageQuery, Time } from '../fields.ts'
 import { backupJobStates } from '../node-backups.ts'
 import { operation, socket } from '../operation.ts'
 import { serverPermissions } from '../permissions.ts'
+import { Placement } from '../placement.ts'
 import { powerActions, serverStatuses } from '../power.ts'
 import { Resources } from '../template.ts'
 
@@ -66,7 +67,12 @@ export const Server = z
     lastExit: LastExit.nullable(),
     template: z.string(),
     variables: z.record(z.string(), z.string()),
-    node: z.strictObject({ id: z.string(), name: z.string(), online: z.boolean() }),
+    node: z.strictObject({
+      id: z.string(),
+      name: z.string(),
+      online: z.boolean(),
+      maintenance: z.boolean().meta({ description: 'The people who run this installation are about to work on it' }),
+    }),
     address: z.string().nullable(),
     allocations: z.array(Allocation),
     workspace: z.string().meta({ description: 'Slug' }),
@@ -82,7 +88,13 @@ export const NewServer = z
     template: z.string().meta({ example: 'minecraft' }),
     resources: Resources.partial().optional(),
     variables: z.record(z.string(), z.string()).optional(),
-    node: z.string().optional().meta({ description: 'Id of a node; without it the one with the most free memory' }),
+    node: z.string().optional().meta({
+      description:
+        'Id of a node; without it the one with the most unpromised memory of those that have room and the labels',
+    }),
+    placement: Placement.optional().meta({
+      description: 'Labels that its node must have, besides those of its template',
+    }),
     start: z.boolean().default(true).meta({ description: 'Start it once it is installed' }),
     restartOnCrash: z.boolean().default(true),
   })

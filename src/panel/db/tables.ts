@@ -29,6 +29,8 @@ export interface Tables {
   template_copies: { hash: string; content: string }
   // servers
   servers: ServerRow
+  // transfers
+  transfers: TransferRow
   // network
   allocations: AllocationRow
   // subusers
@@ -207,6 +209,14 @@ export interface NodeRow {
   port_last: number
   /** JSON of the last `NodeFacts`. */
   facts: string | null
+  /** JSON object. */
+  labels: string
+  /** It gets no new servers since then; null for one in use. */
+  maintenance_at: number | null
+  /** How much of what it has may be promised; null for any amount. */
+  memory_factor: number | null
+  disk_factor: number | null
+  cpu_factor: number | null
   last_seen_at: number | null
   created_at: number
 }
@@ -242,6 +252,10 @@ export interface ServerRow {
   start_when_installed: number
   /** The most ports it may have. */
   allocation_limit: number
+  /** JSON object of the labels that its node must have, besides those of its template. */
+  placement: string
+  /** It is held for this transfer, and its node with it. */
+  transfer_id: string | null
   suspended_at: number | null
   /** Being deleted: finished as soon as the node answers. */
   deleted_at: number | null
@@ -249,6 +263,32 @@ export interface ServerRow {
   /** JSON of the last `ServerState` the node told. */
   state: string | null
   created_at: number
+}
+
+/** A server on its way from one node to another, or that was. */
+export interface TransferRow {
+  id: string
+  server_id: string
+  from_node: string
+  to_node: string
+  stage: 'waiting' | 'stopping' | 'copying' | 'verifying' | 'switching' | 'done' | 'failed' | 'cancelled'
+  /** Start it on the target: it was running, or somebody wants so. */
+  start: number
+  /** Somebody wants it to end; it does, unless the server has gone over already. */
+  cancel: number
+  /** How often its files have been copied. */
+  attempts: number
+  bytes_done: number
+  bytes_total: number
+  /** What is waited for, or went wrong. */
+  message: string | null
+  /** Which panel works on it, until when unless it says so again. */
+  panel: string | null
+  leased_until: number
+  /** The source still has its older copy. */
+  leftover: number
+  created_at: number
+  ended_at: number | null
 }
 
 export interface AllocationRow {

@@ -2,6 +2,7 @@ import type { Insertable, Transaction } from 'kysely'
 import { conflict, notFound } from '../../contract/errors.ts'
 import { encodeJoinToken, type PanelEndpoint } from '../../contract/join-token.ts'
 import type { EdgeEndpoint, JoinHello, JoinWelcome, NodeEvent, NodeHello } from '../../contract/node.ts'
+import type { Labels, OverAllocation } from '../../contract/placement.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
@@ -22,6 +23,7 @@ import {
   saveSeen,
   setCredential,
   takeJoin,
+  updateNode,
 } from './store.ts'
 
 /** What another slice wants to hear about nodes. Everything here is about one node, over the link that it holds now. */
@@ -51,6 +53,14 @@ export interface NewNode {
   name: string
   publicAddress?: string | undefined
   ports?: { first: number; last: number } | undefined
+  labels?: Labels | undefined
+}
+
+/** What of a node its administrators may change. */
+export interface NodeChange {
+  maintenance?: boolean | undefined
+  labels?: Labels | undefined
+  overAllocation?: { [K in keyof OverAllocation]?: OverAllocation[K] | undefined } | undefined
 }
 
 /** The machines that run servers, and the links they hold to this panel. */
@@ -127,6 +137,25 @@ export class Nodes implements AsyncDisposable {
     })
     await this.#options.changes.publish({ of: 'node', id: row.id })
     return { id: row.id, joinToken: encodeJoinToken({ panel: this.#options.endpoint(), secret }) }
+  }
+
+  /** Changes how servers are placed on it. What is undefined stays. Throws `not_found`. */
+  async update(id: string, { maintenance, labels, overAllocation = {} }: NodeChange): Promise<void> {
+    const { db, clock, changes } = this.#options
+    const { memory, disk, cpu } = overAllocation
+    await db.transact(async (trx) => {
+      const row = await nodeById(trx, id)
+      if (!row) throw notFound(`Node ${id}`)
+      await updateNode(trx, id, {
+        maintenance_at:
+          maintenance === undefined ? row.maintenance_at : maintenance ? (row.maintenance_at ?? clock.now()) : null,
+        labels: labels === undefined ? row.labels : JSON.stringify(labels),
+        memory_factor: memory === undefined ? row.memory_factor : memory,
+        disk_factor: disk === undefined ? row.disk_factor : disk,
+        cpu_factor: cpu === undefined ? row.cpu_factor : cpu,
+      })
+    })
+    await changes.publish({ of: 'node', id })
   }
 
   /** Forgets a node without servers, and ends its link. Servers that wait for it to finish their deletion go with it. */
@@ -237,6 +266,11 @@ export class Nodes implements AsyncDisposable {
       port_first: ports.first,
       port_last: ports.last,
       facts: null,
+      labels: JSON.stringify(input.labels ?? {}),
+      maintenance_at: null,
+      memory_factor: 1,
+      disk_factor: null,
+      cpu_factor: null,
       last_seen_at: null,
       created_at: this.#options.clock.now(),
     }

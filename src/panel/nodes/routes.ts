@@ -5,6 +5,7 @@ import type { Handlers } from '../../contract/operation.ts'
 import { type Clock, isoTime } from '../../lib/clock.ts'
 import type { PanelContexts } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
+import { capacityOf, labelsOf } from './capacity.ts'
 import type { Nodes } from './nodes.ts'
 import { listNodes, type NodeWithServers, nodeWithServers } from './store.ts'
 
@@ -35,6 +36,11 @@ export function nodeHandlers({
       publicAddress: row.public_address,
       ports: { first: row.port_first, last: row.port_last },
       servers: row.servers,
+      labels: labelsOf(row),
+      maintenance: row.maintenance_at !== null,
+      overAllocation: { memory: row.memory_factor, disk: row.disk_factor, cpu: row.cpu_factor },
+      allocated: { memory: row.memory, disk: Number(row.disk), cpu: row.cpu },
+      capacity: facts && capacityOf(facts),
       createdAt: isoTime(row.created_at),
     }
   }
@@ -49,6 +55,10 @@ export function nodeHandlers({
     createNode: async ({ body }) => {
       const { id, joinToken } = await nodes.create(body)
       return { node: await viewOf(id), joinToken, command: `echo ${joinToken} | pharos node join` }
+    },
+    updateNode: async ({ params, body }) => {
+      await nodes.update(params.node, body)
+      return viewOf(params.node)
     },
     deleteNode: async ({ params }) => {
       await nodes.remove(params.node)

@@ -1,7 +1,7 @@
 import { type Insertable, sql, type UpdateResult } from 'kysely'
 import type { NodeRow, Store } from '../db/index.ts'
 
-export type NodeWithServers = NodeRow & { servers: number }
+export type NodeWithServers = NodeRow & { servers: number; memory: number; disk: number; cpu: number }
 
 export async function nodeById(db: Store, id: string): Promise<NodeRow | undefined> {
   return db.selectFrom('nodes').selectAll().where('id', '=', id).executeTakeFirst()
@@ -66,23 +66,33 @@ export async function setCredential(db: Store, id: string, credentialHash: strin
     .execute()
 }
 
+export async function updateNode(
+  db: Store,
+  id: string,
+  change: Pick<NodeRow, 'maintenance_at' | 'labels' | 'memory_factor' | 'disk_factor' | 'cpu_factor'>,
+): Promise<void> {
+  await db.updateTable('nodes').set(change).where('id', '=', id).execute()
+}
+
 export async function removeNode(db: Store, id: string): Promise<void> {
   await db.deleteFrom('nodes').where('id', '=', id).execute()
 }
 
+/** What is promised counts servers that are being deleted, too: until then their files are there. */
 function withServers(db: Store) {
   return db
     .selectFrom('nodes')
+    .leftJoin('servers', 'servers.node_id', 'nodes.id')
     .selectAll('nodes')
-    .select((query) =>
-      query
-        .selectFrom('servers')
-        .select(sql<number>`cast(count(*) as integer)`.as('count'))
-        .whereRef('servers.node_id', '=', 'nodes.id')
-        .where('servers.deleted_at', 'is', null)
-        .as('servers'),
-    )
-    .$narrowType<{ servers: number }>()
+    .select([
+      sql<number>`cast(count(case when servers.id is not null and servers.deleted_at is null then 1 end) as integer)`.as(
+        'servers',
+      ),
+      sql<number>`cast(coalesce(sum(servers.memory), 0) as integer)`.as('memory'),
+      sql<number>`cast(coalesce(sum(servers.disk), 0) as bigint)`.as('disk'),
+      sql<number>`cast(coalesce(sum(servers.cpu), 0) as double precision)`.as('cpu'),
+    ])
+    .groupBy('nodes.id')
 }
 
 const changed = (result: UpdateResult): boolean => result.numUpdatedRows > 0n

@@ -19,6 +19,8 @@ const held = (suspendedAt: number | null): ServerAccess => ({
     restart_on_crash: 0,
     start_when_installed: 0,
     allocation_limit: 1,
+    placement: '{}',
+    transfer_id: null,
     suspended_at: suspendedAt,
     deleted_at: null,
     revision: 1,

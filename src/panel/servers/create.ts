@@ -6,13 +6,13 @@ import { newId, newShortId } from '../../lib/ids.ts'
 import type { Caller, WorkspaceMembership } from '../access/index.ts'
 import { isUniqueViolation, type Store } from '../db/index.ts'
 import { allocationLimitDefault, insertAllocation, portsTaken } from '../network/index.ts'
-import { type LiveNode, nodeAway, nodeById } from '../nodes/index.ts'
+import { listNodes, nodeAway, nodeById } from '../nodes/index.ts'
 import { checkVariables, keepTemplate } from '../templates/index.ts'
 import { deleteServer } from './delete.ts'
 import { placementAttemptsMax } from './limits.ts'
-import { type Candidate, firstFreePort, freeMib, rankNodes } from './placement.ts'
+import { firstFreePort, type Machine, machineOf, rankMachines, refusalOf, type Wish } from './placement.ts'
 import type { Pusher } from './push.ts'
-import { idTaken, insertServer, promisedMemory } from './store.ts'
+import { idTaken, insertServer } from './store.ts'
 import type { ServersWorld } from './world.ts'
 
 type Input = z.output<typeof NewServer>
@@ -92,7 +92,9 @@ async function place(
   workspace: WorkspaceMembership,
   { input, template, resources, variables }: Plan,
 ): Promise<{ serverId: string; tunnelId: string | null }> {
-  const { node, port } = await roomFor(nodes, trx, input.node, resources.memory)
+  const own = input.placement?.labels ?? {}
+  const labels = { ...own, ...template.placement?.labels }
+  const { node, port } = await roomFor(nodes, trx, input.node, { ...resources, labels })
   let serverId = newShortId()
   while (await idTaken(trx, serverId)) serverId = newShortId()
   const now = clock.now()
@@ -111,6 +113,8 @@ async function place(
     restart_on_crash: input.restartOnCrash ? 1 : 0,
     start_when_installed: input.start ? 1 : 0,
     allocation_limit: allocationLimitDefault,
+    placement: JSON.stringify(own),
+    transfer_id: null,
     suspended_at: null,
     deleted_at: null,
     revision: 1,
@@ -139,16 +143,16 @@ async function place(
 }
 
 /** The node that takes the server, and a port of it. Only nodes that are here now count: the server begins to install at once. */
-async function roomFor(nodes: ServersWorld['nodes'], trx: Store, wanted: string | undefined, memory: number) {
-  const here = wanted === undefined ? nodes.all() : [await named(nodes, trx, wanted)]
-  if (here.length === 0) throw conflict('No node is connected: start one, or add one with `pharos node join`.')
-  const promised = await promisedMemory(trx)
-  const candidates = here.map((node) => candidateOf(node, promised.get(node.id) ?? 0))
-  const ranked = rankNodes(candidates, memory)
-  if (ranked.length === 0) throw conflict(noMemory(candidates, memory))
+async function roomFor(nodes: ServersWorld['nodes'], trx: Store, wanted: string | undefined, wish: Wish) {
+  const machines = (await listNodes(trx)).map((row) => machineOf(row, nodes.online(row.id)?.facts ?? null))
+  const asked = wanted === undefined ? machines : [named(machines, wanted)]
+  if (!asked.some(({ online }) => online))
+    throw conflict('No node is connected: start one, or add one with `pharos nodes create` and `pharos node join`.')
+  const ranked = rankMachines(asked, wish)
+  if (ranked.length === 0) throw conflict(refusalOf(asked, wish))
   const full: string[] = []
-  for (const candidate of ranked) {
-    const node = await nodeById(trx, candidate.id)
+  for (const { id } of ranked) {
+    const node = await nodeById(trx, id)
     if (!node) continue
     const port = firstFreePort({ first: node.port_first, last: node.port_last }, await portsTaken(trx, node.id))
     if (port !== null) return { node, port }
@@ -157,22 +161,10 @@ async function roomFor(nodes: ServersWorld['nodes'], trx: Store, wanted: string 
   throw conflict(`No port is free on ${full.join(', ') || 'any node'}: delete a server there, or use another node.`)
 }
 
-async function named(nodes: ServersWorld['nodes'], trx: Store, id: string): Promise<LiveNode> {
-  const live = nodes.online(id)
-  if (live) return live
-  const row = await nodeById(trx, id)
-  if (row) throw nodeAway(row.name)
-  throw refusal([{ where: 'body.node', problem: `there is no node ${JSON.stringify(id)}` }])
-}
-
-const candidateOf = (node: LiveNode, promisedMib: number): Candidate => ({
-  id: node.id,
-  name: node.name,
-  memoryMib: Math.floor((node.facts?.memoryBytes ?? 0) / 1_048_576),
-  promisedMib,
-})
-
-function noMemory(candidates: readonly Candidate[], memory: number): string {
-  const most = candidates.reduce((left, right) => (freeMib(right) > freeMib(left) ? right : left))
-  return `No node has ${memory} MiB of memory left: the most is ${Math.max(0, freeMib(most))} MiB on ${most.name}. Ask for less, delete a server, or add a node.`
+/** One that somebody asked for by its id. */
+export function named(machines: readonly Machine[], id: string): Machine {
+  const machine = machines.find((one) => one.id === id)
+  if (!machine) throw refusal([{ where: 'body.node', problem: `there is no node ${JSON.stringify(id)}` }])
+  if (!machine.online) throw nodeAway(machine.name)
+  return machine
 }

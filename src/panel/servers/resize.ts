@@ -1,9 +1,10 @@
 import { conflict } from '../../contract/errors.ts'
 import type { ServerRow, Store } from '../db/index.ts'
+import { nodeWithServers } from '../nodes/index.ts'
 import { type Changed, changeServer } from './change.ts'
-import { freeMib } from './placement.ts'
+import { left, machineOf } from './placement.ts'
 import type { Pusher } from './push.ts'
-import { promisedMemory, type ServerChange } from './store.ts'
+import type { ServerChange } from './store.ts'
 import type { ServersWorld } from './world.ts'
 
 /** What of a server an administrator sizes. */
@@ -30,11 +31,10 @@ export function resizeServer(
 
 /** A node that is away cannot say what it has; whoever decides this then decides without it. */
 async function mustFit({ nodes }: ServersWorld, trx: Store, row: ServerRow, memory: number): Promise<void> {
-  const node = nodes.online(row.node_id)
-  if (!node?.facts) return
-  const promised = (await promisedMemory(trx)).get(row.node_id) ?? 0
-  const memoryMib = Math.floor(node.facts.memoryBytes / 1_048_576)
-  const left = freeMib({ id: node.id, name: node.name, memoryMib, promisedMib: promised - row.memory })
-  if (memory > left)
-    throw conflict(`Node ${node.name} has ${Math.max(0, left)} MiB for ${row.name}, which ${memory} MiB is more than.`)
+  const facts = nodes.online(row.node_id)?.facts
+  const node = facts && (await nodeWithServers(trx, row.node_id))
+  if (!node) return
+  const most = left(machineOf(node, facts), 'memory') + row.memory
+  if (memory > most)
+    throw conflict(`Node ${node.name} has ${Math.max(0, most)} MiB for ${row.name}, which ${memory} MiB is more than.`)
 }

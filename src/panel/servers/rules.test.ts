@@ -4,7 +4,7 @@ import { AppError } from '../../contract/errors.ts'
 import type { ServerState } from '../../contract/node.ts'
 import { powerActions, powerRules, serverStatuses } from '../../contract/power.ts'
 import { mustAllowCommand, mustAllowPower, mustAllowReinstall } from './can.ts'
-import { type Candidate, firstFreePort, rankNodes } from './placement.ts'
+import { firstFreePort, type Machine, rankMachines, refusalOf, type Wish } from './placement.ts'
 import { ServerStates } from './states.ts'
 import { type StatusFacts, statusOf } from './status.ts'
 
@@ -114,28 +114,80 @@ describe('what a status allows', () => {
 })
 
 describe('placement', () => {
-  const node = (name: string, memoryMib: number, promisedMib: number): Candidate => ({
+  const machine = (name: string, more: Partial<Machine> = {}): Machine => ({
     id: name,
     name,
-    memoryMib,
-    promisedMib,
+    online: true,
+    maintenance: false,
+    labels: {},
+    capacity: { memory: 8000, disk: 100_000, cpu: 4 },
+    factors: { memory: 1, disk: null, cpu: null },
+    promised: { memory: 0, disk: 0, cpu: 0 },
+    ...more,
   })
-  test('prefers the most memory that nobody was promised', () => {
-    const ranked = rankNodes([node('a', 8000, 6000), node('b', 4000, 0), node('c', 1000, 0)], 1000)
+  const wish: Wish = { memory: 1000, disk: 2000, cpu: 1, labels: {} }
+  const order = (machines: Machine[], asked = wish) => rankMachines(machines, asked).map(({ name }) => name)
+  const promised = (memory: number, disk = 0, cpu = 0) => ({ promised: { memory, disk, cpu } })
+
+  test('prefers the most memory that nobody was promised, then the cores that were promised less, then the name', () => {
+    assert.deepEqual(order([machine('a', promised(6000)), machine('b', promised(100)), machine('c')]), ['c', 'b', 'a'])
+    assert.deepEqual(order([machine('b', promised(0, 0, 3)), machine('a', promised(0, 0, 4)), machine('c')]), [
+      'c',
+      'b',
+      'a',
+    ])
+    assert.deepEqual(order([machine('b'), machine('a')]), ['a', 'b'])
+  })
+  test('leaves out machines without room, also one that promised more than it has', () => {
+    assert.deepEqual(order([machine('a', promised(7001)), machine('b', promised(9000))]), [])
+    assert.deepEqual(order([machine('exact', promised(7000))]), ['exact'])
+  })
+  test('counts disk and cores where the machine says how much of them may be promised, and more than it has where that is more', () => {
+    const counted = { factors: { memory: 1.5, disk: 1, cpu: 2 } }
+    assert.deepEqual(order([machine('disk', { ...counted, ...promised(0, 98_001) })]), [])
+    assert.deepEqual(order([machine('cpu', { ...counted, ...promised(0, 0, 7.5) })]), [])
+    assert.deepEqual(order([machine('over', { ...counted, ...promised(11_000, 98_000, 7) })]), ['over'])
     assert.deepEqual(
-      ranked.map(({ name }) => name),
-      ['b', 'a', 'c'],
+      order([machine('any', { factors: { memory: null, disk: null, cpu: null }, ...promised(99_000) })]),
+      ['any'],
     )
   })
-  test('leaves out nodes without room, also one that promised more than it has', () => {
-    assert.deepEqual(rankNodes([node('a', 1000, 1), node('b', 1000, 5000)], 1000), [])
-  })
-  test('is the same for equal nodes every time', () => {
-    const ranked = rankNodes([node('b', 1, 0), node('a', 1, 0)], 1)
+  test('takes only machines that have all of the labels, are here, and in no maintenance', () => {
+    const eu = { ...wish, labels: { region: 'eu', disk: 'nvme' } }
     assert.deepEqual(
-      ranked.map(({ name }) => name),
-      ['a', 'b'],
+      order(
+        [
+          machine('half', { labels: { region: 'eu' } }),
+          machine('other', { labels: { region: 'us', disk: 'nvme' } }),
+          machine('whole', { labels: { region: 'eu', disk: 'nvme', rack: '2' } }),
+          machine('away', { labels: eu.labels, online: false }),
+          machine('closed', { labels: eu.labels, maintenance: true }),
+        ],
+        eu,
+      ),
+      ['whole'],
     )
+  })
+  test('says of every machine what it lacks', () => {
+    const words = refusalOf(
+      [
+        machine('full', promised(7900)),
+        machine('far', { labels: { region: 'us' } }),
+        machine('closed', { maintenance: true }),
+        machine('gone', { online: false, capacity: null }),
+        machine('small', { factors: { memory: 1, disk: 1, cpu: 1 }, ...promised(0, 99_000, 3.5) }),
+      ],
+      { ...wish, labels: { region: 'eu' } },
+    )
+    assert.match(
+      words,
+      /^No node has room for this server \(1000 MiB of memory, 2000 MiB of disk, 1 core, region=eu\)\. /,
+    )
+    assert.match(words, /full: not labelled region=eu, 100 MiB of memory left; far: not labelled region=eu; /)
+    assert.match(words, /closed: in maintenance; gone: away; /)
+    assert.match(words, /small: not labelled region=eu, 1000 MiB of disk left, 0\.5 cores left\. Ask for less/)
+    const many = Array.from({ length: 12 }, (_, index) => machine(`n${index}`, { maintenance: true }))
+    assert.match(refusalOf(many, wish), /n9: in maintenance; and 2 more\./)
   })
   test('takes the lowest free port, both ends of the range included, and none beyond', () => {
     assert.equal(firstFreePort({ first: 1, last: 3 }, new Set([1, 2])), 3)

@@ -1,10 +1,11 @@
-import { type Insertable, sql, type UpdateResult } from 'kysely'
+import type { Insertable, UpdateResult } from 'kysely'
 import type { ServerRow, Store } from '../db/index.ts'
 
 /** A server with what its reply shows of its surroundings. */
 export type ServerDetail = ServerRow & {
   node_name: string
   public_address: string | null
+  maintenance_at: number | null
   workspace_slug: string
   owner_email: string
 }
@@ -63,16 +64,6 @@ export async function everyServer(db: Store, after: PagePosition | null, most: n
 
 export async function idTaken(db: Store, id: string): Promise<boolean> {
   return (await db.selectFrom('servers').select('id').where('id', '=', id).executeTakeFirst()) !== undefined
-}
-
-/** The memory of every server placed on each node, by node. */
-export async function promisedMemory(db: Store): Promise<Map<string, number>> {
-  const rows = await db
-    .selectFrom('servers')
-    .select(['node_id', sql<number>`cast(sum(memory) as integer)`.as('memory')])
-    .groupBy('node_id')
-    .execute()
-  return new Map(rows.map(({ node_id, memory }) => [node_id, memory]))
 }
 
 export async function insertServer(db: Store, row: Insertable<ServerRow>): Promise<void> {
@@ -155,6 +146,7 @@ function details(db: Store) {
     .select([
       'nodes.name as node_name',
       'nodes.public_address',
+      'nodes.maintenance_at',
       'workspaces.slug as workspace_slug',
       'users.email as owner_email',
     ])

@@ -62,7 +62,7 @@ export function serverView(world: Seen, { row, allocations, variables }: Describ
     lastExit: last?.lastExit ? { ...last.lastExit, at: isoTime(last.lastExit.at) } : null,
     template: row.template,
     variables,
-    node: { id: row.node_id, name: row.node_name, online: node !== null },
+    node: { id: row.node_id, name: row.node_name, online: node !== null, maintenance: row.maintenance_at !== null },
     address: primaryAddress(world, row, allocations),
     allocations: allocations.map((allocation) => allocationView(allocation, place, world.tunnels)),
     workspace: row.workspace_slug,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ApiError } from '../../../client/index.ts'
 import { CommandError, type Connection, command, type Tools, UsageError } from '../../command.ts'
+import { findNode, labelsOf } from '../nodes/find.ts'
 import { describe } from './show.ts'
 
 export const createServer = command({
@@ -13,7 +14,8 @@ export const createServer = command({
     ['--disk <MiB>', 'disk limit'],
     ['--cpu <cores>', 'CPU limit'],
     ['--set <NAME=value...>', 'variables of the template'],
-    ['--node <id>', 'the machine it shall run on'],
+    ['--node <node>', 'the machine it shall run on: name or id'],
+    ['--label <name=value...>', 'labels that its machine must have, such as region=eu'],
     ['--no-start', 'leave it stopped once it is installed'],
     ['--no-restart', 'leave it stopped when it crashes'],
     ['--no-wait', 'return at once, while it still installs'],
@@ -30,11 +32,12 @@ export const createServer = command({
     cpu: z.coerce.number().positive().optional(),
     set: z.array(z.string()).default([]),
     node: z.string().optional(),
+    label: z.array(z.string()).default([]),
     start: z.boolean(),
     restart: z.boolean(),
     wait: z.boolean(),
   }),
-  async run({ name, template, memory, disk, cpu, set, node, start, restart, wait }, tools) {
+  async run({ name, template, memory, disk, cpu, set, node, label, start, restart, wait }, tools) {
     const connection = await tools.connect()
     const resources = { ...(memory && { memory }), ...(disk && { disk }), ...(cpu && { cpu }) }
     const created = await connection.client.createServer({
@@ -45,7 +48,8 @@ export const createServer = command({
         restartOnCrash: restart,
         ...(Object.keys(resources).length > 0 && { resources }),
         ...(set.length > 0 && { variables: variables(set) }),
-        ...(node !== undefined && { node }),
+        ...(node !== undefined && { node: /^node_/.test(node) ? node : (await findNode(connection, node)).id }),
+        ...(label.length > 0 && { placement: { labels: labelsOf(label) } }),
       },
     })
     tools.out.talk(`${created.id} created`)

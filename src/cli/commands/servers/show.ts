@@ -28,7 +28,10 @@ export function describe(server: Server): string {
     ['message', server.message],
     ['address', server.address],
     ['template', server.template],
-    ['node', `${server.node.name}${server.node.online ? '' : ' (away)'}`],
+    [
+      'node',
+      `${server.node.name}${server.node.online ? '' : ' (away)'}${server.node.maintenance ? ' (in maintenance)' : ''}`,
+    ],
     ['limits', `${resources.memory} MiB memory, ${resources.disk} MiB disk, ${resources.cpu} cores`],
     [
       'usage',
