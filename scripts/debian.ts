@@ -19,6 +19,7 @@ export const testPackages: Readonly<Record<string, string>> = {
   openssl: 'TLS through tunnels',
   iperf3: 'TCP and UDP through one port of a tunnel',
   'minetest-server': 'a real game server over UDP',
+  'teeworlds-server': 'asking a real game server who plays',
 }
 
 /** Another apt may be at work on the machine; installing waits this long for it. */

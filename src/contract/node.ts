@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { LineStyles } from './console.ts'
 import { Port } from './fields.ts'
 import { BackupReport } from './node-backups.ts'
+import { Incident, Players } from './node-watching.ts'
 import { operation, socket } from './operation.ts'
 import { Resources, Template } from './template.ts'
 
@@ -47,6 +48,8 @@ export const ServerSpec = z.strictObject({
   allocations: z.array(z.strictObject({ id: z.string(), port: Port, tunnel: z.boolean() })).min(1),
   /** What the node does when the process ends by itself: restart with growing pauses, or leave it. */
   restartOnCrash: z.boolean(),
+  /** The same when it gives no sign of life any more, as its template's watchdog sees it. */
+  restartOnHang: z.boolean().default(false),
   suspended: z.boolean(),
 })
 export type ServerSpec = z.output<typeof ServerSpec>
@@ -129,6 +132,9 @@ export const ConsoleLine = z.strictObject({
 })
 export type ConsoleLine = z.output<typeof ConsoleLine>
 
+/** Incidents in one reply: about half a megabyte with all their lines. */
+export const incidentsPerReply = 30
+
 /** An edge that the node's agent shall hold a link to. */
 export const EdgeEndpoint = z.strictObject({ id: z.string(), host: z.string(), port: Port, pin: z.string() })
 export type EdgeEndpoint = z.output<typeof EdgeEndpoint>
@@ -138,6 +144,9 @@ export const NodeEvent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('usage'), id: ServerKey, usage: ServerUsage }),
   z.strictObject({ type: z.literal('removed'), id: ServerKey }),
   z.strictObject({ type: z.literal('backup'), report: BackupReport }),
+  /** Null: nobody knows any more. */
+  z.strictObject({ type: z.literal('players'), id: ServerKey, players: Players.nullable() }),
+  z.strictObject({ type: z.literal('incident'), id: ServerKey, incident: Incident }),
 ])
 export type NodeEvent = z.output<typeof NodeEvent>
 
@@ -226,6 +235,15 @@ export const nodeOperations = {
     summary: 'Kill it and remove its files; done when it answers; removing a missing one succeeds',
     params: OfServer,
     reply: z.strictObject({}),
+    errors: [],
+  }),
+  incidents: operation({
+    ...base,
+    method: 'GET',
+    path: '/incidents',
+    summary: 'What went wrong with servers after that moment, oldest first, as many as fit one reply',
+    query: z.object({ after: z.coerce.number().int() }),
+    reply: z.array(z.strictObject({ id: ServerKey, incident: Incident })).max(incidentsPerReply),
     errors: [],
   }),
   freePorts: operation({

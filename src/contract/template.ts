@@ -87,6 +87,35 @@ export const StopMethod = z.discriminatedUnion('by', [
 ])
 export type StopMethod = z.output<typeof StopMethod>
 
+/** How a game is asked who plays: the protocols that this program speaks. `luanti` tells only that it answers. */
+export const queryKinds = ['minecraft', 'minecraft-bedrock', 'source', 'quake3', 'teeworlds', 'luanti'] as const
+
+/** Where and how the node asks the game who plays, on the machine itself. */
+export const GameQuery = z.strictObject({
+  kind: z.enum(queryKinds),
+  /** One of the server's own ports: the primary one, or the one that a variable names. Another one is never asked. */
+  port: z.union([z.literal('primary'), z.strictObject({ variable: VariableName })]).default('primary'),
+})
+export type GameQuery = z.output<typeof GameQuery>
+
+/** By what a server that runs shows that it is alive, and how long that may stay away before it counts as hung. */
+export const Watchdog = z.strictObject({
+  sign: z
+    .discriminatedUnion('by', [
+      /** It answers the query. */
+      z.strictObject({ by: z.literal('query') }),
+      /** It answers a command in its console by a line that contains this text. */
+      z.strictObject({
+        by: z.literal('console'),
+        command: z.string().min(1).max(200),
+        answer: z.string().min(1).max(200),
+      }),
+    ])
+    .prefault({ by: 'query' }),
+  afterSeconds: z.int().min(30).max(3600).default(120),
+})
+export type Watchdog = z.output<typeof Watchdog>
+
 /** A container image, as `docker pull` takes it. */
 export const ImageName = z
   .string()
@@ -258,6 +287,8 @@ export const Template = z
     egg: EggFacts.optional(),
     /** Which nodes take servers of this kind; any without it. */
     placement: Placement.optional(),
+    query: GameQuery.optional(),
+    watchdog: Watchdog.optional(),
   })
   .meta({ id: 'Template' })
 export type Template = z.output<typeof Template>

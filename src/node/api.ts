@@ -58,6 +58,7 @@ export function createNodeApi({
       await servers.remove(params.server)
       return {}
     },
+    incidents: ({ query }) => servers.incidentsAfter(query.after),
     async freePorts({ body }) {
       return { free: await freePorts(body.ports, body.protocols) }
     },
@@ -72,6 +73,7 @@ export function createNodeApi({
       for (const state of servers.list()) send({ type: 'state', state })
       const sendBackup = (report: BackupReport): void => send({ type: 'backup', report })
       for (const report of backups.running()) sendBackup(report)
+      for (const [id, players] of servers.players()) send({ type: 'players', id, players })
       const stops = [servers.events.on(send), backups.events.on(sendBackup)]
       channel.signal.addEventListener('abort', () => {
         for (const stop of stops) stop()

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { ServerSpec } from '../contract/node.ts'
+import type { Players } from '../contract/node-watching.ts'
 import { Template } from '../contract/template.ts'
 import { ask, makeSpec, openWorld, printed, reached, running } from './testing/world.ts'
 
@@ -85,6 +86,15 @@ test('minecraft is installed once for two servers, starts, obeys its console and
   const socket = connect(portOf(first), '127.0.0.1')
   await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject))
   socket.destroy()
+  const players = await new Promise<Players>((resolve) => {
+    const stop = servers.events.on((event) => {
+      if (event.type !== 'players' || !event.players) return
+      stop()
+      resolve(event.players)
+    })
+  })
+  assert.deepEqual([players.online, players.max, players.names], [0, 20, []])
+  assert.equal(players.description, 'A Minecraft server on Pharos')
   await servers.get(first.id).power('stop')
   const state = await reached(servers, first.id, 'offline')
   assert.deepEqual([state.lastExit?.code, state.lastExit?.crashed], [0, false])

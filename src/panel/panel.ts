@@ -25,6 +25,7 @@ import { templateOperations } from '../contract/api/templates.ts'
 import { tokenOperations } from '../contract/api/tokens.ts'
 import { tunnelOperations } from '../contract/api/tunnels.ts'
 import { usageOperations } from '../contract/api/usage.ts'
+import { watchingOperations } from '../contract/api/watching.ts'
 import { type Workspace, workspaceOperations } from '../contract/api/workspaces.ts'
 import { EdgeHello } from '../contract/edge.ts'
 import { JoinHello, NodeHello } from '../contract/node.ts'
@@ -76,6 +77,7 @@ import { loadTemplates, templateHandlers } from './templates/index.ts'
 import { createTokens, tokenRoutes, touchTokens } from './tokens/index.ts'
 import { createTunnels } from './tunnels/index.ts'
 import { createUsage, usageRoutes } from './usage/index.ts'
+import { Watching, watchingHandlers } from './watching/index.ts'
 import { createWorkspaces, planRoutes, workspaceRoutes } from './workspaces/index.ts'
 
 /** A running panel. Disposing it lets running requests finish and closes what it opened. */
@@ -183,6 +185,7 @@ export async function startPanel(
   const consoles = new Consoles({ db: database, nodes, servers })
   const databases = closer.use(await Databases.open({ db: database, changes, clock, log, nodes, sealer }))
   const stats = closer.use(new Stats({ db: database, clock, log, servers }))
+  const watching = closer.use(new Watching({ db: database, clock, log, nodes, activity }))
   const places = new Places(config.backups.store, secrets.backupKeys ?? null)
   const backups = closer.use(
     new Backups({ db: database, changes, clock, log, nodes, servers, places, limit: config.backups.limit }),
@@ -237,6 +240,7 @@ export async function startPanel(
     panelPart(fileOperations, fileHandlers(files)),
     transferPart<typeof fileTransfers, PanelContexts>(fileTransfers, fileTransferHandlers(files)),
     panelPart(statsOperations, statsHandlers(stats)),
+    panelPart(watchingOperations, watchingHandlers({ db: database, servers, watching })),
     panelPart(scheduleOperations, scheduleHandlers(schedules)),
     panelPart(activityOperations, activityHandlers(activity)),
     socketPart<typeof serverSockets, PanelContexts>(serverSockets, eventHandlers(viewers)),

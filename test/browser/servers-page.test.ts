@@ -145,6 +145,7 @@ async function fill({ kysely }: Database, node: string): Promise<void> {
     cpu: 1,
     variables: '{}',
     restart_on_crash: 1,
+    restart_on_hang: 0,
     start_when_installed: 0,
     allocation_limit: 1,
     placement: '{}',

@@ -106,6 +106,8 @@ export const samples: Record<keyof typeof publicOperations, Sample> = {
   updateSubuser: { params: { serverId: '{server}', subuser: 'usr_missing' }, body: { permissions: [] } },
   deleteSubuser: { params: { serverId: '{server}', subuser: 'usr_missing' } },
   serverStats: { params: { serverId: '{server}' }, query: { range: '1h' } },
+  players: { params: { serverId: '{server}' } },
+  crashes: { params: { serverId: '{server}' } },
   schedules: { params: { serverId: '{server}' } },
   createSchedule: {
     params: { serverId: '{server}' },

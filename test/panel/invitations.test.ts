@@ -61,6 +61,7 @@ async function withServer({ database, account, acme }: Awaited<ReturnType<typeof
 const placement = { labels: '{}', maintenance_at: null, memory_factor: 1, disk_factor: null, cpu_factor: null }
 const unchanged = {
   restart_on_crash: 1,
+  restart_on_hang: 0,
   start_when_installed: 0,
   allocation_limit: 5,
   placement: '{}',

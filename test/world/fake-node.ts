@@ -10,6 +10,7 @@ import {
   type ServerState,
 } from '../../src/contract/node.ts'
 import { nodeDatabaseOperations } from '../../src/contract/node-databases.ts'
+import type { Incident } from '../../src/contract/node-watching.ts'
 import type { Contexts, Handlers, SocketHandlers } from '../../src/contract/operation.ts'
 import { type Api, createApi, part, socketPart } from '../../src/http/index.ts'
 import { silentLog } from '../../src/lib/log.ts'
@@ -47,6 +48,8 @@ export class FakeNode implements AsyncDisposable {
   readonly #asks = new Signal<string>()
   /** Databases by name, with the password of each. */
   readonly databases = new Map<string, string>()
+  /** What went wrong with its servers, oldest first. */
+  readonly incidents: { id: string; incident: Incident }[] = []
   edges: unknown = null
   /** Ports that some other program of the machine uses. */
   readonly foreignPorts = new Set<number>()
@@ -191,6 +194,10 @@ export class FakeNode implements AsyncDisposable {
         this.servers.delete(params.server)
         this.#events.emit({ type: 'removed', id: params.server })
         return {}
+      },
+      incidents: async ({ query }) => {
+        await this.#note('incidents', null)
+        return this.incidents.filter(({ incident }) => incident.at > query.after).slice(0, 30)
       },
       freePorts: async ({ body }) => {
         await this.#note('freePorts', null)

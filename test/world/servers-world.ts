@@ -12,6 +12,7 @@ import { startupOperations } from '../../src/contract/api/startup.ts'
 import { statsOperations } from '../../src/contract/api/stats.ts'
 import { subuserOperations } from '../../src/contract/api/subusers.ts'
 import { templateOperations } from '../../src/contract/api/templates.ts'
+import { watchingOperations } from '../../src/contract/api/watching.ts'
 import { decodeJoinToken } from '../../src/contract/join-token.ts'
 import { type JoinHello, JoinWelcome, type NodeHello } from '../../src/contract/node.ts'
 import type { Role, ServerPermission } from '../../src/contract/permissions.ts'
@@ -40,6 +41,7 @@ import { Stats, statsHandlers } from '../../src/panel/stats/index.ts'
 import { Subusers, subuserHandlers } from '../../src/panel/subusers/index.ts'
 import { templateHandlers } from '../../src/panel/templates/index.ts'
 import { createTunnels } from '../../src/panel/tunnels/index.ts'
+import { Watching, watchingHandlers } from '../../src/panel/watching/index.ts'
 import { patienceMs } from '../patience.ts'
 import { FakeNode } from './fake-node.ts'
 
@@ -53,6 +55,7 @@ const operations = {
   ...subuserOperations,
   ...nodeAdminOperations,
   ...templateOperations,
+  ...watchingOperations,
 }
 type PanelClient = Client<typeof operations>
 type ServerSocket = LiveSocket<(typeof serverSockets)['serverEvents']>
@@ -145,6 +148,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
   const consoles = new Consoles({ db, nodes, servers })
   const activity = stack.use(new Activity({ db, clock, log }))
   const stats = stack.use(new Stats({ db, clock, log, servers }))
+  const watching = stack.use(new Watching({ db, clock, log, nodes, activity }))
   const places = new Places({ kind: 'local' }, null)
   const backups = stack.use(new Backups({ db, changes, clock, log, nodes, servers, places, limit: 3 }))
   const schedules = stack.use(new Schedules({ db, clock, log, access, servers, consoles, backups, activity }))
@@ -169,6 +173,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
         part(settingsOperations, settingsHandlers({ servers, counted })),
         part(subuserOperations, subuserHandlers(subusers)),
         part(statsOperations, statsHandlers(stats)),
+        part(watchingOperations, watchingHandlers({ db, servers, watching })),
         part(scheduleOperations, scheduleHandlers(schedules)),
         socketPart(serverSockets, eventHandlers(viewers)),
       ],
@@ -303,6 +308,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     backups,
     schedules,
     stats,
+    watching,
     viewers,
     dialler,
     baseUrl,

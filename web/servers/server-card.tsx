@@ -7,6 +7,7 @@ import { classNames } from '../ui/class-names.ts'
 import { CopyButton } from '../ui/copy.tsx'
 import { Meter } from '../ui/meter.tsx'
 import { Checkbox } from '../ui/switch.tsx'
+import { PlayerCount } from './player-count.tsx'
 import { type ServerListItem, shortId, type Usage, usageKey } from './queries.ts'
 import { StatusBadge } from './status-badge.tsx'
 import { serversText } from './text.ts'
@@ -63,6 +64,7 @@ export const ServerCard = memo(function ServerCard({
           </Link>
           <span className="block truncate text-muted text-xs">{server.template}</span>
         </div>
+        {server.status === 'running' && <PlayerCount serverId={id} />}
         <StatusBadge status={server.status} />
       </div>
       <div className="flex min-h-8 items-center gap-1 text-muted">

@@ -7,6 +7,7 @@ import { useText } from '../i18n/language.tsx'
 import { Copyable } from '../ui/copy.tsx'
 import { useExtras } from '../ui/page.tsx'
 import { Loading, Notice } from '../ui/state.tsx'
+import { PlayerCount } from './player-count.tsx'
 import { PowerButtons } from './power-buttons.tsx'
 import { permissionsQuery, serverQuery, templatesQuery } from './queries.ts'
 import { StatusBadge } from './status-badge.tsx'
@@ -53,6 +54,7 @@ export function ServerLayout() {
           <h1 className="flex flex-wrap items-center gap-3 font-semibold text-xl tracking-tight">
             <span className="wrap-anywhere">{server.name}</span>
             <StatusBadge status={server.status} />
+            {server.status === 'running' && <PlayerCount serverId={serverId} known={server.usage?.players ?? null} />}
           </h1>
           <div className="mt-1 min-h-8 text-muted">
             {server.address ? (

@@ -51,6 +51,7 @@ export const serversText = phrases({
     of: (used: string, limit: string) => `${used} of ${limit}`,
     cores: (count: string) => `${count} cores`,
     noAddress: 'No address yet',
+    players: 'Players',
     copyAddress: 'Copy the address',
     statuses: {
       installing: 'Installing',
@@ -149,6 +150,7 @@ export const serversText = phrases({
     of: (used: string, limit: string) => `${used} von ${limit}`,
     cores: (count: string) => `${count} Kerne`,
     noAddress: 'Noch keine Adresse',
+    players: 'Spieler',
     copyAddress: 'Adresse kopieren',
     statuses: {
       installing: 'Wird installiert',

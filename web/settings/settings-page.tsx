@@ -38,11 +38,16 @@ function General() {
   const { serverId, server, may } = useServer()
   const [name, setName] = useState<string | null>(null)
   const [restartOnCrash, setRestart] = useState<boolean | null>(null)
+  const [restartOnHang, setRestartOnHang] = useState<boolean | null>(null)
   const save = useAction({
     run: () =>
       api.updateServer({
         params: { serverId },
-        body: { ...(name === null ? {} : { name }), ...(restartOnCrash === null ? {} : { restartOnCrash }) },
+        body: {
+          ...(name === null ? {} : { name }),
+          ...(restartOnCrash === null ? {} : { restartOnCrash }),
+          ...(restartOnHang === null ? {} : { restartOnHang }),
+        },
       }),
     done: t.saved,
     changes: [serverQuery(serverId).queryKey, serversQuery.queryKey],
@@ -50,6 +55,7 @@ function General() {
     onDone() {
       setName(null)
       setRestart(null)
+      setRestartOnHang(null)
     },
   })
   const mayUpdate = may('settings.update')
@@ -77,13 +83,20 @@ function General() {
           checked={restartOnCrash ?? server.restartOnCrash}
           onChange={setRestart}
         />
+        <Switch
+          label={t.restartOnHang}
+          hint={t.restartOnHangHint}
+          disabled={!mayUpdate}
+          checked={restartOnHang ?? server.restartOnHang}
+          onChange={setRestartOnHang}
+        />
         {save.error && !wrong && <Notice tone="bad">{errorText(save.error)}</Notice>}
         <div>
           <Button
             type="submit"
             kind="primary"
             busy={save.isPending}
-            disabled={name === null && restartOnCrash === null}
+            disabled={name === null && restartOnCrash === null && restartOnHang === null}
             unavailable={mayUpdate ? null : t.mayNot}
           >
             {t.save}

@@ -6,6 +6,9 @@ export const settingsText = phrases({
     name: 'Name',
     restartOnCrash: 'Start it again when it crashes',
     restartHint: 'After several crashes in a row it stays off.',
+    restartOnHang: 'Restart it when it hangs',
+    restartOnHangHint:
+      'Where its kind says how that is told: it gives no sign of life for a while. At most three times an hour.',
     save: 'Save',
     saved: 'Saved.',
     resources: 'What it may use',
@@ -45,6 +48,9 @@ export const settingsText = phrases({
     name: 'Name',
     restartOnCrash: 'Nach einem Absturz wieder starten',
     restartHint: 'Nach mehreren Abstürzen hintereinander bleibt er aus.',
+    restartOnHang: 'Neu starten, wenn er hängt',
+    restartOnHangHint:
+      'Wenn seine Art sagt, woran man das merkt: Er gibt eine Weile kein Lebenszeichen. Höchstens dreimal in der Stunde.',
     save: 'Speichern',
     saved: 'Gespeichert.',
     resources: 'Was er nutzen darf',

@@ -22,6 +22,9 @@ const statsText = phrases({
     received: 'received',
     sent: 'sent',
     size: 'size',
+    players: 'Players',
+    most: 'most at one moment',
+    noPlayers: 'Nobody knows who played: the game is not asked, or does not say it.',
     none: 'Nothing was measured in this time.',
     noNetwork: 'This machine cannot tell the traffic of one server from that of the others.',
   },
@@ -44,6 +47,9 @@ const statsText = phrases({
     received: 'empfangen',
     sent: 'gesendet',
     size: 'Größe',
+    players: 'Spieler',
+    most: 'höchstens zugleich',
+    noPlayers: 'Niemand weiß, wer gespielt hat: Das Spiel wird nicht gefragt oder sagt es nicht.',
     none: 'In dieser Zeit wurde nichts gemessen.',
     noNetwork: 'Diese Maschine kann den Verkehr eines Servers nicht von dem der anderen unterscheiden.',
   },
@@ -71,6 +77,7 @@ export function StatsPage() {
   const { data, error, refetch } = useQuery({ ...statsQuery(serverId, range), placeholderData: keepPreviousData })
   const bytes = (value: number): string => format.bytes(value)
   const cores = (value: number): string => format.number(value, 2)
+  const people = (value: number): string => format.number(value, 0)
   if (!data) return error ? <ErrorState title={errorText(error)} onRetry={() => void refetch()} /> : <Loading />
   const charts = [
     {
@@ -103,6 +110,13 @@ export function StatsPage() {
         { label: t.sent, values: data.networkTx },
       ],
       none: t.noNetwork,
+    },
+    {
+      title: t.players,
+      show: people,
+      atLeast: 4,
+      series: [{ label: t.most, values: data.players }],
+      none: t.noPlayers,
     },
   ]
   return (

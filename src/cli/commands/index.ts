@@ -25,6 +25,7 @@ import { powerCommands } from './servers/power.ts'
 import { showServer } from './servers/show.ts'
 import { suspensionCommands } from './servers/suspension.ts'
 import { serverVariables } from './servers/variables.ts'
+import { watchingCommands } from './servers/watching.ts'
 import { listTemplates } from './templates.ts'
 import { tokenCommands } from './tokens/tokens.ts'
 import { runAgent } from './tunnels/agent.ts'
@@ -47,6 +48,7 @@ export const commands: readonly Command[] = [
   showServer,
   ...powerCommands,
   serverConsole,
+  ...watchingCommands,
   ...portCommands,
   serverVariables,
   serverLimits,

@@ -20,6 +20,7 @@ import { templateOperations } from './templates.ts'
 import { tokenOperations } from './tokens.ts'
 import { tunnelOperations } from './tunnels.ts'
 import { usageOperations } from './usage.ts'
+import { watchingOperations } from './watching.ts'
 import { workspaceOperations } from './workspaces.ts'
 
 /** Every public operation, under its name: what the panel serves, the client calls, and `openapi.json` describes. */
@@ -39,6 +40,7 @@ export const publicOperations = {
   ...subuserOperations,
   ...fileOperations,
   ...statsOperations,
+  ...watchingOperations,
   ...scheduleOperations,
   ...backupOperations,
   ...activityOperations,

@@ -54,6 +54,10 @@ export const LiveUsage = z.strictObject({
   networkRxBytes: z.int().nullable(),
   networkTxBytes: z.int().nullable(),
   uptimeSeconds: z.int().nullable(),
+  players: z
+    .strictObject({ online: z.int(), max: z.int().nullable() })
+    .nullable()
+    .meta({ description: 'Null where the game is not asked, or does not say it' }),
 })
 
 export const Server = z
@@ -78,6 +82,7 @@ export const Server = z
     workspace: z.string().meta({ description: 'Slug' }),
     owner: z.string().meta({ description: 'E-mail address' }),
     restartOnCrash: z.boolean(),
+    restartOnHang: z.boolean().meta({ description: 'Where its template says how a hung one is told' }),
     createdAt: Time,
   })
   .meta({ id: 'Server' })
@@ -97,6 +102,7 @@ export const NewServer = z
     }),
     start: z.boolean().default(true).meta({ description: 'Start it once it is installed' }),
     restartOnCrash: z.boolean().default(true),
+    restartOnHang: z.boolean().default(false),
   })
   .meta({ id: 'NewServer' })
 
@@ -164,10 +170,14 @@ export const serverOperations = {
     ...base,
     method: 'PATCH',
     path: '/servers/{serverId}',
-    summary: 'Rename it, change what happens after a crash',
+    summary: 'Rename it, change what happens after a crash or when it hangs',
     access: { server: 'settings.update' },
     params: OfServer,
-    body: z.strictObject({ name: displayName(80).optional(), restartOnCrash: z.boolean().optional() }),
+    body: z.strictObject({
+      name: displayName(80).optional(),
+      restartOnCrash: z.boolean().optional(),
+      restartOnHang: z.boolean().optional(),
+    }),
     reply: Server,
     errors: ['conflict'],
   }),

@@ -51,6 +51,7 @@ export const resourceOperations = {
         memory: z.strictObject({ limit: z.int(), current: z.int().nullable() }).meta({ description: 'MiB' }),
         disk: z.strictObject({ limit: z.int(), current: z.int().nullable() }).meta({ description: 'MiB' }),
         cpu: z.strictObject({ limit: z.number(), current: z.number().nullable() }).meta({ description: 'cores' }),
+        players: z.strictObject({ limit: z.int().nullable(), current: z.int().nullable() }),
       })
       .meta({ id: 'ServerResources', description: '`current` is null where the node has not said it' }),
     errors: [],

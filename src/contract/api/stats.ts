@@ -27,6 +27,7 @@ export const ServerStats = z
     disk: series(z.int(), 'Bytes, at the end of the point'),
     networkRx: series(z.int(), 'Bytes received during the point; null where the machine cannot tell'),
     networkTx: series(z.int(), 'Bytes sent during the point'),
+    players: series(z.int(), 'The most at one moment; null where the game does not say it'),
   })
   .meta({ id: 'ServerStats' })
 

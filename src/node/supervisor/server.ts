@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, conflict } from '../../contract/errors.ts'
 import type { ConsoleLine, ServerSpec, ServerState, ServerUsage } from '../../contract/node.ts'
+import { type Incident, incidentLinesMax } from '../../contract/node-watching.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { Queue } from '../../lib/queue.ts'
@@ -12,6 +13,7 @@ import type { SharedPackages } from '../install/packages.ts'
 import type { Quotas } from '../quota/index.ts'
 import { type Owner, type Run, type RunEnd, type Runtime, serverFiles } from '../runtime.ts'
 import { filesMaxOf } from '../stats/disk.ts'
+import { Incidents, type NewIncident } from '../watching/incidents.ts'
 import { writeCommand } from './command-pipe.ts'
 import { type Console, openConsole } from './console.ts'
 import { afterCrash } from './crash-policy.ts'
@@ -64,6 +66,7 @@ export interface ServerOutside {
   /** The same, measured now. */
   measureDisk(id: string): Promise<number | null>
   changed(state: ServerState): void
+  happened(id: string, incident: Incident): void
 }
 
 /** A process that survives a kill is tried again after this, in ms. */
@@ -79,6 +82,8 @@ const progressMs = 500
 export class Server implements AsyncDisposable {
   readonly id: string
   readonly console: Console
+  /** What has gone wrong with it. */
+  readonly incidents: Incidents
   readonly #folder: string
   readonly #outside: ServerOutside
   readonly #queue = new Queue()
@@ -105,6 +110,7 @@ export class Server implements AsyncDisposable {
   ) {
     this.id = spec.id
     this.console = console
+    this.incidents = new Incidents(folder)
     this.#folder = folder
     this.#spec = spec
     this.#record = record
@@ -232,6 +238,22 @@ export class Server implements AsyncDisposable {
       await this.#decide(how)
       // Before anybody's next start: whether that may be is decided by what its files take now.
       void this.#queue.run(() => this.#outside.measureDisk(this.id))
+    })
+  }
+
+  /**
+   * It runs and gives no sign of life: that is kept with its incidents, and it is restarted where `restart` says so. False where
+   * it does not run any more; nothing is done then.
+   */
+  hung(why: string, restart: boolean): Promise<boolean> {
+    return this.#queue.run(async () => {
+      if (this.#closed || this.#record.power.phase !== 'running') return false
+      this.#record.message = why
+      await this.console.note(why)
+      await this.#incident({ kind: 'hang', at: this.#now(), message: why, restarts: restart, run: null, ...noExit })
+      if (restart) await this.#decide('restart')
+      else this.#publish()
+      return true
     })
   }
 
@@ -563,7 +585,7 @@ export class Server implements AsyncDisposable {
   }
 
   async #onEnd(end: RunEnd): Promise<void> {
-    const { power } = this.#record
+    const { power, run } = this.#record
     await this.console.catchUp()
     this.#run = null
     this.#record.run = null
@@ -581,12 +603,28 @@ export class Server implements AsyncDisposable {
     const orderly = asked && !end.outOfMemory
     if (!orderly) this.#record.message = end.machineRestarted ? 'This machine was restarted' : words
     if (!end.machineRestarted) await this.console.note(words)
+    if (crashed)
+      await this.#incident({
+        ...{ kind: 'crash', at: this.#now(), message: words, restarts: false, run: run?.logPosition ?? null },
+        ...{ code: end.code, signal: end.signal, outOfMemory: end.outOfMemory },
+      })
     const disk = this.#outside.diskBytes(this.id)
     this.#usage =
       disk === null
         ? null
         : { memoryBytes: 0, cpuCores: 0, diskBytes: disk, networkRxBytes: null, networkTxBytes: null, processes: 0 }
     await this.#apply(observe(power, { type: 'exited', crashed }, this.#now()))
+  }
+
+  /** What cannot be kept is still in the console. */
+  async #incident(incident: Omit<NewIncident, 'lines'>): Promise<void> {
+    try {
+      const lines = await this.console.lines(incidentLinesMax)
+      const kept = await this.incidents.add({ ...incident, lines: lines.map(({ text }) => text) })
+      if (kept) this.#outside.happened(this.id, kept)
+    } catch (error) {
+      this.#outside.log.warn({ err: error, server: this.id }, 'an incident could not be kept')
+    }
   }
 
   async #considerRestart(): Promise<void> {
@@ -733,6 +771,7 @@ const finishRestore: RestoreWork = async ({ folder, signal }) => {
   if (!(await finishSwap(folder, signal))) throw conflict('the node was stopped before it was complete')
 }
 
+const noExit = { code: null, signal: null, outOfMemory: false } as const
 const asBefore = 'The files are as they were before.'
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 

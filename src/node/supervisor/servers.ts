@@ -3,7 +3,8 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError, notFound } from '../../contract/errors.ts'
-import { type NodeEvent, ServerKey, type ServerSpec, type ServerState } from '../../contract/node.ts'
+import { incidentsPerReply, type NodeEvent, ServerKey, type ServerSpec, type ServerState } from '../../contract/node.ts'
+import type { Incident, Players } from '../../contract/node-watching.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { newShortId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
@@ -15,6 +16,7 @@ import type { Quotas } from '../quota/index.ts'
 import { toolEnvironment } from '../runtime/launch.ts'
 import { type Runtime, serverFiles } from '../runtime.ts'
 import { startMeter } from '../stats/meter.ts'
+import { startWatcher } from '../watching/watcher.ts'
 import { whyPortTaken } from './ports.ts'
 import { writeSpec } from './record.ts'
 import { Server, type ServerOutside } from './server.ts'
@@ -38,6 +40,10 @@ export interface Servers extends AsyncDisposable {
   readonly specsChanged: Signal<void>
   specs(): ServerSpec[]
   list(): ServerState[]
+  /** Who plays where, as far as it is known. */
+  players(): ReadonlyMap<string, Players>
+  /** What went wrong after that moment, oldest first, as many as fit one reply. */
+  incidentsAfter(at: number): Promise<{ id: string; incident: Incident }[]>
   /** Throws `not_found`. */
   get(id: string): Server
   /** Makes the server what the spec says; a new one is installed. */
@@ -105,7 +111,14 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
     diskBytes: (id) => meter.diskBytes(id),
     measureDisk: (id) => meter.measureDisk(id),
     changed: (state) => events.emit({ type: 'state', state }),
+    happened: (id, incident) => events.emit({ type: 'incident', id, incident }),
   }
+  const watcher = startWatcher({
+    servers: () => servers.values(),
+    players: (id, players) => events.emit({ type: 'players', id, players }),
+    clock,
+    log,
+  })
 
   const recover = async (name: string): Promise<void> => {
     const server = await Server.open(join(root, name), outside)
@@ -167,6 +180,19 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
     specsChanged,
     specs: () => [...servers.values()].map((server) => server.spec),
     list: () => [...servers.values()].map((server) => server.state()),
+    players: () => watcher.players,
+    async incidentsAfter(at) {
+      const found = await Promise.all(
+        [...servers.values()].map(async ({ id, incidents }) =>
+          (await incidents.all()).map((incident) => ({ id, incident })),
+        ),
+      )
+      return found
+        .flat()
+        .filter(({ incident }) => incident.at > at)
+        .toSorted((left, right) => left.incident.at - right.incident.at)
+        .slice(0, incidentsPerReply)
+    },
     get(id) {
       const server = servers.get(id)
       if (!server) throw notFound(`Server ${id}`)
@@ -192,6 +218,7 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
       }),
     async [Symbol.asyncDispose]() {
       await Promise.all([...changes.values()].map((queue) => queue.idle()))
+      await watcher[Symbol.asyncDispose]()
       await meter[Symbol.asyncDispose]()
       await Promise.all([...servers.values()].map((server) => server[Symbol.asyncDispose]()))
     },

@@ -61,6 +61,14 @@ export interface Tables {
   schedules: ScheduleRow
   schedule_limits: { server_id: string; most: number }
   schedule_runs: ScheduleRunRow
+  // watching
+  incidents: IncidentRow
+  // webhooks
+  webhooks: WebhookRow
+  webhook_deliveries: WebhookDeliveryRow
+  // alerts
+  /** How things were when somebody was last told of a change: whoever changes it tells of it, nobody else. */
+  alert_states: { subject: string; state: string; since: number }
 }
 
 export interface DatabaseHostRow {
@@ -248,6 +256,7 @@ export interface ServerRow {
   /** JSON object. */
   variables: string
   restart_on_crash: number
+  restart_on_hang: number
   /** 1 until the server has been started once after its installation, where its creator asked for that. */
   start_when_installed: number
   /** The most ports it may have. */
@@ -393,6 +402,8 @@ export interface ServerStatsRow {
   disk: number
   rx: number | null
   tx: number | null
+  /** The most at one moment. */
+  players: number | null
 }
 
 export interface ScheduleRow {
@@ -454,4 +465,70 @@ export interface ActivityRow {
   user_agent: string | null
   outcome: 'done' | 'denied' | 'failed'
   code: string | null
+}
+
+/** What went wrong with a server that ran, as its node told it. */
+export interface IncidentRow {
+  server_id: string
+  id: string
+  kind: 'crash' | 'hang'
+  at: number
+  message: string
+  code: number | null
+  signal: string | null
+  out_of_memory: number
+  restarts: number
+  /** JSON array. */
+  lines: string
+}
+
+/** Whom a workspace has told of events: a URL, or a member by mail. */
+export interface WebhookRow {
+  id: string
+  workspace_id: string
+  label: string | null
+  format: 'json' | 'discord' | 'mail'
+  /** Sealed: a URL may be a secret itself. */
+  target: string
+  /** JSON array. */
+  events: string
+  /** Sealed. */
+  secret: string
+  /** Sealed: the one before, with which deliveries are signed too until then. */
+  old_secret: string | null
+  old_secret_until: number | null
+  created_at: number
+  created_by: string
+  disabled_at: number | null
+  disabled_why: string | null
+  /** Since the first failure after a success; null while it works. */
+  failing_since: number | null
+  /** In a row. */
+  failures: number
+  /** Events that were not kept for it, since too many waited. */
+  dropped: number
+  /** A panel delivers to it until then, ms since 1970. */
+  busy_until: number
+  panel: string | null
+}
+
+/** One event on its way to one webhook, or that was. */
+export interface WebhookDeliveryRow {
+  id: string
+  webhook_id: string
+  /** What the event is, the same at every panel that sees it. */
+  event_key: string
+  event: string
+  /** JSON of the event. */
+  content: string
+  created_at: number
+  state: 'pending' | 'delivered' | 'failed'
+  attempts: number
+  next_at: number
+  last_at: number | null
+  /** Of the reply. */
+  status: number | null
+  /** What went wrong. */
+  message: string | null
+  took_ms: number | null
 }

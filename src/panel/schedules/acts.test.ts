@@ -17,6 +17,7 @@ const held = (suspendedAt: number | null): ServerAccess => ({
     cpu: 1,
     variables: '{}',
     restart_on_crash: 0,
+    restart_on_hang: 0,
     start_when_installed: 0,
     allocation_limit: 1,
     placement: '{}',

@@ -111,6 +111,7 @@ async function place(
     cpu: resources.cpu,
     variables: JSON.stringify(variables),
     restart_on_crash: input.restartOnCrash ? 1 : 0,
+    restart_on_hang: input.restartOnHang ? 1 : 0,
     start_when_installed: input.start ? 1 : 0,
     allocation_limit: allocationLimitDefault,
     placement: JSON.stringify(own),

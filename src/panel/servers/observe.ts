@@ -24,7 +24,10 @@ export class NodeReports {
         return this.#world.states.use(node, event.id, event.usage)
       case 'removed':
         return this.#removed(node, event.id)
+      case 'players':
+        return this.#world.states.play(node, event.id, event.players)
       case 'backup':
+      case 'incident':
         return
       case 'state':
         return this.#state(node, { ...event.state, message: event.state.message?.slice(0, messageCharsMax) ?? null })

@@ -89,12 +89,13 @@ export class Servers implements AsyncDisposable {
 
   async update(
     { row }: ServerAccess,
-    change: { name?: string | undefined; restartOnCrash?: boolean | undefined },
+    change: { name?: string | undefined; restartOnCrash?: boolean | undefined; restartOnHang?: boolean | undefined },
   ): Promise<void> {
     await this.change(row.id, async () => ({
       set: {
         ...(change.name === undefined ? {} : { name: change.name }),
         ...(change.restartOnCrash === undefined ? {} : { restart_on_crash: change.restartOnCrash ? 1 : 0 }),
+        ...(change.restartOnHang === undefined ? {} : { restart_on_hang: change.restartOnHang ? 1 : 0 }),
       },
       result: null,
     }))

@@ -24,6 +24,7 @@ export function specOf(
       .sort((left, right) => right.primary_port - left.primary_port || left.port - right.port)
       .map(({ id, port }) => ({ id, port, tunnel: publicAddress === null })),
     restartOnCrash: row.restart_on_crash === 1,
+    restartOnHang: row.restart_on_hang === 1,
     suspended: row.suspended_at !== null,
   } satisfies z.input<typeof ServerSpec>)
 }

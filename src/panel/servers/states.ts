@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { LiveUsage } from '../../contract/api/servers.ts'
 import type { ServerState, ServerUsage } from '../../contract/node.ts'
 import type { BackupReport } from '../../contract/node-backups.ts'
+import type { Players } from '../../contract/node-watching.ts'
 import type { ServerStatus } from '../../contract/power.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { Signal } from '../../lib/signals.ts'
@@ -31,6 +32,8 @@ interface Reporter {
 interface Entry {
   state: ServerState
   suspended: boolean
+  /** Who plays, as far as the node has said it of this run. */
+  players: Players | null
 }
 
 /**
@@ -55,8 +58,11 @@ export class ServerStates {
     const known = this.#nodes.get(node.id)
     const of = known?.node === node ? known : { node, entries: new Map<string, Entry>() }
     this.#nodes.set(node.id, of)
-    of.entries.set(state.id, { state, suspended })
-    this.news.emit({ type: 'status', serverId: state.id, ...this.#status(node, { state, suspended }, true) })
+    const before = of.entries.get(state.id)
+    const players = state.phase === 'running' && before?.state.since === state.since ? before.players : null
+    const entry = { state, suspended, players }
+    of.entries.set(state.id, entry)
+    this.news.emit({ type: 'status', serverId: state.id, ...this.#status(node, entry, true) })
   }
 
   /**
@@ -83,8 +89,21 @@ export class ServerStates {
     const entry = known?.node === node ? known.entries.get(serverId) : undefined
     if (!entry) return
     entry.state = { ...entry.state, usage }
-    const live = liveUsage(entry.state, this.#clock.now())
-    if (live) this.news.emit({ type: 'usage', serverId, usage: live })
+    this.#tellUsage(serverId, entry)
+  }
+
+  /** Who plays. Of a server that does not run it means nothing. */
+  play(node: Reporter, serverId: string, players: Players | null): void {
+    const known = this.#nodes.get(node.id)
+    const entry = known?.node === node ? known.entries.get(serverId) : undefined
+    if (entry?.state.phase !== 'running') return
+    const changed = entry.players?.online !== players?.online || entry.players?.max !== players?.max
+    entry.players = players
+    if (changed) this.#tellUsage(serverId, entry)
+  }
+
+  playersOf(nodeId: string, serverId: string): Players | null {
+    return this.#nodes.get(nodeId)?.entries.get(serverId)?.players ?? null
   }
 
   forget(nodeId: string, serverId: string): void {
@@ -100,15 +119,21 @@ export class ServerStates {
       this.news.emit({ type: 'status', serverId, ...this.#status(node, entry, false) })
   }
 
+  #tellUsage(serverId: string, { state, players }: Entry): void {
+    const live = liveUsage(state, this.#clock.now(), players)
+    if (live) this.news.emit({ type: 'usage', serverId, usage: live })
+  }
+
   #status(node: Reporter, { state, suspended }: Entry, nodeOnline: boolean) {
     return statusOf({ suspended, nodeName: node.name, nodeOnline, state, reported: true })
   }
 }
 
 /** Null while the node has measured nothing. A node's clock may differ from ours, so uptime is never below zero. */
-export function liveUsage(state: ServerState, now: number): z.input<typeof LiveUsage> | null {
+export function liveUsage(state: ServerState, now: number, players: Players | null): z.input<typeof LiveUsage> | null {
   if (!state.usage) return null
   const { memoryBytes, cpuCores, diskBytes, networkRxBytes, networkTxBytes } = state.usage
   const up = state.phase === 'running' ? Math.max(0, Math.floor((now - state.since) / 1000)) : null
-  return { memoryBytes, cpuCores, diskBytes, networkRxBytes, networkTxBytes, uptimeSeconds: up }
+  const counted = players?.online == null ? null : { online: players.online, max: players.max }
+  return { memoryBytes, cpuCores, diskBytes, networkRxBytes, networkTxBytes, uptimeSeconds: up, players: counted }
 }

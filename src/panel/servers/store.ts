@@ -79,7 +79,15 @@ export async function standingServer(db: Store, id: string): Promise<ServerRow |
 export type ServerChange = Partial<
   Pick<
     ServerRow,
-    'name' | 'restart_on_crash' | 'variables' | 'memory' | 'disk' | 'cpu' | 'suspended_at' | 'allocation_limit'
+    | 'name'
+    | 'restart_on_crash'
+    | 'restart_on_hang'
+    | 'variables'
+    | 'memory'
+    | 'disk'
+    | 'cpu'
+    | 'suspended_at'
+    | 'allocation_limit'
   >
 >
 

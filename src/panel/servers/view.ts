@@ -58,7 +58,7 @@ export function serverView(world: Seen, { row, allocations, variables }: Describ
     status,
     message,
     resources: { memory: row.memory, disk: row.disk, cpu: row.cpu },
-    usage: live ? liveUsage(live, world.clock.now()) : null,
+    usage: live ? liveUsage(live, world.clock.now(), world.states.playersOf(row.node_id, row.id)) : null,
     lastExit: last?.lastExit ? { ...last.lastExit, at: isoTime(last.lastExit.at) } : null,
     template: row.template,
     variables,
@@ -68,6 +68,7 @@ export function serverView(world: Seen, { row, allocations, variables }: Describ
     workspace: row.workspace_slug,
     owner: row.owner_email,
     restartOnCrash: row.restart_on_crash === 1,
+    restartOnHang: row.restart_on_hang === 1,
     createdAt: isoTime(row.created_at),
   }
 }

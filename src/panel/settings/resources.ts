@@ -26,6 +26,7 @@ export function resourceHandlers({
         counted.schedules.count(row),
       ])
       const usage = servers.world.states.of(row.node_id, row.id)?.usage ?? null
+      const players = servers.world.states.playersOf(row.node_id, row.id)
       return {
         databases,
         allocations,
@@ -35,6 +36,7 @@ export function resourceHandlers({
         memory: { limit: detail.memory, current: usage && Math.ceil(usage.memoryBytes / bytesPerMib) },
         disk: { limit: detail.disk, current: usage && Math.ceil(usage.diskBytes / bytesPerMib) },
         cpu: { limit: detail.cpu, current: usage?.cpuCores ?? null },
+        players: { limit: players?.max ?? null, current: players?.online ?? null },
       }
     },
   }

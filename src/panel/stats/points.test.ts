@@ -16,6 +16,7 @@ const point = (at: number, more: Partial<Point> = {}): Point => ({
   disk: 5,
   rx: 10,
   tx: null,
+  players: null,
   ...more,
 })
 const usage = (more: Partial<Measurement> = {}): Measurement => ({
@@ -24,6 +25,7 @@ const usage = (more: Partial<Measurement> = {}): Measurement => ({
   diskBytes: 5,
   networkRxBytes: 100,
   networkTxBytes: null,
+  players: null,
   ...more,
 })
 
@@ -76,6 +78,16 @@ test('counts what went through the network since the measurement before, also ov
   assert.equal(measured(usage({ networkRxBytes: 30 }), usage(), noon).rx, 30)
   assert.equal(measured(usage({ networkRxBytes: null }), usage(), noon).rx, null)
   assert.equal(measured(usage(), usage({ networkRxBytes: null }), noon).rx, 0)
+})
+
+test('of players the most at one moment is kept, and nothing where nobody knows', () => {
+  assert.equal(measured(usage({ players: { online: 7 } }), null, noon).players, 7)
+  const minutes = [point(noon), point(noon + minuteMs, { players: 3 }), point(noon + 2 * minuteMs, { players: 1 })]
+  assert.deepEqual(
+    downsampled(minutes, 5 * minuteMs).map(({ players }) => players),
+    [3],
+  )
+  assert.equal(combined([point(noon), point(noon)], noon).players, null)
 })
 
 test('keeps whatever a node says within bounds', () => {

@@ -1,4 +1,5 @@
 import type { StatsRange } from '../../contract/api/stats.ts'
+import { playersMax } from '../../contract/node-watching.ts'
 import { bytesMax, milliCoresMax } from './limits.ts'
 
 const minuteMs = 60_000
@@ -38,6 +39,8 @@ export interface Point {
   /** Bytes during it; null where the machine cannot tell. */
   rx: number | null
   tx: number | null
+  /** The most at one moment; null where nobody knows. */
+  players: number | null
 }
 
 export interface Measurement {
@@ -46,6 +49,7 @@ export interface Measurement {
   diskBytes: number
   networkRxBytes: number | null
   networkTxBytes: number | null
+  players: { online: number } | null
 }
 
 export const startOf = (at: number, stepMs: number): number => Math.floor(at / stepMs) * stepMs
@@ -67,6 +71,7 @@ export function measured(measurement: Measurement, before: Measurement | null, n
     disk: whole(measurement.diskBytes, bytesMax),
     rx: grown(measurement.networkRxBytes, before?.networkRxBytes),
     tx: grown(measurement.networkTxBytes, before?.networkTxBytes),
+    players: measurement.players && whole(measurement.players.online, playersMax),
   }
 }
 
@@ -86,6 +91,7 @@ export function combined(points: readonly [Point, ...Point[]], at: number): Poin
     disk: last.disk,
     rx: total(points.map((point) => point.rx)),
     tx: total(points.map((point) => point.tx)),
+    players: most(points.map((point) => point.players)),
   }
 }
 
@@ -111,6 +117,11 @@ function grown(now: number | null, before: number | null | undefined): number | 
   if (now === null) return null
   if (before === null || before === undefined) return 0
   return whole(now >= before ? now - before : now, bytesMax)
+}
+
+function most(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null)
+  return known.length === 0 ? null : Math.max(...known)
 }
 
 function total(values: readonly (number | null)[]): number | null {

@@ -129,7 +129,7 @@ testOnEachDatabase(
       news[which]?.emit({
         type: 'usage',
         serverId: params.serverId,
-        usage: { ...usage({ cpuCores }), uptimeSeconds: 1 },
+        usage: { ...usage({ cpuCores }), uptimeSeconds: 1, players: null },
       })
     for (let second = 0; second < 60; second += 2) {
       clock.setTo(noon + second * 1000)

@@ -90,6 +90,7 @@ export class Stats implements AsyncDisposable {
       disk: each((point) => point.disk),
       networkRx: each((point) => point.rx),
       networkTx: each((point) => point.tx),
+      players: each((point) => point.players),
     }
   }
 

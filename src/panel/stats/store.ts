@@ -33,6 +33,7 @@ export async function savePoints(
           disk: eb.ref('excluded.disk'),
           rx: eb.ref('excluded.rx'),
           tx: eb.ref('excluded.tx'),
+          players: eb.ref('excluded.players'),
         }))
         .where(sql<boolean>`excluded.samples >= server_stats.samples`),
     )
@@ -75,6 +76,7 @@ const rowOf = (serverId: string, stepMs: number, point: Point): ServerStatsRow =
   disk: point.disk,
   rx: point.rx,
   tx: point.tx,
+  players: point.players,
 })
 
 const pointOf = (row: ServerStatsRow): Point => ({
@@ -87,4 +89,5 @@ const pointOf = (row: ServerStatsRow): Point => ({
   disk: row.disk,
   rx: row.rx,
   tx: row.tx,
+  players: row.players,
 })

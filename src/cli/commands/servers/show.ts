@@ -38,6 +38,10 @@ export function describe(server: Server): string {
       usage && `${bytes(usage.memoryBytes)} memory, ${bytes(usage.diskBytes)} disk, ${usage.cpuCores.toFixed(2)} cores`,
     ],
     [
+      'players',
+      usage?.players ? `${usage.players.online}${usage.players.max === null ? '' : ` of ${usage.players.max}`}` : null,
+    ],
+    [
       'last exit',
       lastExit &&
         `${lastExit.code ?? lastExit.signal ?? 'unknown'}${lastExit.crashed ? ', crashed' : ''}, ${lastExit.at}`,

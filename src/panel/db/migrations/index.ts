@@ -12,6 +12,7 @@ import * as plans from './0011-plans.ts'
 import * as secondFactors from './0012-second-factors.ts'
 import * as transfers from './0015-transfers.ts'
 import * as sshKeys from './0016-ssh-keys.ts'
+import * as watching from './0017-watching.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
 export const migrations: readonly Migration[] = [
@@ -28,4 +29,5 @@ export const migrations: readonly Migration[] = [
   { name: '0012-second-factors', up: secondFactors.up },
   { name: '0015-transfers', up: transfers.up },
   { name: '0016-ssh-keys', up: sshKeys.up },
+  { name: '0017-watching', up: watching.up },
 ]

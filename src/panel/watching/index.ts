@@ -1,0 +1,3 @@
+// What the other slices use of watching.
+export { watchingHandlers } from './routes.ts'
+export { type Happened, Watching } from './watching.ts'
