@@ -3,7 +3,7 @@
  * same machine, in interleaved rounds; medians and their ratios to direct. Load and service are `tunnel-load.c`, compiled in a
  * temporary folder, and wrk. CPU is that of both ends of a way, their children included.
  *
- *   node bench/tunnel.ts [rounds] [seconds per measurement]
+ *   node bench/tunnel.ts [rounds] [seconds per measurement] [part of the name of what to measure]
  */
 import { type ChildProcess, execFile, execFileSync, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -29,7 +29,7 @@ const run = promisify(execFile)
 const [role, ...rest] = process.argv.slice(2)
 if (role === 'edge') await edge(rest[0] ?? '')
 else if (role === 'agent') await agent(JSON.parse(rest[0] ?? '') as { port: number; pin: string; origin: number })
-else await compare(Number(role ?? 3), Number(rest[0] ?? 2))
+else await compare(Number(role ?? 3), Number(rest[0] ?? 2), rest[1] ?? '')
 
 async function edge(folder: string): Promise<void> {
   countBuffersAsHeap()
@@ -68,7 +68,7 @@ async function agent({ port, pin, origin }: { port: number; pin: string; origin:
   })
 }
 
-async function compare(rounds: number, seconds: number): Promise<void> {
+async function compare(rounds: number, seconds: number, part: string): Promise<void> {
   await using stack = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'pharos-bench-'))
   stack.defer(() => rm(folder, { recursive: true, force: true }))
@@ -98,7 +98,7 @@ async function compare(rounds: number, seconds: number): Promise<void> {
     { name: 'echoes, 64 connections', unit: '1/s', measure: ({ tcp }) => load('echo', tcp, 64, seconds) },
     { name: 'HTTP requests, 64 connections', unit: '1/s', measure: (way) => httpRequests(way, seconds) },
   ]
-  for (const { name, unit, measure } of measurements) {
+  for (const { name, unit, measure } of measurements.filter((one) => one.name.includes(part))) {
     const results = ways.map((): { rate: number; cpu: number }[] => [])
     // The first round only warms up.
     for (let round = -1; round < rounds; round++)
