@@ -111,18 +111,40 @@ async function startSsh({ stack, folder, originPort }: PeerSite): Promise<Way | 
 }
 
 async function startFrp({ stack, folder, originPort }: PeerSite): Promise<Way | null> {
+  const frp = await startFrpOf({ stack, folder, originPorts: [originPort] })
+  return frp && plain(frp.name, frp.ports[0] ?? 0, frp.processes)
+}
+
+/** One server of frp, and a client of its own for each service, which begins with the words of `run`. Ports are in the services' order. */
+export async function startFrpOf({
+  stack,
+  folder,
+  originPorts,
+  run = [],
+}: Omit<PeerSite, 'originPort'> & { originPorts: number[]; run?: string[][] }): Promise<{
+  name: string
+  ports: number[]
+  processes: ChildProcess[]
+} | null> {
   if (!installed('frps') || !installed('frpc')) return leftOut('frp', 'frps and frpc on PATH')
-  const [port, open] = [await freePort(), await freePort()]
+  const port = await freePort()
   writeFileSync(join(folder, 'frps.toml'), `bindAddr = "127.0.0.1"\nbindPort = ${port}\nlog.level = "error"\n`)
-  writeFileSync(
-    join(folder, 'frpc.toml'),
-    `serverAddr = "127.0.0.1"\nserverPort = ${port}\nlog.level = "error"\n[[proxies]]\nname = "b"\ntype = "tcp"\nlocalIP = "127.0.0.1"\nlocalPort = ${originPort}\nremotePort = ${open}\n`,
-  )
-  const server = child(stack, 'frps', ['-c', join(folder, 'frps.toml')])
+  const processes = [child(stack, 'frps', ['-c', join(folder, 'frps.toml')])]
   await reachable(port)
-  const client = child(stack, 'frpc', ['-c', join(folder, 'frpc.toml')])
-  await reachable(open)
-  return plain(`frp ${versionOf('frps')}`, open, [server, client])
+  const ports: number[] = []
+  for (const [index, originPort] of originPorts.entries()) {
+    const open = await freePort()
+    const file = join(folder, `frpc-${open}.toml`)
+    writeFileSync(
+      file,
+      `serverAddr = "127.0.0.1"\nserverPort = ${port}\nlog.level = "error"\n[[proxies]]\nname = "${open}"\ntype = "tcp"\nlocalIP = "127.0.0.1"\nlocalPort = ${originPort}\nremotePort = ${open}\n`,
+    )
+    const [command = 'frpc', ...argv] = [...(run[index] ?? []), 'frpc', '-c', file]
+    processes.push(child(stack, command, argv))
+    await reachable(open)
+    ports.push(open)
+  }
+  return { name: `frp ${versionOf('frps')}`, ports, processes }
 }
 
 async function startChisel({ stack, originPort }: PeerSite): Promise<Way | null> {

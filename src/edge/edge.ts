@@ -36,6 +36,7 @@ import { Release } from './release.ts'
 import { Reporter } from './reporter.ts'
 import { normalHost, Routing } from './routing.ts'
 import { Sessions } from './sessions.ts'
+import { Shares } from './shares.ts'
 import { openTokensFile } from './tokens-file.ts'
 import type { Tunnel } from './tunnel.ts'
 import { Visitors } from './visitors.ts'
@@ -85,13 +86,14 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
   const identity = overrides.identity ?? (await loadIdentity(join(dataDir, 'identity')))
 
   const counters = closer.use(new Counters(join(dataDir, 'usage.counters'), { clock, log }))
-  const release = new Release(() => counters.flush())
+  const contended = (): boolean => sessions.shared
+  const release = new Release(() => counters.flush(), new Shares({ contended }))
   traffic.defer(() => release.flush())
   const routing = new Routing<Tunnel>()
   const visitors = new Visitors(limits)
   const openings = traffic.use(new Openings(limits))
   const tcp = traffic.use(new TcpIngress({ listenHost, routing, visitors, release, limits, log }))
-  const udp = traffic.use(new UdpIngress({ listenHost, routing, release, limits, log }))
+  const udp = traffic.use(new UdpIngress({ listenHost, routing, release, contended, limits, log }))
   const http = traffic.use(
     new HttpIngress({
       routing,
@@ -137,6 +139,8 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     routing,
     ingresses: { ports: { tcp, udp }, hosts: new Set(minecraftPort === null ? ['http', 'tls'] : hostKinds) },
     counters,
+    shares: new Shares({ contended }),
+    release,
     limits,
     clock,
     log,

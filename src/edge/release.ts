@@ -1,21 +1,40 @@
 import type { Writable } from 'node:stream'
+import type { Shares } from './shares.ts'
 
 /**
  * Bytes leave only after they have been counted on disk. Writes of one turn of the event loop are held back (corked); at its
  * end the counters are written once for all of them, then everything is let go. So a process killed at any instruction has
  * delivered nothing that is not in the counters' file, at the price of one small file write a turn instead of one a packet.
+ *
+ * What goes to a service leaves as far as its tenant's share of the turn reaches; the rest waits for the next turns, and its sources with it.
  */
 export class Release {
   readonly #count: () => void
+  readonly #shares: Shares
+  readonly #tenants = new WeakMap<Writable, string>()
   /** Held writables, and whether each ends with its turn. */
   readonly #held = new Map<Writable, boolean>()
   /** What waits for the end of the turn beside them. */
   #later: (() => void)[] = []
-  readonly #onTurnEnd = (): void => this.flush()
+  #planned = false
+  readonly #onTurnEnd = (): void => {
+    this.#planned = false
+    this.#letGo((target) => this.#mayLeave(target))
+    if (this.#held.size > 0) this.#plan()
+  }
 
-  /** @param count writes the counters; called before anything is let go. */
-  constructor(count: () => void) {
+  /**
+   * @param count writes the counters; called before anything is let go.
+   * @param shares of what leaves for services.
+   */
+  constructor(count: () => void, shares: Shares) {
     this.#count = count
+    this.#shares = shares
+  }
+
+  /** What is written to `target` is the tenant's doing. */
+  charge(target: Writable, tenant: string): void {
+    this.#tenants.set(target, tenant)
   }
 
   /** Writes at the end of this turn. False: wait for `drain`. */
@@ -34,19 +53,23 @@ export class Release {
 
   /** Sends something that is no stream's at the end of this turn. */
   later(send: () => void): void {
-    this.#begin()
+    this.#plan()
     this.#later.push(send)
   }
 
-  /** Ends the turn now. */
+  /** Lets everything go now, whoever's share it takes. */
   flush(): void {
+    this.#letGo(() => true)
+  }
+
+  #letGo(mayLeave: (target: Writable) => boolean): void {
     this.#count()
-    const held = [...this.#held]
+    const leaving = [...this.#held].filter(([target]) => mayLeave(target))
     const later = this.#later
-    this.#held.clear()
+    for (const [target] of leaving) this.#held.delete(target)
     this.#later = []
     for (const send of later) send()
-    for (const [target, ends] of held)
+    for (const [target, ends] of leaving)
       try {
         target.uncork()
         if (ends) target.end()
@@ -59,14 +82,24 @@ export class Release {
   #hold(target: Writable, ends: boolean): void {
     const held = this.#held.get(target)
     if (held === undefined) {
-      this.#begin()
+      this.#plan()
       target.cork()
       this.#held.set(target, ends)
     } else if (ends && !held) this.#held.set(target, true)
   }
 
-  #begin(): void {
-    if (this.#held.size === 0 && this.#later.length === 0) setImmediate(this.#onTurnEnd)
+  #mayLeave(target: Writable): boolean {
+    const tenant = this.#tenants.get(target)
+    if (tenant === undefined || target.destroyed) return true
+    if (!this.#shares.has(tenant)) return false
+    this.#shares.spend(tenant, target.writableLength)
+    return true
+  }
+
+  #plan(): void {
+    if (this.#planned) return
+    this.#planned = true
+    setImmediate(this.#onTurnEnd)
   }
 }
 

@@ -16,7 +16,9 @@ import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
 import type { Counters } from './counters.ts'
 import { hasPorts, type Ingresses } from './ingress/ingresses.ts'
 import type { EdgeLimits } from './limits.ts'
+import type { Release } from './release.ts'
 import type { Routing } from './routing.ts'
+import type { Shares } from './shares.ts'
 import { noLimits, Tenant } from './tenant.ts'
 import { type Member, Tunnel } from './tunnel.ts'
 
@@ -39,6 +41,9 @@ export interface SessionsOptions {
   routing: Routing<Tunnel>
   ingresses: Ingresses
   counters: Counters
+  /** Of what is read off agents' links. */
+  shares: Shares
+  release: Pick<Release, 'charge'>
   limits: EdgeLimits
   clock: Clock
   log: Log
@@ -88,6 +93,8 @@ export class Sessions implements EdgeOrders {
           `This credential has ${limits.sessionsPerCredentialMax} links to this edge already.`,
         )
       let session: Session | undefined
+      const { shares } = this.#options
+      const tenant = identity.kind === 'key' ? identity.workspaceId : credentialKey(identity)
       const welcome: AgentWelcome = { edge: host, slug: identity.kind === 'key' ? identity.slug : null }
       return {
         welcome,
@@ -95,6 +102,9 @@ export class Sessions implements EdgeOrders {
           onStream: (stream) => stream.destroy(new LinkError('refused', 'An edge takes no streams from agents.')),
           onMessage: (message) => {
             if (session) this.#onMessage(session, message)
+          },
+          onRead: (bytes, source) => {
+            if (!shares.spend(tenant, bytes)) shares.wait(tenant, source)
           },
         },
         opened: (link) => {
@@ -113,6 +123,11 @@ export class Sessions implements EdgeOrders {
     } finally {
       this.#greetings--
     }
+  }
+
+  /** Whether more than one workspace has tunnels open. */
+  get shared(): boolean {
+    return this.#workspaces.size > 1
   }
 
   /** Agents that are linked. */
@@ -378,7 +393,11 @@ export class Sessions implements EdgeOrders {
   #tenantOf(workspaceId: string): Tenant {
     const known = this.#workspaces.get(workspaceId)
     if (known) return known.tenant
-    const tenant = new Tenant(() => this.#options.clock.now())
+    const { clock, release } = this.#options
+    const tenant = new Tenant(
+      () => clock.now(),
+      (stream) => release.charge(stream, workspaceId),
+    )
     this.#workspaces.set(workspaceId, { tenant, open: 0 })
     return tenant
   }

@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import type { EdgeOrders } from './control-plane.ts'
 import type { Edge } from './edge.ts'
 import { Pacer } from './pacer.ts'
-import { forwardTo, type HandAgent, handAgent, rawVisitor, tcpService, testEdge } from './testing/world.ts'
+import {
+  acmeToken,
+  forwardTo,
+  type HandAgent,
+  handAgent,
+  rawVisitor,
+  tcpService,
+  testEdge,
+  umbrellaToken,
+} from './testing/world.ts'
 
 const none = { connections: null, bytesPerSecond: null, overQuota: false }
 
@@ -114,4 +124,25 @@ test('bytes pass at the rate, in order, after a burst of one second', () => {
   assert.deepEqual(passed, [0, 1], 'nothing overtakes what waits')
   pacer[Symbol.dispose]()
   assert.deepEqual(passed, [0, 1, 2, 3, 4])
+})
+
+test('beside another workspace, whose small requests are answered meanwhile, every byte of a busy one arrives, both ways', async () => {
+  await using closer = new AsyncDisposableStack()
+  const edge = await testEdge(closer)
+  const echo = await tcpService(closer, (socket) => socket.pipe(socket))
+  const portOf = async (token: string): Promise<number> => {
+    const agent = await handAgent(closer, edge, token, forwardTo(echo))
+    const { url } = await agent.open({ kind: 'tcp', name: 'echo' })
+    return Number(new URL(String(url)).port)
+  }
+  const [acme, umbrella] = [await portOf(acmeToken), await portOf(umbrellaToken)]
+  const body = randomBytes(3 * 1024 * 1024)
+  const busy = await Promise.all(Array.from({ length: 6 }, () => rawVisitor(closer, acme)))
+  for (const { socket } of busy) socket.end(body)
+  const small = await rawVisitor(closer, umbrella)
+  for (let count = 1; count <= 20; count++) {
+    small.socket.write('hello')
+    await small.until(count * 5)
+  }
+  for (const { all } of busy) assert.ok((await all).equals(body))
 })

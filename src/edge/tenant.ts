@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream'
 import type { WorkspaceLimits } from '../contract/edge.ts'
 import { LinkError } from '../link/index.ts'
 import { Pacer } from './pacer.ts'
@@ -14,13 +15,16 @@ export const noLimits: WorkspaceLimits = { connections: null, bytesPerSecond: nu
 
 /** What a workspace may do on this edge, and what it does: all its tunnels share it. */
 export class Tenant implements Disposable {
+  /** What is written to a stream is this tenant's doing from now on. */
+  readonly charge: (stream: Writable) => void
   readonly #now: () => number
   #limits = noLimits
   #pacer: Pacer | null = null
   #connections = 0
 
-  constructor(now: () => number) {
+  constructor(now: () => number, charge: (stream: Writable) => void) {
     this.#now = now
+    this.charge = charge
   }
 
   /** What its bytes have to pass; null without a limit. */

@@ -123,8 +123,10 @@ export class Tunnel {
     this.#visitors++
     let here = true
     const plain = (this.#members.size === 1 || visitor.protocol === 'udp') && tenant.pacer === null
+    const way = plain ? stream : new Way(stream, { next: () => orNull(next), pacer: () => tenant.pacer })
+    tenant.charge(way)
     return {
-      stream: plain ? stream : new Way(stream, { next: () => orNull(next), pacer: () => tenant.pacer }),
+      stream: way,
       leave: () => {
         if (!here) return
         here = false

@@ -37,6 +37,7 @@ export interface ConnectionsHost {
   header(on: Connection, type: FrameType, stream: number, length: number): void
   data(on: Connection, stream: number, piece: Buffer): void
   frame(on: Connection, type: FrameType, stream: number, payload: Buffer): void
+  read(on: Lane, bytes: number): void
   broken(code: LinkErrorCode, reason: string): void
   /** A bulk connection is no more, not in order: what was on it is lost. */
   lost(connection: Connection): void
@@ -161,6 +162,9 @@ export class Connections {
       header: (type, stream, length) => host.header(connection, type, stream, length),
       data: (stream, piece) => host.data(connection, stream, piece),
       frame: (type, stream, payload) => host.frame(connection, type, stream, payload),
+      read: (bytes) => {
+        if (connection.lane) host.read(connection.lane, bytes)
+      },
       broken: (code, reason) => {
         if (connection.number === 0 || code === 'protocol') host.broken(code, reason)
         else if (connection.retired && connection.retiredThere) connection.lane?.destroy()

@@ -6,7 +6,15 @@ export { type DialOptions, dialLink } from './dial.ts'
 export { type LinkIdentity, loadIdentity } from './identity.ts'
 export { type KeepOptions, type KeptLink, keepLink } from './keep.ts'
 export type { LinkLimits } from './limits.ts'
-export { type Link, type LinkEnd, LinkError, type LinkErrorCode, type LinkEvents, type LinkStream } from './link.ts'
+export {
+  type Link,
+  type LinkEnd,
+  LinkError,
+  type LinkErrorCode,
+  type LinkEvents,
+  type LinkStream,
+  type ReadSource,
+} from './link.ts'
 export { type LinkPortOptions, type ListeningPort, listenLinks, listenShared, type SharedPortOptions } from './ports.ts'
 export { splice } from './splice.ts'
 export { firstDialler } from './transport/first.ts'

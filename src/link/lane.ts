@@ -24,6 +24,8 @@ import {
 export interface LaneSink extends FrameSink {
   /** The connection broke, fell silent, or the peer broke a rule. Called at most once; not after `close` or `destroy`. */
   broken(code: LinkErrorCode, reason: string): void
+  /** So many bytes were read, and what was in them has been passed on. */
+  read?(bytes: number): void
 }
 
 /**
@@ -104,6 +106,15 @@ export class Lane {
     this.#ping()
   }
 
+  /** Stops reading for a moment: a peer that is not read for `deadPeerMs` counts as silent. */
+  pause(): void {
+    this.#duplex.pause()
+  }
+
+  resume(): void {
+    this.#duplex.resume()
+  }
+
   /** Queues an encoded frame ahead of all data. */
   control(frame: Buffer): void {
     if (this.#state !== 'open') return
@@ -170,7 +181,9 @@ export class Lane {
     } catch (error) {
       if (!(error instanceof Violation)) throw error
       this.#break('protocol', error.message)
+      return
     }
+    this.sink.read?.(chunk.length)
   }
 
   readonly #frames: FrameSink = {

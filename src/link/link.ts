@@ -83,10 +83,18 @@ export class LinkError extends Error {
   }
 }
 
+/** A connection of a link, as far as reading goes. What was under way may still arrive after `pause`. */
+export interface ReadSource {
+  pause(): void
+  resume(): void
+}
+
 /** What an end does with what arrives. */
 export interface LinkEvents {
   onStream(stream: LinkStream, head: unknown, link: Link): void
   onMessage?(message: unknown, link: Link): void
+  /** So many bytes were read off one of the link's connections, and `source` is that connection: it may be paused for a moment. */
+  onRead?(bytes: number, source: ReadSource): void
   /** The sealed path for datagrams has come up, or gone down: all of it goes on by itself. */
   onDatagramPath?(via: DatagramState['via'], link: Link): void
 }

@@ -229,6 +229,10 @@ export class Session implements Link, ConnectionsHost, StreamHost, CarrierHost {
     }
   }
 
+  read(on: Lane, bytes: number): void {
+    this.#events.onRead?.(bytes, on)
+  }
+
   broken(code: LinkErrorCode, reason: string): void {
     if (this.#end) return
     if (code === 'lost') this.#connections.destroy()

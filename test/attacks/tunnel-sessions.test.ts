@@ -11,6 +11,7 @@ import { Counters } from '../../src/edge/counters.ts'
 import { edgeLimits } from '../../src/edge/limits.ts'
 import { Routing } from '../../src/edge/routing.ts'
 import { Sessions } from '../../src/edge/sessions.ts'
+import { Shares } from '../../src/edge/shares.ts'
 import {
   acmeToken,
   endpointOf,
@@ -172,6 +173,8 @@ test('fifty thousand tokens that nobody has leave nothing in memory (S13)', asyn
     routing: new Routing<Tunnel>(),
     ingresses: { ports: {}, hosts: new Set() },
     counters,
+    shares: new Shares({ contended: () => false }),
+    release: { charge: () => undefined },
     limits: edgeLimits,
     clock: systemClock,
     log: silentLog,

@@ -5,6 +5,7 @@ import type { Log } from '../../lib/log.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
 import type { Routing } from '../routing.ts'
+import { Shares } from '../shares.ts'
 import type { Tunnel, Visit } from '../tunnel.ts'
 import { type Flow, Flows } from './flows.ts'
 import { plainAddress } from './forwarded.ts'
@@ -14,6 +15,8 @@ export interface UdpIngressOptions {
   listenHost: string
   routing: Routing<Tunnel>
   release: Release
+  /** Whether there is more than one tenant. */
+  contended: () => boolean
   limits: EdgeLimits
   log: Log
 }
@@ -26,11 +29,13 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
   readonly #options: UdpIngressOptions
   readonly #listeners = new Map<number, Listener>()
   readonly #flows: Flows
+  readonly #shares: Shares
   readonly #sweep: NodeJS.Timeout
 
   constructor(options: UdpIngressOptions) {
     this.#options = options
     this.#flows = new Flows(options.limits)
+    this.#shares = new Shares({ contended: options.contended, costPerTurn: datagramCostPerTurn })
     this.#sweep = setInterval(() => this.#flows.expire(performance.now()), sweepEveryMs)
     this.#sweep.unref()
   }
@@ -82,6 +87,9 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
   }
 
   #receive(listener: Listener, payload: Buffer, from: RemoteInfo): void {
+    const owner = this.#options.routing.port('udp', listener.port)?.owner
+    // A flood is not read by halves as bytes are: what is beyond its tenant's share is lost here, where it costs least.
+    if (!owner || !this.#shares.spend(owner.grant.workspaceId, payload.length)) return
     const key = `${from.address} ${from.port}`
     const now = performance.now()
     let visitor = listener.flows.get(key)
@@ -182,5 +190,10 @@ const ignoreUndelivered = (): void => undefined
 const sweepEveryMs = 1_000
 /** What the system keeps of a burst while this process is busy: 100 ms of 50,000 small datagrams a second. */
 const socketBufferBytes = 4 * 1024 * 1024
+/**
+ * What one tenant's datagrams may take of a turn, in the units of `Shares`: a thousand small ones, some 10 ms. Of one port no more
+ * than a few dozen are read in a turn, so only floods of many ports get there.
+ */
+const datagramCostPerTurn = 4 * 1024 * 1024
 /** Datagrams that the system does not take at once wait in this process; beyond this they are late anyway. */
 const sendQueueBytesMax = 1024 * 1024
