@@ -36,12 +36,6 @@ export const uploadIdleMs = 24 * 60 * 60_000
 /** Downloads from URLs at the same time, of one server. */
 export const pullsMax = 3
 
-/** Redirects that are followed: a mirror, a content network, a login page too many. */
-export const pullRedirectsMax = 5
-
-/** A URL that gives nothing for so long is given up, in ms. */
-export const pullIdleMs = 30_000
-
 /** A download from a URL that is over stays in the list for so long, in ms. */
 export const pullKeptMs = 60 * 60_000
 

@@ -1,13 +1,10 @@
-import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { lstat } from 'node:fs/promises'
-import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
-import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { AppError, conflict } from '../../contract/errors.ts'
 import type { NodePull } from '../../contract/node-files.ts'
+import { isPublicAddress, openUrl } from '../../http/index.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { newShortId } from '../../lib/ids.ts'
-import { pullIdleMs, pullKeptMs, pullRedirectsMax, pullsMax } from './limits.ts'
+import { pullKeptMs, pullsMax } from './limits.ts'
 import { openPlace, partsOf } from './place.ts'
 import { exists, type ServerFiles } from './server-files.ts'
 
@@ -91,113 +88,6 @@ export class Pulls implements AsyncDisposable {
       response.destroy()
     }
   }
-}
-
-/** Asks for every address of a name, as `lookup` of node:dns does. */
-export type LookupAll = (
-  name: string,
-  options: LookupOptions & { all: true },
-  done: (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void,
-) => void
-
-/** Follows redirects; each address is looked at by the dialler itself, so no name can change between the look and the call. */
-export async function openUrl(
-  first: URL,
-  isReachable: (address: string) => boolean,
-  signal: AbortSignal,
-  lookupAll: LookupAll = lookup,
-): Promise<IncomingMessage> {
-  let url = first
-  for (let redirects = 0; redirects <= pullRedirectsMax; redirects += 1) {
-    const response = await dial(url, isReachable, signal, lookupAll)
-    const { statusCode = 0 } = response
-    if (statusCode === 200) return response
-    response.destroy()
-    const { location } = response.headers
-    if (statusCode < 300 || statusCode > 399 || location === undefined)
-      throw conflict(`${url.host} answered ${statusCode} instead of the file`)
-    if (!URL.canParse(location, url.href)) throw conflict(`${url.host} redirects to what is no URL`)
-    url = new URL(location, url)
-  }
-  throw conflict(`${first.host} redirects more than ${pullRedirectsMax} times`)
-}
-
-function dial(
-  url: URL,
-  isReachable: (address: string) => boolean,
-  signal: AbortSignal,
-  lookupAll: LookupAll,
-): Promise<IncomingMessage> {
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw conflict('Only http and https URLs are fetched')
-  if (url.username !== '' || url.password !== '') throw conflict('A URL with a password in it is not fetched')
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  // An address needs no look-up, so the dialler would not be asked.
-  if (isIP(host) && !isReachable(host)) throw notPublic(url.host)
-  const checked: LookupFunction = (name, options, done) => {
-    lookupAll(name, { ...options, all: true }, (error, found) => {
-      if (error) return done(error, '')
-      const addresses: LookupAddress[] = found.filter(({ address }) => isReachable(address))
-      const [one] = addresses
-      if (!one) return done(notPublic(url.host), '')
-      if (options.all) done(null, addresses)
-      else done(null, one.address, one.family)
-    })
-  }
-  return new Promise((resolve, reject) => {
-    const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
-      agent: false,
-      lookup: checked,
-      signal,
-      timeout: pullIdleMs,
-      headers: { 'user-agent': 'pharos', accept: '*/*', 'accept-encoding': 'identity' },
-    })
-    request.on('response', resolve)
-    request.on('error', reject)
-    request.on('timeout', () => request.destroy(conflict(`${url.host} gave nothing for ${pullIdleMs / 1000} seconds`)))
-    request.end()
-  })
-}
-
-const notPublic = (host: string): AppError =>
-  conflict(`${host} is not on the public internet; only public addresses are fetched`)
-
-/** What is not the public internet, by the registries of special addresses (RFC 6890 and its followers). */
-const special = new BlockList()
-for (const range of [
-  '0.0.0.0/8',
-  '10.0.0.0/8',
-  '100.64.0.0/10',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '172.16.0.0/12',
-  '192.0.0.0/24',
-  '192.0.2.0/24',
-  '192.88.99.0/24',
-  '192.168.0.0/16',
-  '198.18.0.0/15',
-  '198.51.100.0/24',
-  '203.0.113.0/24',
-  '224.0.0.0/3',
-]) {
-  const [network = '', bits] = range.split('/')
-  special.addSubnet(network, Number(bits), 'ipv4')
-}
-/** Of IPv6 only 2000::/3 is given out; these parts of it stand for IPv4 addresses or for nothing. */
-const given = new BlockList()
-given.addSubnet('2000::', 3, 'ipv6')
-for (const [network, bits] of [
-  ['2001::', 23],
-  ['2001:db8::', 32],
-  ['2002::', 16],
-  ['3fff::', 20],
-] as const)
-  special.addSubnet(network, bits, 'ipv6')
-
-/** Whether an address is one of the public internet. */
-export function isPublicAddress(address: string): boolean {
-  const family = isIP(address)
-  if (family === 4) return !special.check(address, 'ipv4')
-  return family === 6 && given.check(address, 'ipv6') && !special.check(address, 'ipv6')
 }
 
 function wordsOf(error: unknown): string {

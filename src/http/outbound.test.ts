@@ -6,7 +6,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
-import { isPublicAddress, type LookupAll, openUrl } from './pull.ts'
+import { isPublicAddress, type LookupAll, openUrl } from './outbound.ts'
 
 for (const [address, what] of [
   ['169.254.169.254', 'the metadata of a cloud'],
