@@ -207,6 +207,15 @@ export const panelToEdge = {
     reply: z.strictObject({}),
     errors: [],
   }),
+  regrant: operation({
+    ...base,
+    method: 'POST',
+    path: '/tunnels/regrants',
+    summary: 'This tunnel has other names or ports now: claim it again; its visitors stay',
+    body: z.strictObject({ tunnelId: z.string() }),
+    reply: z.strictObject({}),
+    errors: [],
+  }),
   setEdges: operation({
     ...base,
     method: 'PUT',

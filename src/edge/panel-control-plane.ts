@@ -43,6 +43,10 @@ export async function openPanelControlPlane({
           orders.setLimits(workspaceId, limits)
           return {}
         },
+        regrant({ body }) {
+          orders.regrant(body.tunnelId)
+          return {}
+        },
         setEdges({ body }) {
           orders.setEdges(body.edges)
           return {}

@@ -37,6 +37,7 @@ function openPlane(doors: Partial<ControlPlane> = {}): {
     },
     orders: {
       revoke: (revocation, reason) => held.orders?.revoke(revocation, reason) ?? 0,
+      regrant: (tunnelId) => held.orders?.regrant(tunnelId),
       recheck: () => held.orders?.recheck(),
       setLimits: (workspaceId, limits) => held.orders?.setLimits(workspaceId, limits),
       setEdges: (edges) => held.orders?.setEdges(edges),
@@ -236,6 +237,48 @@ test('once the control plane is back, whoever lost a right meanwhile loses the t
   orders.recheck()
   assert.equal((await one.link.closed).reason, 'revoked meanwhile')
   assert.equal((await two.open(http('b'))).type, 'opened')
+})
+
+test('two tunnels change names in one turn, and the visitors of both stay', async () => {
+  await using closer = new AsyncDisposableStack()
+  const names = new Map([
+    ['one', 'lobby'],
+    ['two', 'spare'],
+  ])
+  const { plane, orders } = openPlane({
+    claim: async (_, request): Promise<TunnelGrant> => {
+      const id = request.kind === 'allocation' ? request.allocation : request.name
+      const name = names.get(id) ?? id
+      const hosts: [string] = [`${name}.acme.localhost`]
+      return { tunnelId: id, workspaceId: 'acme', name, entrances: [{ kind: 'http', hosts }], url: `http://${name}` }
+    },
+  })
+  const edge = await testEdge(closer, {}, { controlPlane: plane })
+  const agent = await handAgent(closer, edge, 'key-one', (stream, head) => {
+    const { tunnelId } = head as { tunnelId: string }
+    stream.on('data', () => stream.write(`HTTP/1.1 200 OK\r\nContent-Length: ${tunnelId.length}\r\n\r\n${tunnelId}`))
+  })
+  await agent.open(http('one'))
+  await agent.open(http('two'))
+  const ask = (visitor: Awaited<ReturnType<typeof rawVisitor>>, name: string) =>
+    visitor.socket.write(`GET / HTTP/1.1\r\nHost: ${name}.acme.localhost\r\n\r\n`)
+  const before = await rawVisitor(closer, edge.httpPort)
+  ask(before, 'lobby')
+  await before.until('one')
+  names.set('one', 'spare').set('two', 'lobby')
+  orders.regrant('one')
+  await eventually(async () => {
+    const visitor = await rawVisitor(closer, edge.httpPort)
+    ask(visitor, 'lobby')
+    return /two$/.test(await visitor.until(/* the head and three letters */ 41))
+  }, 'the name leads to the other one')
+  ask(before, 'spare')
+  assert.match(await before.until(82), /one.*one$/s)
+  orders.regrant('nobody')
+  names.set('one', 'lobby')
+  orders.regrant('one')
+  const { type, tunnelId, again } = await agent.next()
+  assert.deepEqual([type, tunnelId, again], ['closed', 'one', true], 'the name belongs to another one')
 })
 
 test('while the control plane is away nothing new opens and what is open goes on', async () => {

@@ -65,6 +65,8 @@ export class Sessions implements EdgeOrders {
   readonly #workspaces = new Map<string, { tenant: Tenant; open: number }>()
   #edges: EdgeEndpoint[] = []
   #draining = false
+  /** One after the other: two tunnels may change names with each other. */
+  #regrants: Promise<void> = Promise.resolve()
   #greetings = 0
   /** Counts revocations: an answer of the control plane that one has overtaken is asked for again. */
   #revocations = 0
@@ -191,6 +193,16 @@ export class Sessions implements EdgeOrders {
     }
     this.#options.log.info({ revocation, closed }, 'revoked')
     return closed
+  }
+
+  regrant(tunnelId: string): void {
+    this.#regrants = this.#regrants.then(async () => {
+      try {
+        await this.#regrant(tunnelId)
+      } catch (error) {
+        this.#options.log.error({ err: error, tunnelId }, 'a tunnel could not be given its new names')
+      }
+    })
   }
 
   recheck(): void {
@@ -348,6 +360,52 @@ export class Sessions implements EdgeOrders {
     if (former) this.#unbind(former)
     this.#notePeak(workspaceId, this.#workspaces.get(workspaceId)?.open ?? 1)
     this.changed.emit()
+  }
+
+  /** Claims it again, and with it whoever has what it is to have: then both change in one turn. */
+  async #regrant(tunnelId: string): Promise<void> {
+    const { routing } = this.#options
+    const news = new Map<Tunnel, TunnelGrant>()
+    const asked = new Set<Tunnel>()
+    const first = this.#tunnels.get(tunnelId)
+    for (const queue = first ? [first] : []; queue.length > 0; ) {
+      const tunnel = queue.shift()
+      if (!tunnel || asked.has(tunnel)) continue
+      asked.add(tunnel)
+      const grant = await this.#claimAgain(tunnel)
+      if (!grant || sameEntrances(grant, tunnel.grant)) continue
+      news.set(tunnel, grant)
+      for (const entrance of grant.entrances) queue.push(...routing.ownersOf(entrance))
+    }
+    for (const tunnel of news.keys())
+      for (const entrance of tunnel.ended ? [] : tunnel.grant.entrances) routing.unbind(entrance, tunnel)
+    for (const [tunnel, grant] of news) {
+      if (tunnel.ended) continue
+      const before = tunnel.grant
+      tunnel.grant = grant
+      const others = grant.entrances.flatMap((entrance) => [...routing.ownersOf(entrance)])
+      if (others.some((owner) => owner !== tunnel))
+        this.#close(tunnel, `${grant.url} is served by another tunnel.`, true)
+      else for (const entrance of grant.entrances) routing.bind(entrance, tunnel)
+      this.#release(before)
+    }
+    if (news.size > 0) this.changed.emit()
+  }
+
+  /** What the tunnel is to be from now on, listened for; null when that cannot be known, or it may not be open any more and was closed. */
+  async #claimAgain(tunnel: Tunnel): Promise<TunnelGrant | null> {
+    const member = tunnel.members[0]
+    if (!member) return null
+    try {
+      const grant = await this.#claim(member.session.identity, member.request)
+      if (grant.tunnelId !== tunnel.id) return null
+      for (const entrance of grant.entrances) await this.#listen(entrance)
+      return tunnel.ended ? null : grant
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      if (error.code !== 'unavailable' && !tunnel.ended) this.#close(tunnel, error.message, error.code === 'later')
+      return null
+    }
   }
 
   #supersede(former: Tunnel, by: Session): void {

@@ -26,7 +26,8 @@ export interface Member {
 
 /** A tunnel that is open: its names and ports lead through agents' links to their local services. */
 export class Tunnel {
-  readonly grant: TunnelGrant
+  /** What it is reached by; it may change while the tunnel is open. */
+  grant: TunnelGrant
   readonly meter: TunnelMeter
   /** When it was opened, ms since 1970. */
   readonly since: number

@@ -75,7 +75,7 @@ import { Stats, statsHandlers } from './stats/index.ts'
 import { Subusers, subuserHandlers } from './subusers/index.ts'
 import { loadTemplates, templateHandlers } from './templates/index.ts'
 import { createTokens, tokenRoutes, touchTokens } from './tokens/index.ts'
-import { createTunnels } from './tunnels/index.ts'
+import { createTunnels, edgesFor } from './tunnels/index.ts'
 import { createUsage, usageRoutes } from './usage/index.ts'
 import { Watching, watchingHandlers } from './watching/index.ts'
 import { createWorkspaces, planRoutes, workspaceRoutes } from './workspaces/index.ts'
@@ -146,7 +146,14 @@ export async function startPanel(
   const usage = createUsage({ database, clock })
   const directory = closer.use(await openEdgeDirectory({ database, changes, log }))
   const plans = createPlans({ database, clock })
-  const tunnels = createTunnels({ database, changes, clock, access, plans, reaches: () => directory.reaches() })
+  const tunnels = createTunnels({
+    database,
+    changes,
+    clock,
+    access,
+    plans,
+    reaches: (tunnelId) => directory.reaches(tunnelId),
+  })
   const edges = closer.use(createEdges({ database, directory, changes, clock, access, tunnels, plans, usage, log }))
   const post = closer.use(createPost({ config: config.mail ?? null, password: secrets.mailPassword, clock, log }))
   const workspaces = createWorkspaces({ database, changes, clock, edges: directory, publicUrl, post })
@@ -172,11 +179,14 @@ export async function startPanel(
       log,
       ports: config.nodePorts,
       endpoint,
-      async edges() {
+      async edges(labels) {
         await directory.refresh()
-        return directory
-          .listed()
-          .map(({ id, facts }) => ({ id, host: facts.host, port: facts.linkPort, pin: facts.pin }))
+        return edgesFor(labels, directory.listed(), ({ facts }) => facts.region).map(({ id, facts }) => ({
+          id,
+          host: facts.host,
+          port: facts.linkPort,
+          pin: facts.pin,
+        }))
       },
     }),
   )

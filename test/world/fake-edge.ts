@@ -60,6 +60,7 @@ export class FakeEdge implements AsyncDisposable {
             limits.set(body.workspaceId, body.limits)
             return {}
           },
+          regrant: () => ({}),
           setEdges({ body }) {
             edges.splice(0, edges.length, ...body.edges)
             return {}

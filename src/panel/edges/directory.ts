@@ -37,8 +37,8 @@ export interface EdgeDirectory extends Disposable {
   known(): readonly KnownEdge[]
   /** Where agents link to: every edge that has ever linked and does not end now, in the order in which they were made. */
   listed(): ListedEdge[]
-  /** Of every edge that has ever linked: connected ones first, then the one seen last. */
-  reaches(): EdgeFacts[]
+  /** Of every edge that has ever linked: those where the tunnel is open, then connected ones, then the one seen last. */
+  reaches(tunnelId?: string): EdgeFacts[]
   /** The first of them; null before the first link. */
   reach(): EdgeFacts | null
   add(edge: ConnectedEdge): void
@@ -75,8 +75,9 @@ export async function openEdgeDirectory(options: {
     }),
     changes.gap.on(refreshLater),
   ]
-  const reaches = (): EdgeFacts[] => {
-    const here = [...connected.values()]
+  const reaches = (tunnelId?: string): EdgeFacts[] => {
+    const isOpen = ({ open }: ConnectedEdge): boolean => tunnelId !== undefined && open.has(tunnelId)
+    const here = [...connected.values()].sort((left, right) => Number(isOpen(right)) - Number(isOpen(left)))
     const away = known
       .filter(({ id, facts }) => facts !== null && !connected.has(id))
       .sort((left, right) => (right.lastSeenAt ?? 0) - (left.lastSeenAt ?? 0))

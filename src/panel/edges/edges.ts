@@ -141,7 +141,8 @@ export function createEdges(options: EdgesOptions): Edges {
         return
       case 'tunnel':
         if (!(await tunnels.stands(change.id)))
-          await revoke({ of: 'tunnel', tunnelId: change.id }, 'The tunnel was closed for good')
+          return revoke({ of: 'tunnel', tunnelId: change.id }, 'The tunnel was closed for good')
+        await order('names', (client) => client.regrant({ body: { tunnelId: change.id } }, inTime()))
         return
       case 'edge': {
         const held = links.get(change.id)

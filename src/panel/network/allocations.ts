@@ -6,7 +6,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
 import type { ServerAccess } from '../access/index.ts'
 import type { AllocationRow, Change, Changes, Database, ServerRow, Store } from '../db/index.ts'
-import { answerOf, type Nodes, nodeById } from '../nodes/index.ts'
+import { answerOf, labelsOf, type Nodes, nodeById } from '../nodes/index.ts'
 import { keptTemplate } from '../templates/index.ts'
 import type { Tunnels } from '../tunnels/index.ts'
 import { choiceAttemptsMax, portsAskedMax } from './limits.ts'
@@ -103,6 +103,7 @@ export class Allocations {
           workspaceId: row.workspace_id,
           name: `server-${row.id}`,
           entrance: null,
+          nodeLabels: node ? labelsOf(node) : {},
         })
         return { result: port, news: [{ of: 'tunnel', id: tunnelId }] }
       }),
@@ -134,11 +135,15 @@ export class Allocations {
     })
   }
 
+  /** The server's host name on edges leads to it from now on. Idempotent. */
   async makePrimary({ row }: ServerAccess, id: string): Promise<void> {
-    await this.#options.servers.change(row.id, async (trx, current) => {
+    const { servers, tunnels } = this.#options
+    await servers.change(row.id, async (trx, current) => {
       await needed(trx, current, id)
+      const former = (await allocationsOf(trx, [current.id])).find(({ primary_port }) => primary_port === 1)
       await movePrimary(trx, current.id, id)
-      return { result: null }
+      const renamed = former && former.id !== id ? await tunnels.moveName(trx, former.id, id) : []
+      return { result: null, news: renamed.map((tunnelId): Change => ({ of: 'tunnel', id: tunnelId })) }
     })
   }
 

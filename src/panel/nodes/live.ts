@@ -15,7 +15,8 @@ export type NodeClient = Client<typeof nodeOperations>
 export interface LiveNodeWorld {
   clock: Clock
   log: Log
-  edges(): EdgeEndpoint[] | Promise<EdgeEndpoint[]>
+  /** Those that this node links to. */
+  edges(nodeId: string): Promise<EdgeEndpoint[]>
   /** Keeps the facts; false where the node has been forgotten. */
   saveFacts(nodeId: string, facts: NodeFacts): Promise<boolean>
   /** Its facts are known: everything may be asked of it now. */
@@ -68,7 +69,7 @@ export class LiveNode {
     return this.#edgePushes.run(async () => {
       if (this.signal.aborted) return
       try {
-        await answerOf(this.name, this.client.putEdges({ body: await this.#world.edges() }))
+        await answerOf(this.name, this.client.putEdges({ body: await this.#world.edges(this.id) }))
       } catch (error) {
         if (!this.signal.aborted)
           this.#world.log.warn({ node: this.name, err: error }, 'could not tell the node its edges')

@@ -10,6 +10,7 @@ import { hashSecret, newSecret, Secret, sameSecret } from '../../lib/secret.ts'
 import { type Greeted, type Link, LinkError, type LinkEvents } from '../../link/index.ts'
 import type { Changes, Database, NodeRow, Tables } from '../db/index.ts'
 import { nodeAway } from './call.ts'
+import { labelsOf } from './capacity.ts'
 import { joinLingerMs, joinTokenMs } from './limits.ts'
 import { LiveNode, type LiveNodeWorld } from './live.ts'
 import {
@@ -46,7 +47,8 @@ export interface NodesOptions {
   ports: { first: number; last: number }
   /** Where nodes dial this panel. */
   endpoint(): PanelEndpoint
-  edges(): EdgeEndpoint[] | Promise<EdgeEndpoint[]>
+  /** Those that a node with these labels links to. */
+  edges(labels: Labels): Promise<EdgeEndpoint[]>
 }
 
 export interface NewNode {
@@ -77,7 +79,10 @@ export class Nodes implements AsyncDisposable {
     this.#world = {
       clock: options.clock,
       log: options.log,
-      edges: options.edges,
+      edges: async (nodeId) => {
+        const row = await nodeById(options.db.kysely, nodeId)
+        return options.edges(row ? labelsOf(row) : {})
+      },
       saveFacts: (id, facts) => saveFacts(options.db.kysely, id, JSON.stringify(facts), options.clock.now()),
       up: async (node) => {
         for (const observer of this.#observers) await observer.up?.(node)
@@ -89,7 +94,11 @@ export class Nodes implements AsyncDisposable {
     }
     this.#stopListening = options.changes.on((change) => {
       if (change.of === 'edge') for (const node of this.#live.values()) void node.pushEdges()
-      if (change.of === 'node') this.#track(this.#dropIfRemoved(change.id))
+      if (change.of === 'node') {
+        this.#track(this.#dropIfRemoved(change.id))
+        // Its labels may name another region now.
+        void this.#live.get(change.id)?.pushEdges()
+      }
     })
   }
 

@@ -6,7 +6,7 @@ import { newId, newShortId } from '../../lib/ids.ts'
 import type { Caller, WorkspaceMembership } from '../access/index.ts'
 import { isUniqueViolation, type Store } from '../db/index.ts'
 import { allocationLimitDefault, insertAllocation, portsTaken } from '../network/index.ts'
-import { listNodes, nodeAway, nodeById } from '../nodes/index.ts'
+import { labelsOf, listNodes, nodeAway, nodeById } from '../nodes/index.ts'
 import { checkVariables, keepTemplate } from '../templates/index.ts'
 import { deleteServer } from './delete.ts'
 import { placementAttemptsMax } from './limits.ts'
@@ -139,6 +139,7 @@ async function place(
     // Players type a host name: the server's own name says more than its number.
     name: template.entrance === undefined ? `server-${serverId}` : input.name,
     entrance: template.entrance ?? null,
+    nodeLabels: labelsOf(node),
   })
   return { serverId, tunnelId: tunnel.id }
 }

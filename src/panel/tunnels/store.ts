@@ -9,6 +9,16 @@ export const updateTunnel = (
   change: Partial<Omit<TunnelRow, 'id' | 'workspace_id' | 'name'>>,
 ): Promise<unknown> => store.updateTable('tunnels').set(change).where('id', '=', id).execute()
 
+/** Each has the other one's name and way in by that name from now on. */
+export async function swapNames(trx: Store, left: TunnelRow, right: TunnelRow): Promise<void> {
+  const rename = (id: string, { name, entrance }: Pick<TunnelRow, 'name' | 'entrance'>): Promise<unknown> =>
+    trx.updateTable('tunnels').set({ name, entrance }).where('id', '=', id).execute()
+  // No two of a workspace may have one name at any moment; no name is like an id.
+  await rename(left.id, { name: left.id, entrance: null })
+  await rename(right.id, left)
+  await rename(left.id, right)
+}
+
 /** Also one that was given up. */
 export const tunnelNamed = (store: Store, workspaceId: string, name: string): Promise<TunnelRow | undefined> =>
   store

@@ -1,5 +1,6 @@
 import { type AgentIdentity, namesAreKnown, type TunnelGrant } from '../../contract/edge.ts'
 import { conflict, forbidden, notFound, unauthorized } from '../../contract/errors.ts'
+import type { Labels } from '../../contract/placement.ts'
 import type { TunnelRequest } from '../../contract/tunnel.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Access, WorkspaceMembership } from '../access/index.ts'
@@ -7,18 +8,32 @@ import type { Changes, Database, Store, TunnelRow } from '../db/index.ts'
 import type { Plans } from '../plans/index.ts'
 import { type EdgeReach, entrancesOf, hostsOf, minecraftPortDefault, urlOf } from './names.ts'
 import { giveUpPorts } from './port-store.ts'
+import { edgesFor } from './region.ts'
 import { type AllocationToKeep, ownTunnelsMax, reserveForAllocation, reserveNamed } from './reserve.ts'
-import { allocationOfNode, listTunnels, noteEdge, tunnelById, tunnelOfAllocation, updateTunnel } from './store.ts'
+import {
+  allocationOfNode,
+  listTunnels,
+  noteEdge,
+  swapNames,
+  tunnelById,
+  tunnelOfAllocation,
+  updateTunnel,
+} from './store.ts'
 import { suspendedNow } from './suspension.ts'
 
 export interface Tunnels {
   /**
-   * Keeps a port on the edges for a server's allocation. Throws `conflict` when no edge is known or none has a free port. Publish
+   * Keeps a port on the edges that a node with these labels links to, for a server's allocation. Throws `conflict` when no edge is known or none has a free port. Publish
    * `{of: 'tunnel'}` after the commit.
    */
-  forAllocation(trx: Store, allocation: AllocationToKeep): Promise<TunnelRow>
+  forAllocation(trx: Store, allocation: AllocationToKeep & { nodeLabels: Labels }): Promise<TunnelRow>
   /** Gives that port up. Idempotent. Publish `{of: 'tunnel'}` with the returned id after the commit: the edges then close it. */
   dropForAllocation(trx: Store, allocationId: string): Promise<string | null>
+  /**
+   * The host name by which players find a server leads to its other port from now on; each port stays as it is. Publish `{of: 'tunnel'}` with
+   * the returned ids after the commit: the edges then follow.
+   */
+  moveName(trx: Store, fromAllocationId: string, toAllocationId: string): Promise<string[]>
   ofAllocation(store: Store, allocationId: string): Promise<TunnelRow | null>
   /**
    * What players of a server connect to: the host name where its game is found by that, else the port on an edge. Null while no edge is
@@ -49,14 +64,14 @@ export interface TunnelsOptions {
   clock: Clock
   access: Pick<Access, 'identifyKeyId'>
   plans: Pick<Plans, 'limitsOf' | 'tunnelsMax'>
-  /** Of every edge that is known: connected ones first, then the one seen last. */
-  reaches(): EdgeReach[]
+  /** Of every edge that is known: those where the tunnel is open, then connected ones, then the one seen last. */
+  reaches(tunnelId?: string): EdgeReach[]
 }
 
 export function createTunnels({ database, changes, clock, access, plans, reaches }: TunnelsOptions): Tunnels {
   /** The first edge that can serve the tunnel. */
-  const reachFor = ({ edge_port: port }: TunnelRow): EdgeReach | undefined =>
-    reaches().find(({ ports }) => port === null || (ports.first <= port && port <= ports.last))
+  const reachFor = ({ id, edge_port: port }: TunnelRow): EdgeReach | undefined =>
+    reaches(id).find(({ ports }) => port === null || (ports.first <= port && port <= ports.last))
   const granted = async (edgeId: string, grant: TunnelGrant): Promise<TunnelGrant> => {
     await noteEdge(database.kysely, edgeId, grant.tunnelId)
     const limits = (await plans.limitsOf(database.kysely, [grant.workspaceId])).get(grant.workspaceId)
@@ -71,17 +86,32 @@ export function createTunnels({ database, changes, clock, access, plans, reaches
         return { host: hostsOf(tunnel.name, tunnel.slug, reach.base)[0], port: reach.minecraftPort }
       return { host: reach.host, port }
     },
-    forAllocation: (trx, allocation) => reserveForAllocation(trx, allocation, reaches(), clock.now()),
+    forAllocation: (trx, { nodeLabels, ...allocation }) =>
+      reserveForAllocation(
+        trx,
+        allocation,
+        edgesFor(nodeLabels, reaches(), ({ region }) => region),
+        clock.now(),
+      ),
     async dropForAllocation(trx, allocationId) {
       const tunnel = await tunnelOfAllocation(trx, allocationId)
       if (tunnel) await giveUp(trx, tunnel, clock.now())
       return tunnel?.id ?? null
     },
+    async moveName(trx, fromAllocationId, toAllocationId) {
+      const [from, to] = [
+        await tunnelOfAllocation(trx, fromAllocationId),
+        await tunnelOfAllocation(trx, toAllocationId),
+      ]
+      if (!from || !to || from.entrance === null) return []
+      await swapNames(trx, from, to)
+      return [from.id, to.id]
+    },
     async ofAllocation(store, allocationId) {
       return (await tunnelOfAllocation(store, allocationId)) ?? null
     },
     addressesOf(tunnel, slug) {
-      const reach = reachFor(tunnel) ?? reaches()[0] ?? beforeFirstEdge
+      const reach = reachFor(tunnel) ?? reaches(tunnel.id)[0] ?? beforeFirstEdge
       const [first, ...others] = entrancesOf(tunnel, slug, reach).map((entrance) => urlOf(entrance, reach))
       if (first === undefined) throw new Error(`tunnel ${tunnel.id} has no entrance`)
       return [first, ...others]
@@ -166,4 +196,5 @@ const beforeFirstEdge: EdgeReach = {
   minecraftPort: minecraftPortDefault,
   udp: true,
   ports: { first: 1, last: 65_535 },
+  region: 'default',
 }
