@@ -21,6 +21,9 @@ const token = 'a-token-of-this-benchmark'
 /** A visitor who finds nobody comes again after this, ms: what is measured is that much too long at most. */
 const comeAgainMs = 20
 
+/** So long have links been up when their edge is killed, ms: shorter ones are taken for those of an edge that fails at once. */
+const steadyMs = 6_000
+
 const [tunnels = 200, agents = 1, rounds = 3] = process.argv.slice(2).map(Number)
 await using stack = new AsyncDisposableStack()
 const dataDir = await mkdtemp(join(tmpdir(), 'pharos-bench-'))
@@ -54,6 +57,7 @@ for (let index = 0; index < agents; index++) {
 }
 await allServe()
 for (let round = 1; round <= rounds; round++) {
+  await new Promise((resolve) => setTimeout(resolve, steadyMs))
   child.kill('SIGKILL')
   await once(child, 'exit')
   const killedAt = performance.now()

@@ -54,6 +54,39 @@ describe('a kept link', () => {
     }
   })
 
+  it('waits about a second at most for a peer that was here a moment ago, but longer for one that ends each link at once', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 })
+    for (const [livedMs, least, most] of [
+      [60_000, 750, 1_250],
+      [0, 6_000, 10_000],
+    ] as const) {
+      await using world = openWorld({ backoff: { firstMs: 8_000, mostMs: 15_000 } })
+      await world.kept.up()
+      t.mock.timers.tick(livedMs)
+      world.cut()
+      const { retryMs } = await world.downs.next()
+      assert.ok(retryMs >= least && retryMs <= most, `${retryMs} ms`)
+    }
+  })
+
+  it('waits longer again for a peer that has been away for a minute', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 })
+    let away = false
+    await using world = openWorld({
+      wrap: (dialler) => (signal) =>
+        away ? Promise.reject(new LinkError('lost', 'nothing answers')) : dialler(signal),
+      backoff: { firstMs: 8_000, mostMs: 15_000 },
+    })
+    await world.kept.up()
+    t.mock.timers.tick(60_000)
+    away = true
+    world.cut()
+    await world.downs.next()
+    t.mock.timers.tick(60_000)
+    const { retryMs } = await world.downs.next()
+    assert.ok(retryMs >= 6_000, `${retryMs} ms`)
+  })
+
   it('waits the longest time at once when it is refused as unauthorised, and comes back when that changes', async () => {
     let allowed = false
     await using world = openWorld({

@@ -30,7 +30,7 @@ export interface KeptLink extends AsyncDisposable {
 
 /**
  * Dials for ever, until disposed of. A link that is refused as unauthorised or superseded is tried again after the longest wait, one that is refused
- * for now (`later`) every few seconds.
+ * for now (`later`) every few seconds, and a peer that was lost after it had been there for a while every second at first.
  */
 export function keepLink({
   dialler,
@@ -46,9 +46,13 @@ export function keepLink({
   const stop = new AbortController()
   const waiting = new Set<(link: Link) => void>()
   let current: Link | null = null
+  let openedAt = 0
+  /** When the last link that was up for a while ended. */
+  let lostAt = Number.NEGATIVE_INFINITY
 
   const opened = (link: Link): void => {
     current = link
+    openedAt = systemClock.now()
     log.info({ link: link.id, remoteAddress: link.remoteAddress }, 'the link is up')
     onUp?.(link)
     for (const resolve of [...waiting]) resolve(link)
@@ -67,7 +71,9 @@ export function keepLink({
         ...(limits ? { limits } : {}),
         ...(sealedPath ? { sealedPath } : {}),
       })
-      return await link.closed
+      const end = await link.closed
+      if (systemClock.now() - openedAt >= steadyMs) lostAt = systemClock.now()
+      return end
     } catch (error) {
       if (error instanceof LinkError) return { code: error.code, reason: error.message }
       if (!stop.signal.aborted) log.error({ err: error }, 'dialling failed')
@@ -84,7 +90,8 @@ export function keepLink({
       const end = await live()
       if (stop.signal.aborted) return
       if (systemClock.now() - begun >= steadyMs) attempt = 0
-      const retryMs = backoffMs(attemptAs(end.code, attempt), end.code === 'later' ? soon(backoff) : backoff)
+      const fresh = systemClock.now() - lostAt < freshMs
+      const retryMs = backoffMs(attemptAs(end.code, attempt), waitsAfter(end.code, fresh, backoff))
       attempt += 1
       log.warn({ code: end.code, reason: end.reason, retryMs }, 'the link is down')
       onDown?.(end, retryMs)
@@ -139,7 +146,13 @@ const laterMs = 4_000
 const attemptAs = (code: LinkEnd['code'], attempt: number): number =>
   code === 'unauthorized' || code === 'superseded' ? mostAttempts : attempt
 
-const soon = ({ mostMs }: BackoffLimits): BackoffLimits => {
-  const waitMs = Math.min(laterMs, mostMs)
-  return { firstMs: waitMs, mostMs: waitMs }
+function waitsAfter(code: LinkEnd['code'], fresh: boolean, { firstMs, mostMs }: BackoffLimits): BackoffLimits {
+  if (code === 'later') return { firstMs: Math.min(laterMs, mostMs), mostMs: Math.min(laterMs, mostMs) }
+  if (code === 'lost' && fresh) return { firstMs, mostMs: Math.min(freshMostMs, mostMs) }
+  return { firstMs, mostMs }
 }
+
+/** A peer that was here so short a time ago is probably just starting again, ms. */
+const freshMs = 60_000
+/** Meanwhile no wait is longer, ms: whatever a restart takes, a second later the link is up. A try that finds nobody costs next to nothing. */
+const freshMostMs = 1_000
