@@ -120,6 +120,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     minecraftPort: 25_565,
     udp: true,
     ports: { first: 31_000, last: 31_099 },
+    region: 'default',
   } as const
   const tunnels = createTunnels({
     database: db,
@@ -140,7 +141,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
       log,
       ports: { first: 25_565, last: 25_664 },
       endpoint: () => ({ host: '127.0.0.1', port, pin: identity.pin }),
-      edges: () => edges,
+      edges: async () => edges,
     }),
   )
   const templates = new Map([[paper.id, paper]])

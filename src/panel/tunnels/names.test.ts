@@ -27,6 +27,7 @@ const reach: EdgeReach = {
   minecraftPort: 25_565,
   udp: true,
   ports: { first: 30_000, last: 30_999 },
+  region: 'default',
 }
 
 test('leaves the port out of a URL where it is the one that clients take anyway', () => {
