@@ -1,4 +1,5 @@
 import { LinkError } from '../link/index.ts'
+import { HttpRefusal } from './ingress/http-head.ts'
 import { OverQuota } from './tenant.ts'
 
 /**
@@ -24,9 +25,13 @@ export interface ProblemWords {
   retryAfterSeconds?: number
 }
 
-/** What a failed way to a service means to its visitor. */
+/** What a refused request, or a failed way to a service, means to its visitor. */
 export function problemOf(error: unknown, host: string): VisitorProblem {
+  if (error instanceof HttpRefusal) return { code: 'request_invalid', status: error.status, reason: error.message }
   if (error instanceof OverQuota) return { code: 'over_quota', host }
+  // Node's own: the service speaks something else than HTTP/2, or breaks its rules.
+  if (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_HTTP2'))
+    return { code: 'service_answer_invalid', host }
   switch (error instanceof LinkError ? error.code : 'lost') {
     case 'limit':
       return { code: 'over_limit', host }
@@ -144,7 +149,6 @@ const reasons: Readonly<Record<number, string>> = {
   404: 'Not Found',
   408: 'Request Timeout',
   421: 'Misdirected Request',
-  426: 'Upgrade Required',
   431: 'Request Header Fields Too Large',
   501: 'Not Implemented',
   502: 'Bad Gateway',

@@ -3,7 +3,7 @@ import type { TunnelRequest, VisitorHead } from '../contract/tunnel.ts'
 import { LinkError, type LinkStream } from '../link/index.ts'
 import type { TunnelMeter } from './counters.ts'
 import type { Session } from './sessions.ts'
-import type { Tenant } from './tenant.ts'
+import { OverQuota, type Tenant } from './tenant.ts'
 import { Way } from './way.ts'
 
 /** Who comes, and by which entrance. */
@@ -66,6 +66,15 @@ export class Tunnel {
   get http2(): boolean {
     for (const { request } of this.#members.keys()) return request.kind === 'http' && request.http2 === true
     return false
+  }
+
+  /** Why its visitors are being cut. */
+  get cutReason(): Error {
+    if (this.#tenant.overQuota) return new OverQuota()
+    const away = this.#ended || this.#members.size === 0
+    return away
+      ? new LinkError('lost', 'the agent is away')
+      : new LinkError('closed', 'the visitors of the tunnel were cut')
   }
 
   join(member: Member): void {

@@ -50,6 +50,9 @@ export function forwardedFields(address: string, scheme: string, authority: stri
   return `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Host: ${authority}\r\nForwarded: for=${node};host="${authority}";proto=${scheme}\r\n`
 }
 
+/** How many those are. */
+export const forwardedFieldsCount = 4
+
 /** The address without the form in which IPv6 sockets show IPv4 peers. */
 export function plainAddress(address: string | undefined): string {
   if (!address) return '0.0.0.0'

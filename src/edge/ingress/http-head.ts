@@ -52,7 +52,7 @@ export interface ResponseHead {
   fields: string
 }
 
-type RefusalStatus = 400 | 421 | 426 | 431 | 501 | 505
+type RefusalStatus = 400 | 421 | 431 | 501 | 505
 
 /** A message that must not be passed on. */
 export class HttpRefusal extends Error {
@@ -66,15 +66,16 @@ export class HttpRefusal extends Error {
 
 /**
  * Parses a request head, given without its final empty line.
+ * @param fieldsMax the most fields: more where ours are in it.
  * @throws HttpRefusal for whatever is not exactly one well-formed request that every server reads the same way.
  */
-export function parseRequestHead(text: string): RequestHead {
+export function parseRequestHead(text: string, fieldsMax: number = headFieldsMax): RequestHead {
   const lines = text.split('\r\n')
   const first = requestLine.exec(lines[0] ?? '')
   if (!first) throw badRequestLine(lines[0] ?? '')
   const method = first[1] ?? ''
   const version = first[3] === '1' ? '1.1' : '1.0'
-  const fields = readFields(lines)
+  const fields = readFields(lines, fieldsMax)
   const authority = fields.one('host')
   if (authority === undefined) throw new HttpRefusal(400, 'the request names no host')
   if (!authorityPattern.test(authority)) throw new HttpRefusal(400, 'the Host field is not a host name')
@@ -113,7 +114,7 @@ export function parseResponseHead(text: string, method: string): ResponseHead {
   if (!first) throw new HttpRefusal(400, 'the status line is malformed')
   const version = first[1] === '1' ? '1.1' : '1.0'
   const status = Number(first[2])
-  const fields = readFields(lines)
+  const fields = readFields(lines, headFieldsMax)
   const declared = framing(fields, version)
   const connection = fields.list('connection')
   const bodiless = status < 200 || status === 204 || status === 304 || method === 'HEAD'
@@ -209,8 +210,8 @@ class Fields {
   }
 }
 
-function readFields(lines: string[]): Fields {
-  if (lines.length - 1 > headFieldsMax) throw new HttpRefusal(431, `more than ${headFieldsMax} header fields`)
+function readFields(lines: string[], fieldsMax: number): Fields {
+  if (lines.length - 1 > fieldsMax) throw new HttpRefusal(431, `more than ${fieldsMax} header fields`)
   const names: string[] = []
   const values: string[] = []
   for (let index = 1; index < lines.length; index++) {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import { LinkError, type LinkStream, webSocketPath } from '../../link/index.ts'
+import type { Duplex } from 'node:stream'
+import { LinkError, webSocketPath } from '../../link/index.ts'
 import type { Certificate } from '../certificates.ts'
 import { problemOf, problemResponse, type VisitorProblem } from '../errors.ts'
 import type { EdgeLimits } from '../limits.ts'
@@ -19,6 +20,7 @@ import {
   type RequestHead,
   type ResponseHead,
 } from './http-head.ts'
+import { Http2AsHttp1 } from './http1-to-http2.ts'
 import { pump } from './pump.ts'
 
 /**
@@ -153,7 +155,6 @@ export class HttpVisitor {
       )
       return
     }
-    if (tunnel.http2) throw new HttpRefusal(426, 'the service behind this name is asked over HTTP/2 alone')
     const headBytes = Buffer.from(
       `${head.method} ${head.target} HTTP/${head.version}\r\n${head.fields}${forwardedFields(this.#address, scheme, head.authority)}\r\n`,
       'latin1',
@@ -224,9 +225,10 @@ export class HttpVisitor {
       this.#fail(error)
       return undefined
     }
-    const upstream: Upstream = { tunnel, ...visit, reused: false }
+    const { limits, scheme } = this.#options
+    const stream = tunnel.http2 ? new Http2AsHttp1(visit.stream, scheme, limits) : visit.stream
+    const upstream: Upstream = { tunnel, stream, leave: visit.leave, reused: false }
     this.#upstream = upstream
-    const { stream } = upstream
     const own = (news: () => void): void => {
       if (this.#upstream === upstream && this.#phase !== 'upgraded') news()
     }
@@ -423,11 +425,7 @@ export class HttpVisitor {
       this.cut()
       return
     }
-    this.#answer(
-      { code: 'request_invalid', status: error.status, reason: error.message },
-      '',
-      this.#exchange?.head.method ?? 'GET',
-    )
+    this.#answer(problemOf(error, ''), '', this.#exchange?.head.method ?? 'GET')
   }
 
   #answer(problem: VisitorProblem, accept: string, method: string): void {
@@ -492,7 +490,7 @@ interface Exchange {
 
 interface Upstream {
   readonly tunnel: Tunnel
-  readonly stream: LinkStream
+  readonly stream: Duplex
   readonly leave: () => void
   reused: boolean
 }

@@ -16,11 +16,12 @@ export function answerProblem(stream: ServerHttp2Stream, problem: VisitorProblem
   if (stream.destroyed || stream.closed) return
   // Part of the service's answer has been written, if perhaps not its head, which waits for the end of the turn.
   if (stream.headersSent || stream.writableLength > 0) {
-    breakOff(stream, constants.NGHTTP2_INTERNAL_ERROR)
+    breakOff(stream, codeOf(problem))
     return
   }
   if (asker.grpc) {
-    respond(stream, grpcHeaders(problem), true)
+    // Its clients make little of HTTP's statuses.
+    respond(stream, { ':status': 200, 'content-type': 'application/grpc', ...grpcTrailers(problem) }, true)
     endOf(stream)
     return
   }
@@ -66,18 +67,36 @@ export function interim(stream: ServerHttp2Stream, headers: OutgoingHttpHeaders)
   }
 }
 
-/** After the answer: what of the request still comes is neither read nor waited for (RFC 9113 §8.1). */
+/** After an answer that has no trailers: what of the request still comes is neither read nor waited for (RFC 9113 §8.1). */
 export function endOf(stream: ServerHttp2Stream): void {
   stream.resume()
   if (stream.writableFinished) stream.close()
   else stream.once('finish', () => stream.close())
 }
 
-/** gRPC's clients read its own fields, and make little of HTTP's statuses. */
-function grpcHeaders(problem: VisitorProblem): OutgoingHttpHeaders {
+/** Ends an answer that was begun with `waitForTrailers`, when Node wants them: as `endOf`, which would come too early. */
+export function endWithTrailers(stream: ServerHttp2Stream, trailers: OutgoingHttpHeaders): void {
+  if (stream.destroyed || stream.closed) return
+  try {
+    stream.sendTrailers(trailers)
+  } catch {
+    breakOff(stream, constants.NGHTTP2_INTERNAL_ERROR)
+    return
+  }
+  stream.resume()
+  // Closed in the same turn, nghttp2 would leave them out.
+  setImmediate(() => stream.close())
+}
+
+/** With what an answer is broken off: gRPC's clients, and others, take "calm down" for a limit that is reached. */
+export const codeOf = ({ code }: VisitorProblem): number =>
+  code === 'over_quota' || code === 'over_limit'
+    ? constants.NGHTTP2_ENHANCE_YOUR_CALM
+    : constants.NGHTTP2_INTERNAL_ERROR
+
+/** What gRPC's clients read at the end of an answer. */
+export function grpcTrailers(problem: VisitorProblem): OutgoingHttpHeaders {
   return {
-    ':status': 200,
-    'content-type': 'application/grpc',
     'grpc-status': String(grpcStatusOf(problem)),
     // Percent-encoded where gRPC wants it; host names and our words need nothing else.
     'grpc-message': problemWords(problem).message.replace(/[^\x20-\x24\x26-\x7e]/g, (sign) => encodeURIComponent(sign)),

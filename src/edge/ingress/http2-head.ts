@@ -104,21 +104,51 @@ export function answerHeaders({ status, fields }: ResponseHead, base: string): O
   return { ...headersOf(pairs), ':status': status }
 }
 
-/** The fields of a request in HTTP/1 text, for a service that speaks HTTP/2. */
-export function requestHeaders(
-  { head, trailers }: Http2Request,
-  scheme: string,
-  forwarded: string,
-): OutgoingHttpHeaders {
-  const pairs = pairsOf(head.fields + forwarded).filter(([name]) => name !== 'host' && !ofTheConnection.has(name))
+/** A request for a service that speaks HTTP/2. */
+export interface RequestToHttp2 {
+  method: string
+  target: string
+  authority: string
+  scheme: string
+  /** In HTTP/1 text, ours about the visitor included, each with its line end. */
+  fields: string
+  /** The visitor can be told trailers. */
+  trailers: boolean
+  /** To be asked for as RFC 8441 has it. */
+  webSocket: boolean
+}
+
+/** The head of a request as HTTP/2 has it. */
+export function requestHeaders(request: RequestToHttp2): OutgoingHttpHeaders {
+  const { method, scheme, authority, target, fields, trailers, webSocket } = request
+  const pairs = pairsOf(fields).filter(
+    ([name]) => name !== 'host' && name !== 'sec-websocket-key' && !ofTheConnection.has(name),
+  )
   return {
     ...headersOf(pairs),
-    ...(trailers ? { te: 'trailers' } : {}),
-    ':method': head.method,
+    ...(trailers && { te: 'trailers' }),
+    ':method': webSocket ? 'CONNECT' : method,
+    ...(webSocket && { ':protocol': 'websocket' }),
     ':scheme': scheme,
-    ':authority': head.authority,
-    ':path': head.target,
+    ':authority': authority,
+    ':path': target,
   }
+}
+
+/**
+ * What a service that speaks HTTP/2 has sent, as the fields of a head or the trailers of HTTP/1.
+ * @throws HttpRefusal for what would become something else there.
+ */
+export function fieldLines(headers: IncomingHttpHeaders): string {
+  let lines = ''
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || name.startsWith(':') || ofTheConnection.has(name)) continue
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (!namePattern.test(name) || !valuePattern.test(one)) throw new HttpRefusal(400, 'a header field is malformed')
+      lines += `${name}: ${one}\r\n`
+    }
+  }
+  return lines
 }
 
 /** What a service that speaks HTTP/2 has sent, for the visitor: an answer's head, an interim one, or trailers. */
@@ -143,13 +173,19 @@ export function trailerHeaders(text: string): OutgoingHttpHeaders {
   return headersOf(pairs.filter(([name]) => !ofTheConnection.has(name) && name !== 'content-length' && name !== 'host'))
 }
 
-/** The bytes that these would have in HTTP/1. */
+/** The bytes that a head or trailers would have in HTTP/1, with a status line that has no words. */
 export function sizeOf(headers: OutgoingHttpHeaders | IncomingHttpHeaders): number {
-  let bytes = 2
+  let bytes = lineEndBytes
   for (const [name, value] of Object.entries(headers))
-    for (const one of Array.isArray(value) ? value : [value]) bytes += name.length + String(one).length + 4
+    for (const one of Array.isArray(value) ? value : [value])
+      bytes += name === ':status' ? statusLineBytes : name.length + String(one).length + colonBytes + lineEndBytes
   return bytes
 }
+
+const lineEndBytes = 2
+/** With the space behind it. */
+const colonBytes = 2
+const statusLineBytes = 'HTTP/1.1 200 \r\n'.length
 
 const pseudoNames: ReadonlySet<string> = new Set([':method', ':scheme', ':authority', ':path', ':protocol'])
 const namePattern = /^[!#$%&'*+.^_`|~0-9a-z-]+$/

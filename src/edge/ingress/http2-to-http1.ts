@@ -1,16 +1,16 @@
-import { createHash } from 'node:crypto'
-import { constants, type ServerHttp2Stream } from 'node:http2'
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { LinkError } from '../../link/index.ts'
 import { problemOf, type VisitorProblem } from '../errors.ts'
 import type { Tunnel } from '../tunnel.ts'
 import { forwardedFields } from './forwarded.ts'
 import { BodyReader } from './http-body.ts'
 import { HttpRefusal, headBytesMax, interimResponsesMax, parseResponseHead, type ResponseHead } from './http-head.ts'
-import { answerProblem, breakOff, endOf, interim, respond } from './http2-answers.ts'
+import { answerProblem, breakOff, codeOf, endOf, endWithTrailers, interim, respond } from './http2-answers.ts'
 import { answerHeaders, type Http2Request, sizeOf, trailerHeaders } from './http2-head.ts'
 import type { Http2Connection, Http2Exchange } from './http2-visitor.ts'
 import { pump } from './pump.ts'
 import type { ServiceStream } from './service-ways.ts'
+import { acceptOf } from './web-socket-key.ts'
 
 /**
  * One request of HTTP/2 to a service that speaks HTTP/1, over a stream of the link that is its own meanwhile:
@@ -33,7 +33,7 @@ export class Http1Exchange implements Http2Exchange {
   #answer: ResponseHead | undefined
   #body: BodyReader | undefined
   #interimResponses = 0
-  #trailers = ''
+  #trailers: OutgoingHttpHeaders = {}
   #deadline: number
 
   constructor(connection: Http2Connection, visitor: ServerHttp2Stream, request: Http2Request, tunnel: Tunnel) {
@@ -59,7 +59,7 @@ export class Http1Exchange implements Http2Exchange {
     meter.in(this.#request.bytes)
     release.write(way.stream, this.#headBytes)
     visitor.on('drain', this.#onDrain)
-    visitor.once('wantTrailers', () => this.#sendTrailers())
+    visitor.once('wantTrailers', () => endWithTrailers(visitor, this.#trailers))
     visitor.once('close', () => this.#end())
     // A WebSocket's bytes wait for the service's 101.
     if (this.#asked) {
@@ -67,6 +67,8 @@ export class Http1Exchange implements Http2Exchange {
       return
     }
     visitor.on('data', this.#onVisitorData)
+    // Dropped, but sent and so counted.
+    visitor.once('trailers', (fields: IncomingHttpHeaders) => this.#tunnel.meter.in(sizeOf(fields)))
     visitor.once('end', this.#onVisitorEnd)
   }
 
@@ -79,10 +81,12 @@ export class Http1Exchange implements Http2Exchange {
   }
 
   readonly #onVisitorData = (chunk: Buffer): void => {
+    const way = this.#way
+    // Nobody waits for it any more.
+    if (!way) return
     this.#tunnel.meter.in(chunk.length)
     this.#waitLonger()
-    const way = this.#way
-    if (!way || chunk.length === 0) return
+    if (chunk.length === 0) return
     const { release } = this.#connection
     if (this.#request.head.body.kind !== 'chunked') {
       if (!release.write(way.stream, chunk)) this.#visitor.pause()
@@ -111,7 +115,7 @@ export class Http1Exchange implements Http2Exchange {
       return undefined
     }
     this.#way = way
-    way.onCut = () => this.#breakOff()
+    way.onCut = () => this.#cut()
     const { stream } = way
     stream.on('data', this.#onServiceData)
     stream.on('drain', this.#onServiceDrain)
@@ -211,7 +215,8 @@ export class Http1Exchange implements Http2Exchange {
     if (!body) return
     const taken = body.read(bytes, (part) => this.#out(part))
     if (!body.done) return
-    this.#trailers = body.trailers
+    this.#trailers = trailerHeaders(body.trailers)
+    if (body.trailers !== '') this.#tunnel.meter.out(sizeOf(this.#trailers))
     this.#complete(taken < bytes.length || this.#answer?.keepAlive !== true)
   }
 
@@ -228,19 +233,9 @@ export class Http1Exchange implements Http2Exchange {
     else if (way) this.#connection.ways.keep(way)
     const { release } = this.#connection
     const visitor = this.#visitor
-    if (this.#answer?.body.kind !== 'none') release.end(visitor)
-    if (!this.#asked) release.later(() => endOf(visitor))
-  }
-
-  #sendTrailers(): void {
-    if (this.#visitor.destroyed || this.#visitor.closed) return
-    try {
-      const trailers = trailerHeaders(this.#trailers)
-      if (this.#trailers !== '') this.#tunnel.meter.out(sizeOf(trailers))
-      this.#visitor.sendTrailers(trailers)
-    } catch {
-      this.#visitor.close(constants.NGHTTP2_INTERNAL_ERROR)
-    }
+    const { kind } = this.#answer?.body ?? { kind: 'none' }
+    if (kind !== 'none') release.end(visitor)
+    if (!this.#asked && kind !== 'chunked') release.later(() => endOf(visitor))
   }
 
   /** The service speaks WebSocket from here on; in HTTP/2 that is an ordinary success (RFC 8441 §5). */
@@ -252,7 +247,7 @@ export class Http1Exchange implements Http2Exchange {
       throw new HttpRefusal(400, 'a switch of protocols that nobody asked for')
     this.#letGo()
     this.#way = way
-    way.onCut = () => this.#breakOff()
+    way.onCut = () => this.#cut()
     this.#phase = 'web socket'
     const { release, base } = this.#connection
     const { meter } = this.#tunnel
@@ -297,17 +292,22 @@ export class Http1Exchange implements Http2Exchange {
   }
 
   #failed(problem: VisitorProblem): void {
-    const answering = this.#answer !== undefined
+    const answering = this.#answer !== undefined || this.#phase === 'web socket'
     this.#phase = 'over'
     this.#letGo()?.drop()
     const { head, grpc } = this.#request
-    if (answering) this.#breakOff()
+    if (answering) this.#breakOff(codeOf(problem))
     else answerProblem(this.#visitor, problem, { accept: head.accept, method: head.method, grpc })
   }
 
+  /** The tunnel, its agent or its quota has come to an end. */
+  #cut(): void {
+    this.#failed(problemOf(this.#tunnel.cutReason, this.#request.head.authority))
+  }
+
   /** Only breaking off tells the visitor that the answer is not whole. */
-  #breakOff(): void {
-    breakOff(this.#visitor, constants.NGHTTP2_INTERNAL_ERROR)
+  #breakOff(code: number = constants.NGHTTP2_INTERNAL_ERROR): void {
+    breakOff(this.#visitor, code)
     this.#end()
   }
 
@@ -331,7 +331,3 @@ const headEnd = Buffer.from('\r\n\r\n')
 const lineEnd = Buffer.from('\r\n')
 const lastChunk = Buffer.from('0\r\n\r\n')
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
-
-/** RFC 6455 §4.2.2: by this a service shows that it has understood what it was asked. */
-const acceptOf = (key: string): string =>
-  createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')

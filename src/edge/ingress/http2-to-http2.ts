@@ -1,16 +1,30 @@
-import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
-import { LinkError } from '../../link/index.ts'
+import {
+  type ClientHttp2Stream,
+  constants,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import { problemOf } from '../errors.ts'
 import type { Tunnel } from '../tunnel.ts'
 import { forwardedFields } from './forwarded.ts'
-import { answerProblem, breakOff, endOf, interim, respond } from './http2-answers.ts'
+import {
+  answerProblem,
+  breakOff,
+  codeOf,
+  endOf,
+  endWithTrailers,
+  grpcTrailers,
+  interim,
+  respond,
+} from './http2-answers.ts'
 import { type Http2Request, passedHeaders, requestHeaders, sizeOf } from './http2-head.ts'
 import type { Http2Connection, Http2Exchange } from './http2-visitor.ts'
-import type { ServiceSession } from './service-ways.ts'
+import { endedWell, failureOf, noWebSockets, type ServiceSession } from './service-session.ts'
 
 /**
  * One request of HTTP/2 to a service that speaks it too: frames of body as they come, both ways at once, with the trailers of both, as
- * gRPC needs it.
+ * gRPC needs it. A WebSocket is such a request as well (RFC 8441), where the service takes it.
  */
 export class Http2Relay implements Http2Exchange {
   readonly #connection: Http2Connection
@@ -18,6 +32,10 @@ export class Http2Relay implements Http2Exchange {
   readonly #request: Http2Request
   readonly #tunnel: Tunnel
   #service: ClientHttp2Stream | undefined
+  /** The head of the service's answer has come. */
+  #answered = false
+  /** What follows the body of the answer. */
+  #trailers: OutgoingHttpHeaders | undefined
   #over = false
   #deadline: number
 
@@ -43,7 +61,8 @@ export class Http2Relay implements Http2Exchange {
     meter.request()
     meter.in(this.#request.bytes)
     this.#visitor.once('close', () => this.#visitorGone())
-    release.later(() => this.#ask(session))
+    if (this.#request.webSocketKey === null) release.later(() => this.#ask(session))
+    else void session.webSockets.then((offered) => release.later(() => this.#askForWebSocket(session, offered)))
   }
 
   expire(now: number): void {
@@ -51,19 +70,26 @@ export class Http2Relay implements Http2Exchange {
     breakOff(this.#visitor, constants.NGHTTP2_INTERNAL_ERROR)
   }
 
+  #askForWebSocket(way: ServiceSession, offered: boolean): void {
+    if (offered || way.session.destroyed) this.#ask(way)
+    else this.#failed(noWebSockets())
+  }
+
   /** Once the request is counted. */
   #ask(way: ServiceSession): void {
     if (this.#over) return
     const { scheme, visitor: from, release } = this.#connection
-    const { head } = this.#request
-    const ended = head.body.kind === 'none'
-    const forwarded = forwardedFields(from.address, scheme, head.authority)
+    const { head, trailers, webSocketKey } = this.#request
+    const { method, target, authority } = head
+    const webSocket = webSocketKey !== null
+    const ended = head.body.kind === 'none' && !webSocket
+    const fields = head.fields + forwardedFields(from.address, scheme, authority)
     let service: ClientHttp2Stream
     try {
-      service = way.session.request(requestHeaders(this.#request, scheme, forwarded), {
-        endStream: ended,
-        waitForTrailers: !ended,
-      })
+      service = way.session.request(
+        requestHeaders({ method, target, authority, scheme, fields, trailers, webSocket }),
+        { endStream: ended, waitForTrailers: !ended },
+      )
     } catch (error) {
       this.#failed(way.error ?? error)
       return
@@ -71,7 +97,7 @@ export class Http2Relay implements Http2Exchange {
     this.#service = service
     const visitor = this.#visitor
     const { meter } = this.#tunnel
-    let trailers: IncomingHttpHeaders = {}
+    let visitorsTrailers: IncomingHttpHeaders = {}
     let failure: Error | undefined
     service.on('error', (error) => {
       failure = error
@@ -79,12 +105,14 @@ export class Http2Relay implements Http2Exchange {
     service.once('close', () => this.#serviceGone(way, failure))
     if (ended) visitor.resume()
     else {
-      visitor.once('trailers', (fields: IncomingHttpHeaders) => {
-        trailers = fields
-        meter.in(sizeOf(fields))
+      visitor.once('trailers', (found: IncomingHttpHeaders) => {
+        visitorsTrailers = found
+        meter.in(sizeOf(found))
       })
-      service.once('wantTrailers', () => guarded(service, () => service.sendTrailers(passedHeaders(trailers, ''))))
+      service.once('wantTrailers', () => sendTrailers(service, passedHeaders(visitorsTrailers, '')))
       visitor.on('data', (chunk: Buffer) => {
+        // Nobody waits for it any more.
+        if (this.#over) return
         meter.in(chunk.length)
         this.#waitLonger()
         if (!release.write(service, chunk)) visitor.pause()
@@ -102,45 +130,48 @@ export class Http2Relay implements Http2Exchange {
     const { release, base } = this.#connection
     const visitor = this.#visitor
     const { meter } = this.#tunnel
-    let trailers: IncomingHttpHeaders | undefined
-    /** Of the body, as far as the answer's head tells. */
-    let missing: number | undefined
+    /** Bytes of the body: as many as the head tells, and as many as have come. Node may have some before the head. */
+    let announced: number | undefined
+    let received = 0
     service.on('headers', (fields) => {
+      if (this.#over) return
       const passed = passedHeaders(fields, base)
       meter.out(sizeOf(passed))
       release.later(() => interim(visitor, passed))
     })
     service.once('response', (fields, flags) => {
+      if (this.#over) return
       const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
       const passed = passedHeaders(fields, base)
-      missing = ended ? 0 : fields['content-length'] === undefined ? undefined : Number(fields['content-length'])
+      announced = ended ? 0 : fields['content-length'] === undefined ? undefined : Number(fields['content-length'])
+      this.#answered = true
       meter.out(sizeOf(passed))
       this.#waitLonger()
-      release.later(() => respond(visitor, passed, ended, !ended))
+      release.later(() => {
+        respond(visitor, passed, ended, !ended)
+        // The service has answered without waiting for all of the request.
+        if (ended) endOf(visitor)
+      })
     })
     service.once('trailers', (fields) => {
-      trailers = fields
-      meter.out(sizeOf(fields))
+      if (this.#over) return
+      this.#trailers = passedHeaders(fields, base)
+      meter.out(sizeOf(this.#trailers))
     })
-    visitor.once('wantTrailers', () =>
-      guarded(visitor, () => visitor.sendTrailers(passedHeaders(trailers ?? {}, base))),
-    )
+    visitor.once('wantTrailers', () => endWithTrailers(visitor, this.#trailers ?? {}))
     service.on('data', (chunk: Buffer) => {
-      if (missing !== undefined) missing -= chunk.length
+      if (this.#over) return
+      received += chunk.length
       meter.out(chunk.length)
       this.#waitLonger()
       if (!release.write(visitor, chunk)) service.pause()
     })
     visitor.on('drain', () => service.resume())
     service.once('end', () => {
-      if (this.#over) return
-      // Node ends what is reset, or loses its session, like what is complete: #serviceGone tells.
-      const broken = way.error !== undefined || way.session.destroyed || service.rstCode !== constants.NGHTTP2_NO_ERROR
-      if (broken && trailers === undefined && missing !== 0) return
+      // What was not told to be whole may have been cut short: #serviceGone tells.
+      if (this.#over || !endedWell(service, way, this.#trailers !== undefined || received === announced)) return
       this.#over = true
       release.end(visitor)
-      // The service has answered without waiting for all of the request.
-      if (!visitor.readableEnded) release.later(() => endOf(visitor))
     })
   }
 
@@ -151,7 +182,7 @@ export class Http2Relay implements Http2Exchange {
     if (rstCode !== constants.NGHTTP2_NO_ERROR && way.error === undefined && !way.session.destroyed) {
       this.#over = true
       breakOff(this.#visitor, rstCode)
-    } else this.#failed(way.error ?? failure ?? new LinkError('closed', 'the service ended the request'))
+    } else this.#failed(failureOf(this.#service, way, failure))
   }
 
   #visitorGone(): void {
@@ -166,17 +197,24 @@ export class Http2Relay implements Http2Exchange {
     if (this.#over) return
     this.#over = true
     const { head, grpc } = this.#request
-    const problem =
-      error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_HTTP2')
-        ? ({ code: 'service_answer_invalid', host: head.authority } as const)
-        : problemOf(error, head.authority)
-    answerProblem(this.#visitor, problem, { accept: head.accept, method: head.method, grpc })
+    const problem = problemOf(error, head.authority)
+    const { release, limits } = this.#connection
+    const visitor = this.#visitor
+    if (!this.#answered) answerProblem(visitor, problem, { accept: head.accept, method: head.method, grpc })
+    else if (!grpc) release.later(() => breakOff(visitor, codeOf(problem)))
+    else {
+      // gRPC's status is in its trailers, and so can be told even now, behind what has been said.
+      this.#trailers = grpcTrailers(problem)
+      this.#deadline = Date.now() + limits.lingerMs
+      release.end(visitor)
+    }
   }
 
-  /** Calls that stream are as long as connections of other kinds, and may be as silent. */
+  /** Calls that stream are as long as connections of other kinds, and may be as silent; so are WebSockets. */
   get #patienceMs(): number {
     const { connectionIdleMs, exchangeIdleMs } = this.#connection.limits
-    return this.#request.grpc ? connectionIdleMs : exchangeIdleMs
+    const { grpc, webSocketKey } = this.#request
+    return grpc || webSocketKey !== null ? connectionIdleMs : exchangeIdleMs
   }
 
   #waitLonger(): void {
@@ -185,10 +223,10 @@ export class Http2Relay implements Http2Exchange {
 }
 
 /** Late news of a stream that is over by now is no news; what Node does not let pass breaks it off. */
-function guarded(stream: ServerHttp2Stream | ClientHttp2Stream, act: () => void): void {
+function sendTrailers(stream: ClientHttp2Stream, trailers: OutgoingHttpHeaders): void {
   if (stream.destroyed || stream.closed) return
   try {
-    act()
+    stream.sendTrailers(trailers)
   } catch {
     stream.close(constants.NGHTTP2_INTERNAL_ERROR)
   }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Certificate } from '../certificates.ts'
+import { problemOf } from '../errors.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
 import type { Routing } from '../routing.ts'
@@ -120,25 +121,16 @@ export class Http2Visitor {
     } catch (error) {
       if (!(error instanceof HttpRefusal)) throw error
       this.#answerOnly(stream)
-      answerProblem(stream, { code: 'request_invalid', status: error.status, reason: error.message }, unknownAsker)
+      answerProblem(stream, problemOf(error, ''), unknownAsker)
       this.#spend(this.#faults)
       return
     }
-    const { head, grpc, webSocketKey } = request
+    const { head, grpc } = request
     const tunnel = routing.host('http', head.host)
     if (!tunnel) {
       const code = routing.wasServed('http', head.host) ? 'agent_offline' : 'tunnel_not_found'
       this.#answerOnly(stream)
       answerProblem(stream, { code, host: head.authority }, { accept: head.accept, method: head.method, grpc })
-      return
-    }
-    if (tunnel.http2 && webSocketKey !== null) {
-      this.#answerOnly(stream)
-      answerProblem(
-        stream,
-        { code: 'request_invalid', status: 501, reason: 'this service is not asked for WebSockets' },
-        unknownAsker,
-      )
       return
     }
     const exchange =

@@ -8,7 +8,7 @@ import type { Tunnel } from '../tunnel.ts'
 import type { Visitors } from '../visitors.ts'
 import { plainAddress } from './forwarded.ts'
 import { Http2Visitor } from './http2-visitor.ts'
-import { headerPairsMax, sessionMegabytesMax } from './service-ways.ts'
+import { headerPairsMax, sessionMegabytesMax } from './service-session.ts'
 
 export interface Http2IngressOptions {
   routing: Routing<Tunnel>

@@ -1,8 +1,8 @@
-import { type ClientHttp2Session, connect } from 'node:http2'
 import { LinkError, type LinkStream } from '../../link/index.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Tunnel, Visitor } from '../tunnel.ts'
 import type { Visitors } from '../visitors.ts'
+import { type ServiceSession, serviceSession } from './service-session.ts'
 
 /** A way to a service that carries one request of HTTP/1 at a time. */
 export interface ServiceStream {
@@ -14,13 +14,6 @@ export interface ServiceStream {
   onCut: () => void
   /** Gives it up. Idempotent. */
   drop(): void
-}
-
-/** A way to a service that speaks HTTP/2: it carries all requests of one visitor's connection to one tunnel. */
-export interface ServiceSession {
-  readonly session: ClientHttp2Session
-  /** Why it broke, if the way says so. */
-  error: Error | undefined
 }
 
 /**
@@ -96,46 +89,20 @@ export class ServiceWays {
     stream.resume()
   }
 
-  /** The session with a service that speaks HTTP/2; a new one when the last is over. @throws LinkError, OverQuota */
+  /**
+   * The session with a service that speaks HTTP/2, which carries all of this connection's requests to this tunnel; a new one when the last is
+   * over.
+   * @throws LinkError, OverQuota
+   */
   session(tunnel: Tunnel): ServiceSession {
     const known = this.#sessions.get(tunnel)
     if (known && !known.session.closed && !known.session.destroyed) return known
-    const { stream, leave } = this.#visit(tunnel, () => stream.destroy(new LinkError('closed', 'the tunnel is closed')))
-    const { http2WindowBytes, http2HeadBytesMax } = this.#limits
-    const session = connect('http://service', {
-      createConnection: () => stream,
-      maxHeaderListPairs: headerPairsMax,
-      maxSessionMemory: sessionMegabytesMax,
-      settings: { enablePush: false, initialWindowSize: http2WindowBytes, maxHeaderListSize: http2HeadBytesMax },
-    })
-    session.once('connect', () => session.setLocalWindowSize(http2WindowBytes))
-    const own: ServiceSession = { session, error: undefined }
-    stream.once('error', (error) => {
-      own.error ??= error
-    })
-    session.on('error', (error: Error) => {
-      own.error ??= error
-    })
+    const { stream, leave } = this.#visit(tunnel, () => stream.destroy(tunnel.cutReason))
     // Requests fail on their own; new ones go over a new session.
-    const over = (): void => {
+    const own = serviceSession(stream, this.#limits, () => {
       if (this.#sessions.get(tunnel) === own) this.#sessions.delete(tunnel)
-    }
-    session.once('goaway', over)
-    let late: NodeJS.Timeout | undefined
-    // What the service has said before it hung up is still read.
-    stream.once('end', () => {
-      over()
-      own.error ??= new LinkError('closed', 'the service closed the connection')
-      late = setTimeout(() => session.destroy(), this.#limits.lingerMs)
-      session.close()
     })
-    session.once('close', () => {
-      over()
-      clearTimeout(late)
-      leave()
-      stream.destroy()
-    })
-    stream.once('close', () => session.destroy())
+    own.session.once('close', leave)
     this.#sessions.set(tunnel, own)
     return own
   }
@@ -172,9 +139,3 @@ export class ServiceWays {
     }
   }
 }
-
-/** Fields of one head, pseudo fields included: as many as in HTTP/1. */
-export const headerPairsMax = 204
-
-/** What nghttp2 may hold for one connection, in MB: windows of body beside heads and what waits to be sent. */
-export const sessionMegabytesMax = 10
