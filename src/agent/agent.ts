@@ -53,7 +53,10 @@ export interface Agent extends AsyncDisposable {
   add(tunnel: WantedTunnel): void
   /** Closes it everywhere. Unknown ids are ignored. */
   remove(id: string): void
-  /** The edges to be linked to from now on: links to others are closed, links that stay are not touched. */
+  /**
+   * The edges to be linked to from now on: links that stay are not touched, others are closed in a moment. One to an edge that is draining
+   * stays until that ends.
+   */
   setEdges(edges: EdgeEndpoint[]): Promise<void>
 }
 
@@ -64,8 +67,9 @@ export function startAgent(options: AgentOptions): Agent {
   if (options.onEvent) events.on(options.onEvent)
   const wanted = new Map((options.tunnels ?? []).map((tunnel) => [tunnel.id, tunnel]))
   const links = new Map<string, EdgeLink>()
-  /** Of edges that are draining: they end with their link. */
+  /** Of edges that are draining, or may be: they end with their link. */
   const leaving = new Map<string, EdgeLink>()
+  const timers = new Set<NodeJS.Timeout>()
   const checks = new Map<string, HealthChecker>()
   const allLinks = (): EdgeLink[] => [...links.values(), ...leaving.values()]
   const watch = ({ id, target, health }: WantedTunnel): void => {
@@ -110,14 +114,22 @@ export function startAgent(options: AgentOptions): Agent {
     }
     await Promise.all(
       gone.map(async ([key, link]) => {
-        if (!link.draining && !(gently && link.up)) return await link[Symbol.asyncDispose]()
+        if (!link.up) return await link[Symbol.asyncDispose]()
         // It serves its visitors to the end; only then it is not dialled again.
         leaving.set(key, link)
-        void link.down.then(async () => {
+        const leave = async (): Promise<void> => {
           if (leaving.get(key) !== link) return
           leaving.delete(key)
           await link[Symbol.asyncDispose]()
-        })
+        }
+        void link.down.then(leave)
+        if (gently || link.draining) return
+        // Who names the edges may have heard of the draining before us.
+        const timer = setTimeout(() => {
+          timers.delete(timer)
+          if (!link.draining) void leave()
+        }, drainingNewsMs)
+        timers.add(timer)
       }),
     )
   }
@@ -140,6 +152,7 @@ export function startAgent(options: AgentOptions): Agent {
     async [Symbol.asyncDispose]() {
       for (const check of checks.values()) check[Symbol.dispose]()
       checks.clear()
+      for (const timer of timers) clearTimeout(timer)
       const all = allLinks()
       links.clear()
       leaving.clear()
@@ -149,5 +162,8 @@ export function startAgent(options: AgentOptions): Agent {
   void agent.setEdges(options.edges)
   return agent
 }
+
+/** How long after an edge was left out the news that it is draining may still arrive, ms: both were sent in the same moment. */
+const drainingNewsMs = 2_000
 
 const keyOf = ({ host, port, pin }: EdgeEndpoint): string => `${host} ${port} ${pin}`

@@ -32,6 +32,8 @@ export const EdgeHello = z.strictObject({
   minecraftPort: Port.nullable(),
   /** Agents link to every edge of one region. */
   region: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/),
+  /** It ends soon, and has said so over an earlier link: nobody is to be sent there any more. */
+  draining: z.boolean().optional(),
 })
 export type EdgeHello = z.output<typeof EdgeHello>
 

@@ -62,10 +62,10 @@ export interface Edge extends AsyncDisposable {
   /** What agents must be told to recognise this edge. */
   readonly pin: string
   /**
-   * Tells panel and agents that this edge ends soon, and serves on for the grace time, everybody who comes included. Resolves when that is
-   * over: at once while no agent is here.
+   * Tells panel and agents that this edge ends soon, and serves on, everybody who comes included: for the grace time, and then until no
+   * visitor is here, or `finishMs` have passed. Resolves when that is over: at once while no agent is here.
    */
-  drain(graceMs: number): Promise<void>
+  drain(graceMs: number, finishMs: number): Promise<void>
 }
 
 /**
@@ -228,7 +228,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     minecraftPort,
     host,
     pin: identity.pin,
-    async drain(graceMs) {
+    async drain(graceMs, finishMs) {
       if (sessions.count === 0) return
       sessions.drain()
       try {
@@ -236,8 +236,11 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
       } catch (error) {
         log.warn({ err: error }, 'no panel could be told that this edge is draining')
       }
-      log.info({ graceMs }, 'draining')
+      log.info({ graceMs, finishMs }, 'draining')
       await clock.sleep(graceMs)
+      for (let leftMs = finishMs; leftMs > 0 && sessions.visitors > 0; leftMs -= drainLookMs)
+        await clock.sleep(drainLookMs)
+      log.info({ visitors: sessions.visitors }, 'drained')
     },
     async [Symbol.asyncDispose]() {
       await first.disposeAsync()
@@ -245,6 +248,9 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     },
   }
 }
+
+/** How often a draining edge looks whether everybody has gone, ms. */
+const drainLookMs = 100
 
 /** Two edges on one folder would write over each other's counters: what visitors used would be lost. */
 async function holdOwnFolder(dataDir: string): Promise<AsyncDisposable> {

@@ -64,10 +64,10 @@ export async function openPanelControlPlane({
   const links: KeptLink[] = diallers.map((dialler) =>
     keepLink({
       dialler,
-      hello,
+      // Not only by `drain`: between the link and that, the panel would name this edge to everybody.
+      hello: () => (draining ? { ...hello(), draining } : hello()),
       log,
-      onUp: (link) => {
-        if (draining) void tellDraining(link).catch(() => undefined)
+      onUp: () => {
         orders.recheck()
       },
       events: {

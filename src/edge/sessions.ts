@@ -132,6 +132,11 @@ export class Sessions implements EdgeOrders {
     return this.#workspaces.size > 1
   }
 
+  /** Connections of visitors, and flows, in all tunnels. */
+  get visitors(): number {
+    return [...this.#tunnels.values()].reduce((sum, { connections }) => sum + connections, 0)
+  }
+
   /** Agents that are linked. */
   get count(): number {
     return this.#sessions.size

@@ -28,11 +28,14 @@ export async function runEdge(settings: EdgeSettings & { dataDir: string }, { si
   )
   await untilInterrupted(signal)
   // With a panel there may be others to go to.
-  if (panels.length > 0) await edge.drain(drainMs)
+  if (panels.length > 0) await edge.drain(drainMs, finishMs)
 }
 
 /** How long an edge that is told to end serves on, ms: time for agents and visitors' clients to hear of it and to turn elsewhere. */
 const drainMs = 10_000
+
+/** How long connections that are open then may take to finish, ms: with `drainMs` less than the 90 s after which supervisors kill. */
+const finishMs = 60_000
 
 /** Starts the edge with its own part of the data folder; ports that cannot be had are named with their flags. */
 export function startEdgeRole(

@@ -89,7 +89,7 @@ test('an agent follows the edges of its region; a draining one serves to its end
   const { events, opened } = await agentOf(closer, first.edge, 'a')
   first.orders.setEdges([endpointOf(first.edge), endpointOf(second.edge)])
   await eventually(() => opened(second.edge), 'it is open on the second edge')
-  const drained = first.edge.drain(1)
+  const drained = first.edge.drain(1, 0)
   second.orders.setEdges([endpointOf(second.edge)])
   assert.equal(await get(closer, first.edge), 'a')
   await drained

@@ -4,7 +4,7 @@ import type { Changes, Database, EdgeRow } from '../db/index.ts'
 import { listEdges } from './store.ts'
 
 /** What an edge says of itself, without what proves it. */
-export type EdgeFacts = Omit<EdgeHello, 'credential'>
+export type EdgeFacts = Omit<EdgeHello, 'credential' | 'draining'>
 
 export interface KnownEdge {
   readonly id: string
@@ -105,7 +105,7 @@ export async function openEdgeDirectory(options: {
   }
 }
 
-export const EdgeFactsSchema = EdgeHello.omit({ credential: true })
+export const EdgeFactsSchema = EdgeHello.omit({ credential: true, draining: true })
 
 function knownEdge({ id, name, hello, last_seen_at }: EdgeRow): KnownEdge {
   // Written by an older version it may not fit any more: the edge tells it again when it links.

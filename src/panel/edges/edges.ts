@@ -185,14 +185,14 @@ export function createEdges(options: EdgesOptions): Edges {
   return {
     revoke,
     create,
-    async greet({ credential, ...facts }, { remoteAddress }) {
+    async greet({ credential, draining = false, ...facts }, { remoteAddress }) {
       const credentialHash = hashSecret(credential)
       const row = await edgeByCredential(database.kysely, credentialHash)
       if (!row)
         throw new LinkError('unauthorized', 'This panel knows no edge with this credential. Register the edge again.')
       if (facts.ports.first > facts.ports.last) throw new LinkError('refused', 'ports: first must not be above last')
       await saveHello(database.kysely, row.id, JSON.stringify(facts), clock.now())
-      const edge: ConnectedEdge = { id: row.id, name: row.name, facts, open: new Map(), draining: false }
+      const edge: ConnectedEdge = { id: row.id, name: row.name, facts, open: new Map(), draining }
       const asking = (): ConnectedEdge | null => links.get(row.id)?.edge ?? null
       const api = await once(apis, row.id, () => answerEdge(options, asking, news))
       return {
