@@ -7,5 +7,6 @@ export {
   startAgent,
   type WantedTunnel,
 } from './agent.ts'
+export type { EdgeTransport } from './dial-edge.ts'
 export type { LocalTarget } from './forward.ts'
 export type { HealthCheck } from './health.ts'

@@ -141,6 +141,12 @@ describe('the command line refuses with exit code 2', () => {
     'joining without a token': [['node', 'join'], /No join token came/],
     'a join token as an argument': [['node', 'join', 'phj_x'], /every user of this machine can read command lines/],
     'a secret as a flag': [['panel', '--database-url', 'postgres://x'], /unknown option '--database-url'/],
+    'a plan that there is not': [['plans', 'set', 'gold', '--tunnels', '1'], /<plan>: /],
+    'a plan without a change': [['plans', 'set', 'standard'], /Say what to change: --tunnels/],
+    'a size that is none': [['plans', 'set', 'standard', '--rate', '10Q'], /--rate: must be bytes, with k, M, G or T/],
+    'a workspace’s plan without a change': [['plans', 'assign', 'acme'], /Say what to change: --plan/],
+    'a transport that there is not': [['open', '3000', '--transport', 'pigeon'], /--transport: /],
+    'HTTP/2 by a raw port': [['open', '3000', '--tcp', '--http2'], /--http2 is for HTTP by host name/],
     'an expiry that is no date': [['tokens', 'create', '--expires', 'tomorrow'], /--expires: /],
   }
   for (const [what, [line, words]] of Object.entries(refused))
@@ -155,6 +161,23 @@ describe('the command line refuses with exit code 2', () => {
     const { code, talk } = await run(['agent', 'tunnels.yaml'])
     assert.equal(code, 2)
     assert.match(talk, /tunnels\.0[\s\S]*prot/)
+  })
+
+  const contradictions: Record<string, RegExp> = {
+    'tunnels:\n  - { name: web, port: 3000, edgePort: 30000 }\n': /edgePort are for tcp and udp/,
+    'tunnels:\n  - { name: web, port: 3000, kind: tls, http2: true }\n': /http2 is for HTTP by host name/,
+    'tunnels:\n  - { name: web, port: 3000, healthPath: /well }\n': /healthPath is for pool: true/,
+    'tunnels:\n  - { name: web, port: 3000, http2: true, pool: true, healthPath: /well }\n': /over HTTP\/1/,
+    'tunnels:\n  - { name: web, port: 65535, kind: tcp, ports: 2 }\n': /no 2 ports from 65535/,
+    'transport: pigeon\ntunnels:\n  - { name: web, port: 3000 }\n': /transport: /,
+  }
+  test('an agent’s file that contradicts itself', async () => {
+    for (const [text, words] of Object.entries(contradictions)) {
+      await writeFile(join(home, 'tunnels.yaml'), text)
+      const { code, talk } = await run(['agent', 'tunnels.yaml'])
+      assert.equal(code, 2, text)
+      assert.match(talk, words)
+    }
   })
 
   test('an agent’s file that names a tunnel twice', async () => {

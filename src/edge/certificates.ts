@@ -24,7 +24,10 @@ export interface CertificatesOptions {
   lookEveryMs?: number
 }
 
-/** The certificates that the operator gives, by host name. They are read again when the files change; broken ones then change nothing. */
+/**
+ * The certificates that the operator gives, by host name. They are read again when the files change; of a pair that is broken then, the last one that
+ * was right stays, and all others are renewed.
+ */
 export class Certificates implements AsyncDisposable {
   readonly #options: CertificatesOptions
   readonly #reads = new Queue()
@@ -45,7 +48,9 @@ export class Certificates implements AsyncDisposable {
   static async open(options: CertificatesOptions): Promise<Certificates> {
     const pairs = await pairsOf(options)
     const seen = await looks(pairs)
-    return new Certificates(options, await load(pairs, options.log), seen)
+    const read = new Map<string, Read>()
+    for (const pair of pairs) read.set(pair.certificate, await readPair(pair))
+    return new Certificates(options, { ...byHost(read, options.log), read, problem: '' }, seen)
   }
 
   /** The certificate for a host; without one, as from visitors who name none, the first. */
@@ -66,14 +71,30 @@ export class Certificates implements AsyncDisposable {
       const now = await looks(pairs)
       if (now === this.#seen) return
       this.#seen = now
-      this.#loaded = await load(pairs, log)
+      const read = new Map<string, Read>()
+      const problems: string[] = []
+      for (const pair of pairs)
+        try {
+          read.set(pair.certificate, await readPair(pair))
+        } catch (error) {
+          problems.push(wordsOf(error))
+          const last = this.#loaded.read.get(pair.certificate)
+          if (last) read.set(pair.certificate, last)
+        }
+      this.#loaded = { ...byHost(read, log), read, problem: this.#loaded.problem }
       log.info({ certificate, names: this.#loaded.byName.size }, 'the certificates were read again')
+      this.#tell(problems.join(' '))
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error)
-      if (problem === this.#loaded.problem) return
-      this.#loaded.problem = problem
-      log.error({ problem }, 'the certificates cannot be read again; those known so far stay')
+      this.#tell(wordsOf(error))
     }
+  }
+
+  /** Each problem once, until there is another one. */
+  #tell(problem: string): void {
+    if (problem === this.#loaded.problem) return
+    this.#loaded.problem = problem
+    if (problem !== '')
+      this.#options.log.error({ problem }, 'a certificate cannot be read again; the one known so far stays')
   }
 }
 
@@ -89,8 +110,18 @@ const pairsMax = 1_000
 interface Loaded {
   byName: Map<string, Certificate>
   first: Certificate | undefined
+  /** What was right the last time, by the certificate's file. */
+  read: ReadonlyMap<string, Read>
   /** What was last said in the log of files that could not be read. */
-  problem?: string
+  problem: string
+}
+
+/** A pair that is right. */
+interface Read {
+  certificate: Certificate
+  names: Set<string>
+  /** ms since 1970. */
+  validTo: number
 }
 
 interface Pair {
@@ -135,24 +166,23 @@ async function looks(pairs: readonly Pair[]): Promise<string> {
   const files = pairs.flatMap(({ certificate, key }) => [certificate, key])
   const each = await Promise.all(
     files.map(async (path) => {
-      const { mtimeMs, size, ino } = await stat(path).catch((error: Error) => {
-        throw unreadable(path, error)
-      })
+      const found = await stat(path).catch(() => null)
+      if (found === null) return `${path} is gone`
+      const { mtimeMs, size, ino } = found
       return `${path} ${mtimeMs} ${size} ${ino}`
     }),
   )
   return each.join('\n')
 }
 
-async function load(pairs: readonly Pair[], log: Log): Promise<Loaded> {
+function byHost(read: ReadonlyMap<string, Read>, log: Log): Pick<Loaded, 'byName' | 'first'> {
   const byName = new Map<string, Certificate>()
   const ends = new Map<string, number>()
   let first: Certificate | undefined
-  for (const pair of pairs) {
-    const { certificate, names, validTo } = await loadPair(pair)
+  for (const [file, { certificate, names, validTo }] of read) {
     first ??= certificate
     if (validTo < Date.now())
-      log.warn({ certificate: pair.certificate, validTo: new Date(validTo) }, 'a certificate has expired: renew it')
+      log.warn({ certificate: file, validTo: new Date(validTo) }, 'a certificate has expired: renew it')
     for (const name of names) {
       // Of two for one name the one that lasts longer is the renewed one.
       if ((ends.get(name) ?? 0) >= validTo) continue
@@ -163,7 +193,7 @@ async function load(pairs: readonly Pair[], log: Log): Promise<Loaded> {
   return { byName, first }
 }
 
-async function loadPair(pair: Pair): Promise<{ certificate: Certificate; names: Set<string>; validTo: number }> {
+async function readPair(pair: Pair): Promise<Read> {
   const [certificatePem, keyPem] = await Promise.all([readPem(pair.certificate), readPem(pair.key)])
   let parsed: X509Certificate
   try {
@@ -201,6 +231,8 @@ async function readPem(path: string): Promise<Buffer> {
     throw unreadable(path, error)
   }
 }
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** A wildcard stands for one label: `web.acme.example.org` → `*.acme.example.org`. */
 const wildcardOf = (host: string): string => `*${host.slice(host.indexOf('.'))}`

@@ -195,3 +195,24 @@ test('servers: an administrator sees and changes limits, suspends and lifts that
   await done('servers', 'unsuspend', 'Files')
   assert.match(await done('servers', 'limits', 'Files'), /disk +80 MiB/)
 })
+
+test('plans: an administrator lists, shows and changes them, and gives one to a workspace', async () => {
+  const { workspace } = await json('status')
+  assert.match(await done('plans', 'list'), /standard .*\n.*enterprise/s)
+  const changed = await json('plans', 'set', 'standard', '--tunnels', '20', '--rate', '1.5M', '--month', '500G')
+  assert.partialDeepStrictEqual(changed, { tunnels: 20, bytesPerSecond: 1_572_864, bytesPerMonth: 536_870_912_000 })
+  assert.match(await done('plans', 'show', 'standard'), /rate +1\.5 MiB\/s/)
+  assert.partialDeepStrictEqual(await json('plans', 'set', 'standard', '--rate', 'none'), {
+    tunnels: 20,
+    bytesPerSecond: null,
+  })
+  await fails(/bytesPerSecond/, 'plans', 'set', 'standard', '--rate', '1')
+  await fails(/tunnels/, 'plans', 'set', 'standard', '--tunnels', '100000')
+  assert.partialDeepStrictEqual(
+    await json('plans', 'assign', workspace.slug, '--plan', 'enterprise', '--requests', '6000'),
+    { plan: 'enterprise', rateLimit: 6000, suspended: false },
+  )
+  assert.match(await done('plans', 'of', workspace.slug), /plan +enterprise/)
+  await done('plans', 'assign', workspace.slug, '--plan', 'standard', '--requests', 'none')
+  await fails(/nobody/i, 'plans', 'of', 'nobody')
+})

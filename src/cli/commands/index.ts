@@ -14,6 +14,7 @@ import { getFile } from './files/get.ts'
 import { pullFile } from './files/pull.ts'
 import { putFile } from './files/put.ts'
 import { nodeCommands } from './nodes/nodes.ts'
+import { planCommands } from './plans/plans.ts'
 import { scheduleCommands } from './schedules/schedules.ts'
 import { serverConsole } from './servers/console.ts'
 import { createServer } from './servers/create.ts'
@@ -26,7 +27,8 @@ import { showServer } from './servers/show.ts'
 import { suspensionCommands } from './servers/suspension.ts'
 import { serverVariables } from './servers/variables.ts'
 import { watchingCommands } from './servers/watching.ts'
-import { listTemplates } from './templates.ts'
+import { templateSourceCommands } from './templates/sources.ts'
+import { templateCommands } from './templates/templates.ts'
 import { tokenCommands } from './tokens/tokens.ts'
 import { runAgent } from './tunnels/agent.ts'
 import { closeTunnel } from './tunnels/close.ts'
@@ -63,11 +65,13 @@ export const commands: readonly Command[] = [
   restoreBackup,
   ...databaseCommands,
   ...scheduleCommands,
-  listTemplates,
+  ...templateCommands,
+  ...templateSourceCommands,
   showUsage,
   ...tokenCommands,
   ...sshKeyCommands,
   ...nodeCommands,
   ...databaseHostCommands,
   ...edgeCommands,
+  ...planCommands,
 ]

@@ -2,13 +2,23 @@ import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { Port, TunnelName } from '../../../contract/fields.ts'
-import { isRawKind, portsPerTunnelMax, rawKinds } from '../../../contract/tunnel.ts'
+import { portsPerTunnelMax, rawKinds } from '../../../contract/tunnel.ts'
 import { command, UsageError } from '../../command.ts'
-import { forwardUntilStopped } from './forwarding.ts'
-import { requestOf } from './requests.ts'
+import { forwardUntilStopped, Transport } from './forwarding.ts'
+import { contradictionIn, HealthPath, wantedOf } from './requests.ts'
 
-/** The file of `pharos agent`. */
+const words = {
+  ports: 'ports',
+  edgePort: 'edgePort',
+  raw: 'tcp and udp',
+  http2: 'http2',
+  pool: 'pool: true',
+  healthPath: 'healthPath',
+}
+
+/** The file of `pharos agent`: what `pharos open` takes, for each tunnel. */
 const AgentFile = z.strictObject({
+  transport: Transport,
   tunnels: z
     .array(
       z
@@ -21,11 +31,14 @@ const AgentFile = z.strictObject({
           edgePort: Port.optional(),
           ports: z.int().min(1).max(portsPerTunnelMax).optional(),
           proxyProtocol: z.enum(['v1', 'v2']).optional(),
+          http2: z.boolean().optional(),
+          pool: z.boolean().optional(),
+          healthPath: HealthPath.optional(),
         })
-        .refine(
-          ({ kind, edgePort, ports }) => isRawKind(kind) || (edgePort ?? ports) === undefined,
-          'edgePort and ports are for tcp and udp: other tunnels have host names',
-        ),
+        .superRefine((tunnel, { addIssue }) => {
+          const message = contradictionIn(tunnel, words)
+          if (message !== null) addIssue({ code: 'custom', message })
+        }),
     )
     .min(1)
     .max(100),
@@ -37,22 +50,15 @@ export const runAgent = command({
   args: [
     [
       '<file>',
-      'YAML: a list "tunnels" with name, port, and optionally host, kind (http, tls, minecraft, tcp, udp or tcp+udp), edgePort, ports and proxyProtocol (v1 or v2)',
+      'YAML: a list "tunnels" with name, port, and optionally host, kind (http, tls, minecraft, tcp, udp or tcp+udp), edgePort, ports, proxyProtocol (v1 or v2), http2, pool and healthPath, as "pharos open --help" tells of them; beside the list optionally transport (tcp or websocket)',
     ],
   ],
   examples: ['pharos agent tunnels.yaml'],
   handlesInterrupt: true,
   options: z.object({ file: z.string().min(1) }),
   async run({ file }, tools) {
-    const { tunnels } = await readAgentFile(tools.path(file))
-    await forwardUntilStopped(
-      tunnels.map(({ host, port, proxyProtocol, ...asked }) => ({
-        id: asked.name,
-        request: requestOf(asked),
-        target: { host, port, ...(proxyProtocol && { proxyProtocol }) },
-      })),
-      tools,
-    )
+    const { tunnels, transport } = await readAgentFile(tools.path(file))
+    await forwardUntilStopped(tunnels.map(wantedOf), tools, transport)
   },
 })
 

@@ -1,6 +1,16 @@
-import { type AgentEvent, startAgent, type WantedTunnel } from '../../../agent/index.ts'
+import { z } from 'zod'
+import { type AgentEvent, type EdgeTransport, startAgent, type WantedTunnel } from '../../../agent/index.ts'
 import { createLog } from '../../../lib/log.ts'
 import { CommandError, type Tools } from '../../command.ts'
+
+/** How the edge is reached; `tcp` is what the settings of a node call `direct`. */
+export const Transport = z
+  .enum(['auto', 'tcp', 'websocket'])
+  .default('auto')
+  .transform((way): EdgeTransport => (way === 'tcp' ? 'direct' : way))
+
+export const transportHelp =
+  'how to reach the edge: tcp (its own port), websocket (through networks that let only HTTPS or HTTP through), or auto: tcp, and websocket where that fails'
 
 /**
  * Keeps these tunnels open on every edge until Ctrl-C, telling what happens. Ends with a `CommandError` once none of them can
@@ -9,6 +19,7 @@ import { CommandError, type Tools } from '../../command.ts'
 export async function forwardUntilStopped(
   tunnels: readonly WantedTunnel[],
   { connect, out, signal }: Tools,
+  transport: EdgeTransport,
 ): Promise<void> {
   const { client, key } = await connect()
   const { edges } = await client.edges()
@@ -60,6 +71,7 @@ export async function forwardUntilStopped(
     credential: () => key,
     tunnels: [...tunnels],
     followEdges: true,
+    transport,
     log: createLog({ level: 'error', name: 'agent' }),
     onEvent,
   })

@@ -1,10 +1,9 @@
 import { z } from 'zod'
-import type { HealthCheck } from '../../../agent/index.ts'
 import { Port, TunnelName } from '../../../contract/fields.ts'
-import { isRawKind, portsPerTunnelMax } from '../../../contract/tunnel.ts'
+import { portsPerTunnelMax } from '../../../contract/tunnel.ts'
 import { command, UsageError } from '../../command.ts'
-import { forwardUntilStopped } from './forwarding.ts'
-import { requestOf } from './requests.ts'
+import { forwardUntilStopped, Transport, transportHelp } from './forwarding.ts'
+import { contradictionIn, HealthPath, wantedOf } from './requests.ts'
 
 const kinds = ['tcp', 'udp', 'tls', 'minecraft'] as const
 
@@ -28,6 +27,7 @@ export const openTunnel = command({
       'with --pool: the service is well while this path answers; otherwise while it takes connections',
     ],
     ['--host <host>', 'where the local port is, if not on this machine'],
+    ['--transport <way>', transportHelp],
   ],
   examples: [
     'pharos open 3000 --as web',
@@ -37,6 +37,7 @@ export const openTunnel = command({
     'pharos open 8443 --tls --as mail --proxy-protocol v2',
     'pharos open 50051 --http2 --as api',
     'pharos open 8080 --host 192.168.1.7',
+    'pharos open 3000 --transport websocket',
   ],
   handlesInterrupt: true,
   options: z.object({
@@ -51,37 +52,31 @@ export const openTunnel = command({
     edgePort: z.coerce.number().pipe(Port).optional(),
     proxyProtocol: z.enum(['v1', 'v2']).optional(),
     pool: z.boolean().default(false),
-    healthPath: z
-      .string()
-      .regex(/^\/[!-~]{0,1000}$/, 'must be a path that begins with /')
-      .optional(),
+    healthPath: HealthPath.optional(),
     host: z.string().min(1).max(253).default('127.0.0.1'),
+    transport: Transport,
   }),
-  async run({ port, as, ports, edgePort, proxyProtocol, pool, healthPath, http2, host, ...flags }, tools) {
+  async run({ as, transport, tcp, udp, tls, minecraft, ...asked }, tools) {
+    const flags = { tcp, udp, tls, minecraft }
     const wanted = kinds.filter((kind) => flags[kind])
-    const both = wanted.length === 2 && flags.tcp && flags.udp
+    const both = wanted.length === 2 && tcp && udp
     if (wanted.length > 1 && !both)
       throw new UsageError(
         `A tunnel has one kind: choose --${wanted.join(' or --')}. Only --tcp and --udp go together.`,
       )
     const kind = both ? 'tcp+udp' : (wanted[0] ?? 'http')
-    if (!isRawKind(kind) && (ports !== undefined || edgePort !== undefined))
-      throw new UsageError('--ports and --edge-port are for --tcp and --udp: other tunnels have host names.')
-    if (port + (ports ?? 1) - 1 > 65_535) throw new UsageError(`There are no ${ports} ports from ${port} on.`)
-    if (healthPath !== undefined && !pool)
-      throw new UsageError('--health-path is for --pool: nobody else could take over.')
-    if (http2 && kind !== 'http') throw new UsageError(`--http2 is for HTTP by host name, not for --${kind}.`)
-    if (http2 && healthPath !== undefined)
-      throw new UsageError(
-        '--health-path is asked over HTTP/1, which a service of --http2 may not speak: leave it out.',
-      )
-    const name = as ?? `port-${port}`
-    const target = { host, port, ...(proxyProtocol && { proxyProtocol }) }
-    const request = { ...requestOf({ kind, name, edgePort, ports, http2 }), ...(pool && { pool }) }
-    const health = pool && kind !== 'udp' ? checkOf(healthPath) : undefined
-    await forwardUntilStopped([{ id: name, request, target, ...(health && { health }) }], tools)
+    const tunnel = { ...asked, kind, name: as ?? `port-${asked.port}` } as const
+    const contradiction = contradictionIn(tunnel, words)
+    if (contradiction !== null) throw new UsageError(contradiction)
+    await forwardUntilStopped([wantedOf(tunnel)], tools, transport)
   },
 })
 
-const checkOf = (path: string | undefined): HealthCheck =>
-  path === undefined ? { kind: 'tcp' } : { kind: 'http', path }
+const words = {
+  ports: '--ports',
+  edgePort: '--edge-port',
+  raw: '--tcp and --udp',
+  http2: '--http2',
+  pool: '--pool',
+  healthPath: '--health-path',
+}
