@@ -27,8 +27,7 @@ import { showServer } from './servers/show.ts'
 import { suspensionCommands } from './servers/suspension.ts'
 import { serverVariables } from './servers/variables.ts'
 import { watchingCommands } from './servers/watching.ts'
-import { templateSourceCommands } from './templates/sources.ts'
-import { templateCommands } from './templates/templates.ts'
+import { listTemplates } from './templates.ts'
 import { tokenCommands } from './tokens/tokens.ts'
 import { runAgent } from './tunnels/agent.ts'
 import { closeTunnel } from './tunnels/close.ts'
@@ -65,8 +64,7 @@ export const commands: readonly Command[] = [
   restoreBackup,
   ...databaseCommands,
   ...scheduleCommands,
-  ...templateCommands,
-  ...templateSourceCommands,
+  listTemplates,
   showUsage,
   ...tokenCommands,
   ...sshKeyCommands,
