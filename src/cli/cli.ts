@@ -64,6 +64,8 @@ const nounSummaries: Readonly<Record<string, string>> = {
   backups: 'Copies of a server’s files, to go back to',
   databases: 'Databases of a server',
   schedules: 'What a server does by itself',
+  templates: 'The kinds of server',
+  'template-sources': 'Where templates are synchronised from',
   tokens: 'The workspace’s API keys',
   account: 'Your account',
   'account ssh-keys': 'The keys by which SFTP asks for no password',

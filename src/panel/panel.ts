@@ -21,7 +21,7 @@ import { sshKeyOperations } from '../contract/api/ssh-keys.ts'
 import { startupOperations } from '../contract/api/startup.ts'
 import { statsOperations } from '../contract/api/stats.ts'
 import { subuserOperations } from '../contract/api/subusers.ts'
-import { templateOperations } from '../contract/api/templates.ts'
+import { templateOperations, templateSourceOperations } from '../contract/api/templates.ts'
 import { tokenOperations } from '../contract/api/tokens.ts'
 import { tunnelOperations } from '../contract/api/tunnels.ts'
 import { usageOperations } from '../contract/api/usage.ts'
@@ -73,7 +73,13 @@ import { type CountedThings, resourceHandlers, settingsHandlers } from './settin
 import { startupHandlers } from './startup/index.ts'
 import { Stats, statsHandlers } from './stats/index.ts'
 import { Subusers, subuserHandlers } from './subusers/index.ts'
-import { loadTemplates, templateHandlers } from './templates/index.ts'
+import {
+  loadTemplates,
+  TemplateSources,
+  Templates,
+  templateHandlers,
+  templateSourceHandlers,
+} from './templates/index.ts'
 import { createTokens, tokenRoutes, touchTokens } from './tokens/index.ts'
 import { createTunnels, edgesFor } from './tunnels/index.ts'
 import { createUsage, usageRoutes } from './usage/index.ts'
@@ -170,7 +176,9 @@ export async function startPanel(
     secureCookies: config.publicUrl?.startsWith('https:') ?? false,
     setupSecretFile: join(config.dataDir, 'setup-secret'),
   })
-  const templates = await loadTemplates(config.templatesDir)
+  const shipped = await loadTemplates(config.templatesDir)
+  const templates = new Templates({ shipped, db: database, clock })
+  const templateSources = closer.use(new TemplateSources({ templates, db: database, clock, log }))
   const nodes = closer.use(
     new Nodes({
       db: database,
@@ -236,10 +244,11 @@ export async function startPanel(
     panelPart(documentOperations, documentRoutes()),
     panelPart(nodeAdminOperations, nodeHandlers({ db: database, nodes, clock })),
     panelPart(templateOperations, templateHandlers(templates)),
+    panelPart(templateSourceOperations, templateSourceHandlers(templateSources)),
     panelPart(ownServerOperations, serverHandlers(servers)),
     panelPart(consoleOperations, consoleHandlers(consoles)),
     panelPart(networkOperations, networkHandlers(allocations)),
-    panelPart(startupOperations, startupHandlers({ db: database, servers })),
+    panelPart(startupOperations, startupHandlers({ db: database, servers, templates })),
     panelPart(settingsOperations, settingsHandlers({ servers, counted })),
     panelPart(resourceOperations, resourceHandlers({ servers, counted })),
     panelPart(databaseOperations, databaseHandlers(databases)),

@@ -15,6 +15,16 @@ const credential = { id: 'AA', rawId: 'AA', type: 'public-key', clientExtensionR
 
 /** A well-formed request for every operation: a new operation without one does not compile. */
 export const samples: Record<keyof typeof publicOperations, Sample> = {
+  takeTemplate: { params: { serverId: '{server}' } },
+  importTemplate: { body: { egg: 'no egg at all' } },
+  exportTemplate: { params: { template: 'missing' } },
+  updateTemplate: { params: { template: 'missing' }, body: { category: 'game' } },
+  deleteTemplate: { params: { template: 'missing' } },
+  templateSources: {},
+  createTemplateSource: { body: { name: 'made by a test', url: 'https://example.invalid/eggs.tar.gz' } },
+  updateTemplateSource: { params: { source: 'src_missing' }, body: { everyHours: 24 } },
+  syncTemplateSource: { params: { source: 'src_missing' } },
+  deleteTemplateSource: { params: { source: 'src_missing' } },
   workspace: {},
   updateWorkspace: { body: { name: 'Renamed' } },
   workspaces: {},

@@ -114,7 +114,7 @@ describe('pharos up, and the commands that talk to it', { timeout: 4 * patienceM
     assert.partialDeepStrictEqual(JSON.parse(status.output), {
       workspace: { slug: 'acme', tunnelBase: 'acme.localhost' },
     })
-    const templates = await ran('templates')
+    const templates = await ran('templates', 'list')
     assert.match(templates.output, /minecraft[\s\S]*openttd/)
     const nodes = JSON.parse((await ran('nodes', 'list', '--json')).output)
     assert.deepEqual(

@@ -11,7 +11,7 @@ import { settingsOperations } from '../../src/contract/api/settings.ts'
 import { startupOperations } from '../../src/contract/api/startup.ts'
 import { statsOperations } from '../../src/contract/api/stats.ts'
 import { subuserOperations } from '../../src/contract/api/subusers.ts'
-import { templateOperations } from '../../src/contract/api/templates.ts'
+import { templateOperations, templateSourceOperations } from '../../src/contract/api/templates.ts'
 import { watchingOperations } from '../../src/contract/api/watching.ts'
 import { decodeJoinToken } from '../../src/contract/join-token.ts'
 import { type JoinHello, JoinWelcome, type NodeHello } from '../../src/contract/node.ts'
@@ -39,7 +39,12 @@ import { settingsHandlers } from '../../src/panel/settings/index.ts'
 import { startupHandlers } from '../../src/panel/startup/index.ts'
 import { Stats, statsHandlers } from '../../src/panel/stats/index.ts'
 import { Subusers, subuserHandlers } from '../../src/panel/subusers/index.ts'
-import { templateHandlers } from '../../src/panel/templates/index.ts'
+import {
+  TemplateSources,
+  Templates,
+  templateHandlers,
+  templateSourceHandlers,
+} from '../../src/panel/templates/index.ts'
 import { createTunnels } from '../../src/panel/tunnels/index.ts'
 import { Watching, watchingHandlers } from '../../src/panel/watching/index.ts'
 import { patienceMs } from '../patience.ts'
@@ -55,6 +60,7 @@ const operations = {
   ...subuserOperations,
   ...nodeAdminOperations,
   ...templateOperations,
+  ...templateSourceOperations,
   ...watchingOperations,
 }
 type PanelClient = Client<typeof operations>
@@ -144,7 +150,8 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
       edges: async () => edges,
     }),
   )
-  const templates = new Map([[paper.id, paper]])
+  const templates = new Templates({ shipped: new Map([[paper.id, paper]]), db, clock })
+  const templateSources = stack.use(new TemplateSources({ templates, db, clock, log }))
   const servers = stack.use(new Servers({ db, changes, clock, log, access, nodes, templates, tunnels }))
   const consoles = new Consoles({ db, nodes, servers })
   const activity = stack.use(new Activity({ db, clock, log }))
@@ -167,10 +174,11 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
       parts: [
         part(nodeAdminOperations, nodeHandlers({ db, nodes, clock })),
         part(templateOperations, templateHandlers(templates)),
+        part(templateSourceOperations, templateSourceHandlers(templateSources)),
         part(ownServerOperations, serverHandlers(servers)),
         part(consoleOperations, consoleHandlers(consoles)),
         part(networkOperations, networkHandlers(allocations)),
-        part(startupOperations, startupHandlers({ db, servers })),
+        part(startupOperations, startupHandlers({ db, servers, templates })),
         part(settingsOperations, settingsHandlers({ servers, counted })),
         part(subuserOperations, subuserHandlers(subusers)),
         part(statsOperations, statsHandlers(stats)),
@@ -311,6 +319,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     stats,
     watching,
     viewers,
+    templateSources,
     dialler,
     baseUrl,
     edges,

@@ -37,9 +37,10 @@ export function VariableField({
           choices={rule.of.map((each) => ({ value: each, label: each }))}
           onChange={onChange}
         />
-      ) : rule.type === 'integer' ? (
+      ) : rule.type === 'integer' || rule.type === 'number' ? (
         <Input
           type="number"
+          step={rule.type === 'integer' ? 1 : 'any'}
           min={rule.min}
           max={rule.max}
           disabled={disabled}

@@ -27,7 +27,8 @@ import { showServer } from './servers/show.ts'
 import { suspensionCommands } from './servers/suspension.ts'
 import { serverVariables } from './servers/variables.ts'
 import { watchingCommands } from './servers/watching.ts'
-import { listTemplates } from './templates.ts'
+import { templateSourceCommands } from './templates/sources.ts'
+import { templateCommands } from './templates/templates.ts'
 import { tokenCommands } from './tokens/tokens.ts'
 import { runAgent } from './tunnels/agent.ts'
 import { closeTunnel } from './tunnels/close.ts'
@@ -64,7 +65,8 @@ export const commands: readonly Command[] = [
   restoreBackup,
   ...databaseCommands,
   ...scheduleCommands,
-  listTemplates,
+  ...templateCommands,
+  ...templateSourceCommands,
   showUsage,
   ...tokenCommands,
   ...sshKeyCommands,

@@ -16,7 +16,7 @@ import { sshKeyOperations } from './ssh-keys.ts'
 import { startupOperations } from './startup.ts'
 import { statsOperations } from './stats.ts'
 import { subuserOperations } from './subusers.ts'
-import { templateOperations } from './templates.ts'
+import { templateOperations, templateSourceOperations } from './templates.ts'
 import { tokenOperations } from './tokens.ts'
 import { tunnelOperations } from './tunnels.ts'
 import { usageOperations } from './usage.ts'
@@ -45,6 +45,7 @@ export const publicOperations = {
   ...backupOperations,
   ...activityOperations,
   ...templateOperations,
+  ...templateSourceOperations,
   ...tunnelOperations,
   ...nodeAdminOperations,
   ...databaseHostOperations,

@@ -40,4 +40,16 @@ export const startupOperations = {
     reply: Startup,
     errors: [],
   }),
+  takeTemplate: operation({
+    ...base,
+    method: 'POST',
+    path: '/servers/{serverId}/startup/template',
+    summary: 'Take the template as it is now, in force from the next start',
+    description:
+      'A server keeps the version of its template that it was made from. Values that fit the newer version stay, others become its defaults. Nothing is installed again: that is a reinstallation.',
+    access: { server: 'settings.reinstall' },
+    params: OfServer,
+    reply: Startup,
+    errors: ['conflict'],
+  }),
 }

@@ -27,6 +27,8 @@ export interface Tables {
   // templates
   /** Every version of a template that some server was made from, by the SHA-256 of its JSON: tens of kilobytes, kept once and out of the way. */
   template_copies: { hash: string; content: string }
+  templates: TemplateRow
+  template_sources: TemplateSourceRow
   // servers
   servers: ServerRow
   // transfers
@@ -69,6 +71,36 @@ export interface Tables {
   // alerts
   /** How things were when somebody was last told of a change: whoever changes it tells of it, nobody else. */
   alert_states: { subject: string; state: string; since: number }
+}
+
+/** A template that was imported. */
+export interface TemplateRow {
+  id: string
+  /** JSON of the template as its egg says it. */
+  content: string
+  /** JSON of what an administrator says instead; it stays when the egg is imported again. */
+  edits: string
+  /** The source that keeps it up to date, and the file in it. */
+  source_id: string | null
+  source_path: string | null
+  created_at: number
+  updated_at: number
+}
+
+/** An archive of eggs. */
+export interface TemplateSourceRow {
+  id: string
+  name: string
+  url: string
+  folder: string
+  allow_private: number
+  every_hours: number | null
+  next_sync_at: number | null
+  /** Some panel reads it until then, ms since 1970. */
+  busy_until: number
+  /** JSON: what the last time brought. */
+  last_sync: string | null
+  created_at: number
 }
 
 export interface DatabaseHostRow {

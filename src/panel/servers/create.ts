@@ -35,7 +35,7 @@ export async function createServer(
   workspace: WorkspaceMembership,
   input: Input,
 ): Promise<string> {
-  const plan = planOf(world, input)
+  const plan = await planOf(world, caller, input)
   const { serverId, tunnelId } = await placed(world, caller, workspace, plan)
   if (tunnelId) await world.changes.publish({ of: 'tunnel', id: tunnelId })
   try {
@@ -50,17 +50,20 @@ export async function createServer(
 }
 
 /** Holds the request against the template; throws `invalid_request` with one detail for each thing wrong. */
-function planOf({ templates }: Pick<ServersWorld, 'templates'>, input: Input): Plan {
-  const template = templates.get(input.template)
-  if (!template)
+async function planOf({ templates }: Pick<ServersWorld, 'templates'>, caller: Caller, input: Input): Promise<Plan> {
+  const found = await templates.find(input.template)
+  if (!found) {
+    const ids = (await templates.all()).slice(0, templatesNamedMax).map(({ template: { id } }) => id)
     throw refusal([
       {
         where: 'body.template',
         problem: `there is no template ${JSON.stringify(input.template)}`,
-        expected: templates.size > 0 ? `one of ${[...templates.keys()].join(', ')}` : 'a template of this installation',
+        expected: ids.length > 0 ? `one of ${ids.join(', ')}` : 'a template of this installation',
       },
     ])
-  const { values, problems } = checkVariables(template, input.variables ?? {})
+  }
+  const { template } = found
+  const { values, problems } = checkVariables(template, input.variables ?? {}, { isAdmin: caller.instanceAdmin })
   if (problems.length > 0) throw refusal(problems)
   const { memory, disk, cpu } = input.resources ?? {}
   const resources = {
@@ -70,6 +73,9 @@ function planOf({ templates }: Pick<ServersWorld, 'templates'>, input: Input): P
   }
   return { input, template, resources, variables: values }
 }
+
+/** A refusal names this many templates: there may be thousands. */
+const templatesNamedMax = 20
 
 const refusal = (details: FieldProblem[]): AppError =>
   new AppError('invalid_request', details.map(({ where, problem }) => `${where} ${problem}`).join('; '), { details })

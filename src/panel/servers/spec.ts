@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ServerSpec } from '../../contract/node.ts'
 import type { Template } from '../../contract/template.ts'
 import type { AllocationRow, ServerRow } from '../db/index.ts'
+import { hiddenValues } from '../templates/index.ts'
 
 export const variablesOf = (row: Pick<ServerRow, 'variables'>): Record<string, string> =>
   Variables.parse(JSON.parse(row.variables))
@@ -19,7 +20,7 @@ export function specOf(
     name: row.name,
     template,
     resources: { memory: row.memory, disk: row.disk, cpu: row.cpu },
-    variables: variablesOf(row),
+    variables: { ...hiddenValues(template), ...variablesOf(row) },
     allocations: [...allocations]
       .sort((left, right) => right.primary_port - left.primary_port || left.port - right.port)
       .map(({ id, port }) => ({ id, port, tunnel: publicAddress === null })),

@@ -83,6 +83,7 @@ export type ServerChange = Partial<
     | 'restart_on_crash'
     | 'restart_on_hang'
     | 'variables'
+    | 'template_hash'
     | 'memory'
     | 'disk'
     | 'cpu'

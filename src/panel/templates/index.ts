@@ -1,5 +1,7 @@
 // What the other slices use of templates.
-export { loadTemplates, type Templates } from './load.ts'
-export { templateHandlers } from './routes.ts'
+export { loadTemplates } from './load.ts'
+export { templateHandlers, templateSourceHandlers } from './routes.ts'
+export { TemplateSources } from './sources.ts'
 export { keepTemplate, keptTemplate } from './store.ts'
-export { checkVariables } from './variables.ts'
+export { Templates } from './templates.ts'
+export { checkVariables, hiddenValues } from './variables.ts'

@@ -6,14 +6,14 @@ import { Template } from '../../contract/template.ts'
 import { compilePattern } from '../../lib/pattern.ts'
 import { checkVariables } from './variables.ts'
 
-/** The kinds of server that can be created, by id. */
-export type Templates = ReadonlyMap<string, Template>
+/** The kinds of server that come with the program, by id. */
+export type ShippedTemplates = ReadonlyMap<string, Template>
 
 /**
  * Reads every `<folder>/<id>/template.yaml`. A mistake stops the panel: the error names the file, the key and what is wrong,
  * unknown keys included, since a misspelt limit would otherwise be no limit.
  */
-export async function loadTemplates(folder: string): Promise<Templates> {
+export async function loadTemplates(folder: string): Promise<ShippedTemplates> {
   const templates = new Map<string, Template>()
   const entries = await readdir(folder, { withFileTypes: true })
   for (const { name } of entries.filter((entry) => entry.isDirectory()).sort(byName)) {

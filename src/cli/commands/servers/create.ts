@@ -9,7 +9,7 @@ export const createServer = command({
   summary: 'Create a server, and follow its installation until it runs',
   args: [['<name>', 'what to call it']],
   flags: [
-    ['-t, --template <id>', 'what kind of server: see "pharos templates"'],
+    ['-t, --template <id>', 'what kind of server: see "pharos templates list"'],
     ['--memory <MiB>', 'memory limit'],
     ['--disk <MiB>', 'disk limit'],
     ['--cpu <cores>', 'CPU limit'],
@@ -26,7 +26,7 @@ export const createServer = command({
   ],
   options: z.object({
     name: z.string().min(1),
-    template: z.string('name a template; "pharos templates" lists them'),
+    template: z.string('name a template; "pharos templates list" lists them'),
     memory: z.coerce.number().int().positive().optional(),
     disk: z.coerce.number().int().positive().optional(),
     cpu: z.coerce.number().positive().optional(),

@@ -10,6 +10,7 @@ import * as scheduleLimits from './0009-schedule-limits.ts'
 import * as tunnelKinds from './0010-tunnel-kinds.ts'
 import * as plans from './0011-plans.ts'
 import * as secondFactors from './0012-second-factors.ts'
+import * as templates from './0014-templates.ts'
 import * as transfers from './0015-transfers.ts'
 import * as sshKeys from './0016-ssh-keys.ts'
 import * as watching from './0017-watching.ts'
@@ -27,6 +28,7 @@ export const migrations: readonly Migration[] = [
   { name: '0010-tunnel-kinds', up: tunnelKinds.up },
   { name: '0011-plans', up: plans.up },
   { name: '0012-second-factors', up: secondFactors.up },
+  { name: '0014-templates', up: templates.up },
   { name: '0015-transfers', up: transfers.up },
   { name: '0016-ssh-keys', up: sshKeys.up },
   { name: '0017-watching', up: watching.up },
