@@ -11,7 +11,7 @@ export function templateHandlers(templates: Templates): Handlers<typeof template
       (await templates.all()).map((offered) => summaryOf(offered, caller.instanceAdmin)).sort(gamesFirst),
     template: async ({ caller, params }) => summaryOf(await templates.need(params.template), caller.instanceAdmin),
     importTemplate: async ({ body }) => {
-      const { template, outcome, notes } = await templates.import(body.egg, body)
+      const { template, outcome, notes } = await templates.fromEgg(body.egg, body)
       return { template: summaryOf({ template, origin: 'imported' }, true), outcome, notes }
     },
     exportTemplate: async ({ params }) => ({ egg: await templates.export(params.template) }),

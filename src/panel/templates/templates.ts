@@ -78,7 +78,7 @@ export class Templates {
   }
 
   /** A template made of an egg. Servers made from an older version keep that one. Throws `conflict` where its id is taken. */
-  async import(
+  async fromEgg(
     egg: unknown,
     { id, replace, preview }: { id?: string | undefined; replace: boolean; preview: boolean },
   ): Promise<Import> {
