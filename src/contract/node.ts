@@ -51,6 +51,8 @@ export const ServerSpec = z.strictObject({
   /** The same when it gives no sign of life any more, as its template's watchdog sees it. */
   restartOnHang: z.boolean().default(false),
   suspended: z.boolean(),
+  /** It is on its way to another node: nothing starts it or changes its files meanwhile. */
+  held: z.strictObject({ transfer: z.string().max(64), why: z.string().max(300) }).optional(),
 })
 export type ServerSpec = z.output<typeof ServerSpec>
 

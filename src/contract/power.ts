@@ -8,6 +8,7 @@ export const serverStatuses = [
   'running',
   'stopping',
   'restoring',
+  'transferring',
   'suspended',
   'sleeping',
   'unknown',
@@ -23,6 +24,7 @@ export type Verdict = 'do' | 'done' | (string & {})
 const installing = 'It is being installed: wait until that has finished.'
 const installFailed = 'Its installation failed: reinstall it first.'
 const restoring = 'A backup is being restored: wait until that has finished.'
+const transferring = 'It is being moved to another node: wait until that has finished.'
 const suspended = 'It is suspended: ask the people who run this installation.'
 const unknown = 'Its node is away: try again once the node is back.'
 
@@ -36,6 +38,7 @@ export const powerRules: Readonly<Record<PowerAction, Readonly<Record<ServerStat
     running: 'done',
     stopping: 'It is still stopping: start it once it is offline.',
     restoring,
+    transferring,
     suspended,
     sleeping: 'do',
     unknown,
@@ -48,6 +51,7 @@ export const powerRules: Readonly<Record<PowerAction, Readonly<Record<ServerStat
     running: 'do',
     stopping: 'done',
     restoring,
+    transferring,
     suspended: 'done',
     sleeping: 'do',
     unknown,
@@ -60,6 +64,7 @@ export const powerRules: Readonly<Record<PowerAction, Readonly<Record<ServerStat
     running: 'do',
     stopping: 'do',
     restoring,
+    transferring,
     suspended,
     sleeping: 'do',
     unknown,
@@ -72,6 +77,7 @@ export const powerRules: Readonly<Record<PowerAction, Readonly<Record<ServerStat
     running: 'do',
     stopping: 'do',
     restoring,
+    transferring,
     suspended: 'do',
     sleeping: 'do',
     unknown,
@@ -89,6 +95,7 @@ export const commandRules: Readonly<Record<ServerStatus, Verdict>> = {
   running: 'do',
   stopping: 'do',
   restoring,
+  transferring,
   suspended,
   sleeping: notRunning,
   unknown,
@@ -105,6 +112,7 @@ export const reinstallRules: Readonly<Record<ServerStatus, Verdict>> = {
   running: stopFirst,
   stopping: stopFirst,
   restoring,
+  transferring,
   suspended,
   sleeping: stopFirst,
   unknown,
@@ -121,6 +129,7 @@ export const portRules: Readonly<Record<ServerStatus, Verdict>> = {
   running: mayUsePort,
   stopping: mayUsePort,
   restoring: 'do',
+  transferring,
   suspended,
   sleeping: mayUsePort,
   unknown: 'Its node is away, and the server may be running there: try again once the node is back.',

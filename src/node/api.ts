@@ -9,12 +9,15 @@ import { type Databases, databasePart } from './databases/index.ts'
 import { type NodeFiles, nodeFileParts } from './files/index.ts'
 import { freePorts } from './supervisor/ports.ts'
 import type { Servers } from './supervisor/servers.ts'
+import { type Arrivals, type Departures, transferParts } from './transfers/index.ts'
 
 export interface NodeApiOptions {
   servers: Servers
   backups: Backups
   databases: Databases
   files: NodeFiles
+  departures: Departures
+  arrivals: Arrivals
   facts(): Promise<NodeFacts>
   putEdges(edges: EdgeEndpoint[]): Promise<void>
   log: Log
@@ -35,6 +38,8 @@ export function createNodeApi({
   backups,
   databases,
   files,
+  departures,
+  arrivals,
   facts,
   putEdges,
   log,
@@ -94,6 +99,7 @@ export function createNodeApi({
       backupContentPart(backups),
       databasePart(databases),
       ...nodeFileParts(files),
+      ...transferParts(departures, arrivals),
     ],
     gate,
     log,

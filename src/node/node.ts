@@ -18,6 +18,7 @@ import { openQuotas } from './quota/index.ts'
 import { openRuntime } from './runtime/detect.ts'
 import { findNodeTools } from './runtime/node-tools.ts'
 import { openServers } from './supervisor/servers.ts'
+import { Arrivals, Departures } from './transfers/index.ts'
 
 export interface NodeOverrides {
   log: Log
@@ -56,6 +57,8 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const files = closer.use(
     openNodeFiles({ dataDir, runtime, servers, quotas, clock, log, ...(isReachable ? { isReachable } : {}) }),
   )
+  const arrivals = closer.use(await Arrivals.open({ dataDir, servers, runtime, packages, debian, clock, log }))
+  const departures = new Departures({ servers, log })
   const edges = closer.use(await openEdges({ dataDir, credential, transport: edgeTransport, log }))
   closer.defer(servers.specsChanged.on(() => edges.serve(servers.specs())))
   edges.serve(servers.specs())
@@ -65,6 +68,8 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
       backups,
       databases,
       files,
+      departures,
+      arrivals,
       facts: () => readFacts(dataDir, version, runtime.capabilities),
       putEdges: (list) => edges.put(list),
       log,

@@ -23,6 +23,7 @@ import { statsOperations } from '../contract/api/stats.ts'
 import { subuserOperations } from '../contract/api/subusers.ts'
 import { templateOperations, templateSourceOperations } from '../contract/api/templates.ts'
 import { tokenOperations } from '../contract/api/tokens.ts'
+import { drainOperations, transferOperations } from '../contract/api/transfers.ts'
 import { tunnelOperations } from '../contract/api/tunnels.ts'
 import { usageOperations } from '../contract/api/usage.ts'
 import { watchingOperations } from '../contract/api/watching.ts'
@@ -55,6 +56,7 @@ import {
   Databases,
   databaseHandlers,
   databaseHostHandlers,
+  databasesOnNode,
   setDatabaseLimit,
 } from './databases/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from './db/index.ts'
@@ -81,6 +83,7 @@ import {
   templateSourceHandlers,
 } from './templates/index.ts'
 import { createTokens, tokenRoutes, touchTokens } from './tokens/index.ts'
+import { drainHandlers, Transfers, transferHandlers } from './transfers/index.ts'
 import { createTunnels, edgesFor } from './tunnels/index.ts'
 import { createUsage, usageRoutes } from './usage/index.ts'
 import { Watching, watchingHandlers } from './watching/index.ts'
@@ -208,6 +211,12 @@ export async function startPanel(
   const backups = closer.use(
     new Backups({ db: database, changes, clock, log, nodes, servers, places, limit: config.backups.limit }),
   )
+  const transfers = closer.use(
+    await Transfers.open({
+      ...{ db: database, changes, clock, log, nodes, servers, tunnels },
+      obstacles: [(server) => backups.obstacle(server), (server) => databasesOnNode(database.kysely, server)],
+    }),
+  )
   const schedules = closer.use(
     new Schedules({ db: database, clock, log, access, servers, consoles, backups, activity }),
   )
@@ -243,6 +252,8 @@ export async function startPanel(
     panelPart(tunnelOperations, tunnelRoutes({ tunnels, edges, directory, endpoint })),
     panelPart(documentOperations, documentRoutes()),
     panelPart(nodeAdminOperations, nodeHandlers({ db: database, nodes, clock })),
+    panelPart(drainOperations, drainHandlers({ db: database, servers, transfers })),
+    panelPart(transferOperations, transferHandlers({ db: database, servers, transfers })),
     panelPart(templateOperations, templateHandlers(templates)),
     panelPart(templateSourceOperations, templateSourceHandlers(templateSources)),
     panelPart(ownServerOperations, serverHandlers(servers)),

@@ -11,6 +11,14 @@ export async function joinFakeNode(
   name = 'machine',
 ): Promise<FakeNode> {
   const { joinToken } = await admin.createNode({ body: { name, publicAddress: 'play.example.org' } })
+  const { panel } = decodeJoinToken(joinToken)
+  const node = new FakeNode({ dialler: tlsDialler(panel), credential: await joinedNode(joinToken) })
+  await node.connect()
+  return node
+}
+
+/** Joins as a machine does with its token, and resolves to its lasting credential. */
+export async function joinedNode(joinToken: string): Promise<string> {
   const { panel, secret } = decodeJoinToken(joinToken)
   const joining = await dialLink({
     dialler: tlsDialler(panel),
@@ -19,7 +27,5 @@ export async function joinFakeNode(
   })
   const { credential } = JoinWelcome.parse(joining.greeting)
   joining.close('joined')
-  const node = new FakeNode({ dialler: tlsDialler(panel), credential })
-  await node.connect()
-  return node
+  return credential
 }

@@ -11,11 +11,12 @@ const tones: Record<ServerStatus, Tone> = {
   running: 'good',
   stopping: 'warn',
   restoring: 'accent',
+  transferring: 'accent',
   suspended: 'bad',
   sleeping: 'plain',
   unknown: 'warn',
 }
-const inMotion: readonly ServerStatus[] = ['installing', 'starting', 'stopping', 'restoring']
+const inMotion: readonly ServerStatus[] = ['installing', 'starting', 'stopping', 'restoring', 'transferring']
 
 export function StatusBadge({ status }: { status: ServerStatus }) {
   const t = useText(serversText)

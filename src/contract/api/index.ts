@@ -18,6 +18,7 @@ import { statsOperations } from './stats.ts'
 import { subuserOperations } from './subusers.ts'
 import { templateOperations, templateSourceOperations } from './templates.ts'
 import { tokenOperations } from './tokens.ts'
+import { drainOperations, transferOperations } from './transfers.ts'
 import { tunnelOperations } from './tunnels.ts'
 import { usageOperations } from './usage.ts'
 import { watchingOperations } from './watching.ts'
@@ -48,6 +49,8 @@ export const publicOperations = {
   ...templateSourceOperations,
   ...tunnelOperations,
   ...nodeAdminOperations,
+  ...drainOperations,
+  ...transferOperations,
   ...databaseHostOperations,
   ...instanceOperations,
   ...planOperations,

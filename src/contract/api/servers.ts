@@ -7,6 +7,7 @@ import { serverPermissions } from '../permissions.ts'
 import { Placement } from '../placement.ts'
 import { powerActions, serverStatuses } from '../power.ts'
 import { Resources } from '../template.ts'
+import { transferStages } from '../transfer-stages.ts'
 
 /** `servers/1a7ce997`; the path takes the short part, or the whole id as it is or percent-encoded. */
 export const ServerId = z.string().regex(/^servers\/[0-9a-f]{8}$/)
@@ -261,6 +262,16 @@ export const ServerEvent = z
       bytesDone: z.int(),
       bytesTotal: z.int(),
       size: z.int(),
+      message: z.string().nullable(),
+    }),
+    z.strictObject({
+      type: z.literal('transfer'),
+      serverId: ServerId,
+      transferId: z.string(),
+      stage: z.enum(transferStages),
+      percent: z.int(),
+      bytesDone: z.int(),
+      bytesTotal: z.int(),
       message: z.string().nullable(),
     }),
     z.strictObject({ type: z.literal('created'), serverId: ServerId }),

@@ -64,6 +64,8 @@ export function openNodeFiles(options: NodeFilesOptions): NodeFiles {
       ...{ root: { path, home, owner }, scratch, space, runtime },
       refuseChanges() {
         const server = servers.get(id)
+        if (server.spec.held)
+          throw conflict(`The files of server ${server.spec.name} cannot be changed now: ${server.spec.held.why}`)
         if (server.state().phase === 'restoring')
           throw conflict(
             `A backup is being restored into server ${server.spec.name}; change its files when that has ended`,

@@ -50,6 +50,27 @@ export function writeSpec(folder: string, spec: ServerSpec): Promise<void> {
   return writeFileAtomic(join(folder, serverFiles.spec), JSON.stringify(spec))
 }
 
+/** What makes a folder of files that came from elsewhere a stopped server, whose console goes on at line `consoleSeq`. */
+export async function writeArrived(
+  folder: string,
+  spec: ServerSpec,
+  { now, consoleSeq }: { now: number; consoleSeq: number },
+): Promise<void> {
+  await writeFileAtomic(
+    join(folder, serverFiles.logIndex),
+    JSON.stringify({ places: [{ inode: 0, offset: 0, seq: consoleSeq, hole: 0 }] }),
+  )
+  await writeRecord(folder, {
+    version: 1,
+    power: { phase: 'offline', since: now, restartAt: null },
+    message: null,
+    lastExit: null,
+    recentCrashes: [],
+    run: null,
+  })
+  await writeSpec(folder, spec)
+}
+
 async function readOrNull(path: string): Promise<string | null> {
   try {
     return await readFile(path, 'utf8')

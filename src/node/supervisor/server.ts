@@ -141,6 +141,11 @@ export class Server implements AsyncDisposable {
     return this.#folder
   }
 
+  /** Whether it is stopped for good: nothing runs, installs or restores, and its files are whole. */
+  get settled(): boolean {
+    return this.#record.power.phase === 'offline' && this.#run === null
+  }
+
   get run(): Run | null {
     return this.#run
   }
@@ -211,7 +216,7 @@ export class Server implements AsyncDisposable {
           this.#record.message = 'Its new limits hold from its next start: they could not be set while it runs'
         })
       // Nothing runs during a restore, and nothing starts afterwards.
-      if (spec.suspended && this.#record.power.phase !== 'restoring') await this.#decide('stop')
+      if ((spec.suspended || spec.held) && this.#record.power.phase !== 'restoring') await this.#decide('stop')
       this.#publish()
       return this.state()
     })
@@ -628,7 +633,8 @@ export class Server implements AsyncDisposable {
   }
 
   async #considerRestart(): Promise<void> {
-    if (!this.#spec.restartOnCrash || this.#spec.suspended || this.#record.power.phase !== 'offline') return
+    if (!this.#spec.restartOnCrash || this.#spec.suspended || this.#spec.held || this.#record.power.phase !== 'offline')
+      return
     const verdict = afterCrash(this.#record.recentCrashes, this.#now(), this.#record.message ?? 'It crashed')
     this.#record.recentCrashes = verdict.recent
     this.#record.message = verdict.message
@@ -726,6 +732,7 @@ export class Server implements AsyncDisposable {
   }
 
   #refuseSuspended(): void {
+    if (this.#spec.held) throw conflict(`Server ${this.#spec.name} cannot be changed now: ${this.#spec.held.why}`)
     if (this.#spec.suspended)
       throw conflict(`Server ${this.#spec.name} is suspended; ask the administrator to lift that`)
   }

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { AppError, notFound } from '../../contract/errors.ts'
+import { AppError, conflict, notFound } from '../../contract/errors.ts'
 import { incidentsPerReply, type NodeEvent, ServerKey, type ServerSpec, type ServerState } from '../../contract/node.ts'
 import type { Incident, Players } from '../../contract/node-watching.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -48,8 +48,10 @@ export interface Servers extends AsyncDisposable {
   get(id: string): Server
   /** Makes the server what the spec says; a new one is installed. */
   put(spec: ServerSpec): Promise<ServerState>
-  /** Kills it and removes its files; a missing one is success. */
-  remove(id: string): Promise<void>
+  /** Makes a folder of this data folder that has a spec the server of this id, by one rename. Throws `conflict` where there is one. */
+  adopt(folder: string, id: string): Promise<ServerState>
+  /** Kills it and removes its files; a missing one is success, and one that is not `wanted` is left alone. */
+  remove(id: string, wanted?: (spec: ServerSpec) => boolean): Promise<void>
 }
 
 /** Finding one server again may take this long before the others go on without it, in ms. */
@@ -204,10 +206,24 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
         specsChanged.emit()
         return state
       }),
-    remove: (id) =>
+    adopt: (arrived, id) =>
+      changing(id, async () => {
+        const folder = join(root, id)
+        if (servers.has(id)) throw conflict(`There is a server ${id} already`)
+        // A folder without a spec that can be read is no server's; it is in nobody's way.
+        await rename(folder, join(root, `${removedPrefix}${id}-${newShortId()}`)).catch(ignoreMissing)
+        await rename(arrived, folder)
+        const server = await Server.open(folder, outside)
+        if (!server) throw new Error('the spec of a server that arrived has vanished')
+        servers.set(id, server)
+        await server.recover()
+        specsChanged.emit()
+        return server.state()
+      }),
+    remove: (id, wanted = () => true) =>
       changing(id, async () => {
         const server = servers.get(id)
-        if (!server) return
+        if (!server || !wanted(server.spec)) return
         await server.end()
         const removed = join(root, `${removedPrefix}${id}-${newShortId()}`)
         await rename(join(root, id), removed)
@@ -228,6 +244,10 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
 /** `rm` goes from open folder to name and follows no link, also when something changes the tree under it. */
 async function removeTree(folder: string): Promise<void> {
   await run('rm', ['-rf', '--one-file-system', '--', folder], { env: toolEnvironment })
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error
 }
 
 function fullDisk(error: NodeJS.ErrnoException): never {

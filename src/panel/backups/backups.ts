@@ -113,7 +113,8 @@ export class Backups implements AsyncDisposable {
 
   /** Begins a backup and resolves to its id. Throws `conflict` at the limit, and where the node cannot begin. */
   async create(server: ServerFacts, input: NewBackup): Promise<string> {
-    const { db, clock, places } = this.#options
+    const { db, clock, places, servers } = this.#options
+    await servers.mustStay(server.id)
     const node = await this.#nodeOf(server)
     const id = newId('bak')
     const row = {
@@ -152,6 +153,14 @@ export class Backups implements AsyncDisposable {
       throw error
     }
     return id
+  }
+
+  /** Why the server cannot leave its node now, or null. */
+  async obstacle({ id, name }: Pick<ServerFacts, 'id' | 'name'>): Promise<string | null> {
+    const making = (await backupsOf(this.#options.db.kysely, id)).some(
+      ({ state }) => state === 'pending' || state === 'running',
+    )
+    return making ? `A backup of ${name} is being made: move it when that has ended, or delete the backup.` : null
   }
 
   /** True where everything of it is gone already; else its node does so later. */

@@ -2,4 +2,4 @@
 export { Databases } from './databases.ts'
 export { DatabaseHosts } from './hosts.ts'
 export { databaseHandlers, databaseHostHandlers } from './routes.ts'
-export { countDatabases, setDatabaseLimit } from './store.ts'
+export { countDatabases, databasesOnNode, setDatabaseLimit } from './store.ts'

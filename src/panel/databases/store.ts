@@ -137,6 +137,14 @@ export async function homeOf(
     .executeTakeFirst()
 }
 
+/** Why the server cannot leave its node: databases of its are there. Null where there are none. */
+export async function databasesOnNode(db: Store, { id, name }: { id: string; name: string }): Promise<string | null> {
+  const rows = (await databasesOf(db, id)).filter(({ node_id }) => node_id !== null)
+  if (rows.length === 0) return null
+  const names = rows.map((row) => row.name).join(', ')
+  return `${name} has ${rows.length === 1 ? 'a database' : `${rows.length} databases`} on its node, which cannot move with it (${names}): bring what is in there to a database host, then delete ${rows.length === 1 ? 'it' : 'them'}.`
+}
+
 export async function nodeName(db: Store, id: string): Promise<string> {
   const row = await db.selectFrom('nodes').select('name').where('id', '=', id).executeTakeFirst()
   return row?.name ?? id

@@ -1,3 +1,5 @@
+import type { TransferStage } from '../../contract/transfer-stages.ts'
+
 /**
  * The database as Kysely sees it, the same on SQLite and PostgreSQL. Times are milliseconds since 1970 in 64-bit integers,
  * truth values are 0 and 1, structured values are JSON text that its slice parses with a schema.
@@ -312,8 +314,8 @@ export interface TransferRow {
   server_id: string
   from_node: string
   to_node: string
-  stage: 'waiting' | 'stopping' | 'copying' | 'verifying' | 'switching' | 'done' | 'failed' | 'cancelled'
-  /** Start it on the target: it was running, or somebody wants so. */
+  stage: TransferStage
+  /** Start it on the target: 1 yes, 0 no, 2 if it runs when it begins. */
   start: number
   /** Somebody wants it to end; it does, unless the server has gone over already. */
   cancel: number
@@ -326,7 +328,7 @@ export interface TransferRow {
   /** Which panel works on it, until when unless it says so again. */
   panel: string | null
   leased_until: number
-  /** The source still has its older copy. */
+  /** The node that it is not on may still have something of it. */
   leftover: number
   created_at: number
   ended_at: number | null

@@ -30,6 +30,7 @@ export const openApiDocument = (): ReturnType<typeof toOpenApi> =>
       Databases: 'MariaDB and MySQL databases for the games of a server.',
       Subusers: 'Who else may use a server.',
       Backups: 'Archives of a server’s files: made while it runs, kept where the installation says, restored into it.',
+      Transfers: 'Servers on their way from one machine to another, without losing anything.',
       Schedules: 'What happens to a server by itself, and how it went.',
       Activity: 'Who did what, from where and when; denied attempts too.',
       'Live events': 'What happens, as it happens, over WebSocket.',

@@ -34,6 +34,7 @@ export class ServerViewer extends Viewer {
   readonly #commands = new Queue()
   #commandsWaiting = 0
   #unwatch: (() => void) | null = null
+  #watchedNode: string | null = null
   #lastSeq = Number.NEGATIVE_INFINITY
 
   constructor(options: ServerViewerOptions) {
@@ -85,6 +86,9 @@ export class ServerViewer extends Viewer {
       this.#stopWatching()
       return
     }
+    // One that has moved says its lines on its new node.
+    if (this.#watchedNode !== server.row.node_id) this.#stopWatching()
+    this.#watchedNode = server.row.node_id
     this.#unwatch ??= this.#options.feeds.watch(
       { id: this.#id, nodeId: server.row.node_id },
       this.#options.backlog,

@@ -89,3 +89,8 @@ export async function movePort(db: Store, serverId: string, id: string, port: nu
 export async function removeAllocation(db: Store, serverId: string, id: string): Promise<void> {
   await db.deleteFrom('allocations').where('id', '=', id).where('server_id', '=', serverId).execute()
 }
+
+/** Gives an allocation to the server's new node, with a port of its own there. */
+export async function moveAllocation(trx: Store, id: string, nodeId: string, port: number): Promise<void> {
+  await trx.updateTable('allocations').set({ node_id: nodeId, port }).where('id', '=', id).execute()
+}

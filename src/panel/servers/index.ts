@@ -1,9 +1,11 @@
 // What the other slices use of servers.
 export { mustAllowCommand } from './can.ts'
+export { handServerOver, holdServer, releaseServer, standingServersOf } from './handover.ts'
 export { visibleServers } from './list.ts'
+export { machineOf, rankMachines, refusalOf, whatLacks, wishOf } from './placement.ts'
 export { ownServerOperations, serverHandlers } from './routes.ts'
 export { Servers } from './servers.ts'
-export { variablesOf } from './spec.ts'
+export { specOf, variablesOf } from './spec.ts'
 export { liveUsage, type ServerNews } from './states.ts'
 export type { Status } from './status.ts'
 export type { ServerDetail } from './store.ts'

@@ -1,6 +1,7 @@
 import type { NodeFacts } from '../../contract/node.ts'
-import type { Labels } from '../../contract/placement.ts'
-import type { Resources } from '../../contract/template.ts'
+import { Labels } from '../../contract/placement.ts'
+import type { Resources, Template } from '../../contract/template.ts'
+import type { ServerRow } from '../db/index.ts'
 import { capacityOf, labelsOf, type NodeWithServers } from '../nodes/index.ts'
 
 /** A node as placement sees it. Memory and disk in MiB, CPU in cores. */
@@ -33,6 +34,12 @@ export const machineOf = (row: NodeWithServers, facts: NodeFacts | null): Machin
   factors: { memory: row.memory_factor, disk: row.disk_factor, cpu: row.cpu_factor },
   promised: { memory: row.memory, disk: row.disk, cpu: row.cpu },
 })
+
+/** What a server that is there needs of another node. */
+export const wishOf = (
+  { memory, disk, cpu, placement }: Pick<ServerRow, 'memory' | 'disk' | 'cpu' | 'placement'>,
+  template: Template,
+): Wish => ({ memory, disk, cpu, labels: { ...Labels.parse(JSON.parse(placement)), ...template.placement?.labels } })
 
 /**
  * The machines that can take the server, the one with the most unpromised memory first; of equal ones that which has promised less

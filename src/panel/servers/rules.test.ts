@@ -22,6 +22,7 @@ const state = (phase: ServerState['phase'], more: Partial<ServerState> = {}): Se
 describe('the status', () => {
   const facts: StatusFacts = {
     suspended: false,
+    moving: null,
     nodeName: 'one',
     nodeOnline: true,
     state: state('running'),
@@ -38,6 +39,12 @@ describe('the status', () => {
       /Waiting for node one/,
     ],
     ['is suspended whatever the server does', { suspended: true }, 'suspended'],
+    [
+      'is transferring whatever the server does, and whether the node is here',
+      { moving: 'Copying its files: 43 %.', nodeOnline: false },
+      'transferring',
+      /43 %/,
+    ],
     ['is suspended also while the node is away', { suspended: true, nodeOnline: false }, 'suspended'],
     [
       'carries the node’s words',

@@ -60,8 +60,9 @@ export class Servers implements AsyncDisposable {
   }
 
   /** Only its owner, and the owners and admins of its workspace. True where the node has already removed it. */
-  delete({ row, isOwner }: ServerAccess): Promise<boolean> {
+  async delete({ row, isOwner }: ServerAccess): Promise<boolean> {
     if (!isOwner) throw forbidden(`Only the owner of ${row.name} and the admins of its workspace can delete it.`)
+    await this.mustStay(row.id)
     return deleteServer(this.#world, this.#pusher, row.id, { wait: true })
   }
 
@@ -121,6 +122,18 @@ export class Servers implements AsyncDisposable {
     return changed
   }
 
+  /** Throws `conflict` while the server is on its way to another node. */
+  async mustStay(serverId: string): Promise<void> {
+    const row = await this.detail(serverId)
+    if (row?.transfer_id)
+      throw conflict(`${row.name} is being moved to another node: wait until that has finished, or have it cancelled.`)
+  }
+
+  /** Sends the server's spec to its node as it is in the database now. Throws `conflict` where the node is away or refuses. */
+  push(serverId: string): Promise<void> {
+    return this.#pusher.push(serverId)
+  }
+
   /** Null where there is no such server, or it is being deleted. */
   async detail(serverId: string): Promise<ServerDetail | null> {
     const row = await serverDetail(this.#world.db.kysely, serverId)
@@ -133,12 +146,13 @@ export class Servers implements AsyncDisposable {
   }
 
   /** The server's status now. What access remembers of the row may be older than what the node said, so that is not used. */
-  async status({ id, node_id, suspended_at }: ServerAccess['row']): Promise<Status> {
+  async status({ id, node_id, suspended_at, transfer_id }: ServerAccess['row']): Promise<Status> {
     const live = this.#world.nodes.online(node_id)
     const state = this.#world.states.of(node_id, id)
     if (live && state)
       return statusOf({
         suspended: suspended_at !== null,
+        moving: transfer_id === null ? null : this.#world.states.movingWords(id),
         nodeName: live.name,
         nodeOnline: true,
         state,

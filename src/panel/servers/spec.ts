@@ -18,7 +18,8 @@ export function specOf(
     id: row.id,
     revision: row.revision,
     name: row.name,
-    template,
+    // Where it may be placed is no business of the node that it is on.
+    template: { ...template, placement: undefined },
     resources: { memory: row.memory, disk: row.disk, cpu: row.cpu },
     variables: { ...hiddenValues(template), ...variablesOf(row) },
     allocations: [...allocations]
@@ -27,6 +28,11 @@ export function specOf(
     restartOnCrash: row.restart_on_crash === 1,
     restartOnHang: row.restart_on_hang === 1,
     suspended: row.suspended_at !== null,
+    ...(row.transfer_id === null
+      ? {}
+      : {
+          held: { transfer: row.transfer_id, why: 'it is being moved to another node; wait until that has finished' },
+        }),
   } satisfies z.input<typeof ServerSpec>)
 }
 

@@ -4,12 +4,23 @@ import type { ServerState, ServerUsage } from '../../contract/node.ts'
 import type { BackupReport } from '../../contract/node-backups.ts'
 import type { Players } from '../../contract/node-watching.ts'
 import type { ServerStatus } from '../../contract/power.ts'
+import type { TransferStage } from '../../contract/transfer-stages.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { Signal } from '../../lib/signals.ts'
 import { statusOf } from './status.ts'
 
 /** What has just become true of one server. */
 export type ServerNews =
+  | {
+      type: 'transfer'
+      serverId: string
+      transferId: string
+      stage: TransferStage
+      percent: number
+      bytesDone: number
+      bytesTotal: number
+      message: string | null
+    }
   | { type: 'status'; serverId: string; status: ServerStatus; message: string | null }
   | { type: 'usage'; serverId: string; usage: z.input<typeof LiveUsage> }
   | {
@@ -42,6 +53,8 @@ interface Entry {
  */
 export class ServerStates {
   readonly news = new Signal<ServerNews>()
+  /** Servers on their way to another node, as far as this panel knows. */
+  readonly #moves = new Map<string, string>()
   readonly #nodes = new Map<string, { node: Reporter; entries: Map<string, Entry> }>()
   readonly #clock: Clock
 
@@ -106,6 +119,21 @@ export class ServerStates {
     return this.#nodes.get(nodeId)?.entries.get(serverId)?.players ?? null
   }
 
+  /** It is on its way to another node, so far; null once it stays again. */
+  move(nodeId: string, serverId: string, words: string | null): void {
+    if (words === null) this.#moves.delete(serverId)
+    else this.#moves.set(serverId, words)
+    const known = this.#nodes.get(nodeId)
+    const entry = known?.entries.get(serverId)
+    if (known && entry) this.report(known.node, entry.state, entry.suspended)
+    else if (words !== null) this.news.emit({ type: 'status', serverId, status: 'transferring', message: words })
+  }
+
+  /** What is said of a server that is on its way; another panel may know more. */
+  movingWords(serverId: string): string {
+    return this.#moves.get(serverId) ?? 'It is being moved to another node.'
+  }
+
   forget(nodeId: string, serverId: string): void {
     this.#nodes.get(nodeId)?.entries.delete(serverId)
   }
@@ -125,7 +153,8 @@ export class ServerStates {
   }
 
   #status(node: Reporter, { state, suspended }: Entry, nodeOnline: boolean) {
-    return statusOf({ suspended, nodeName: node.name, nodeOnline, state, reported: true })
+    const moving = this.#moves.get(state.id) ?? null
+    return statusOf({ suspended, moving, nodeName: node.name, nodeOnline, state, reported: true })
   }
 }
 

@@ -15,10 +15,11 @@ type Seen = Pick<ServersWorld, 'nodes' | 'states' | 'tunnels' | 'clock'>
 /** What the server's status is now. */
 export function statusNow(
   { nodes, states }: Pick<Seen, 'nodes' | 'states'>,
-  row: Pick<ServerRow, 'id' | 'node_id' | 'suspended_at' | 'state'> & { node_name: string },
+  row: Pick<ServerRow, 'id' | 'node_id' | 'suspended_at' | 'state' | 'transfer_id'> & { node_name: string },
 ): Status {
   return statusOf({
     suspended: row.suspended_at !== null,
+    moving: row.transfer_id === null ? null : states.movingWords(row.id),
     nodeName: row.node_name,
     nodeOnline: nodes.online(row.node_id) !== null,
     state: states.of(row.node_id, row.id),

@@ -1,0 +1,144 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createClient } from '../../src/client/index.ts'
+import { publicOperations } from '../../src/contract/api/index.ts'
+import { firstLine, firstMessage } from '../children.ts'
+import { type PortRange, reservePort, reservePorts } from '../ports.ts'
+import { eventually, startAcme } from './panel.ts'
+import { joinedNode } from './panel-node.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+/** Says its port and its uptime to every visitor, and every line that it is told. */
+const game = {
+  id: 'game',
+  name: 'Game',
+  summary: 'Greets its visitors',
+  protocols: ['tcp'],
+  resources: { memory: 256, disk: 2000, cpu: 1 },
+  start: {
+    command: [
+      'node',
+      '-e',
+      `const s = require('net').createServer((c) => c.end('hello from ' + require('fs').readFileSync('name.txt', 'utf8')))
+s.listen(process.env.SERVER_PORT, () => console.log('up'))
+require('readline').createInterface({ input: process.stdin }).on('line', (l) => l === 'stop' ? process.exit(0) : console.log('heard ' + l))`,
+    ],
+    ready: 'up',
+  },
+  files: [{ path: 'name.txt', content: 'nobody', once: true }],
+  stop: { by: 'command', command: 'stop' },
+  stopTimeoutSeconds: 20,
+}
+
+export interface FleetNode {
+  id: string
+  name: string
+  dataDir: string
+  child: ChildProcess
+  /** `kill -9`; resolves once it is gone. */
+  kill(): Promise<void>
+  start(): Promise<void>
+}
+
+/** A panel, an edge and two nodes, each a process of its own that may be killed and started again. */
+export async function startFleet() {
+  await using closer = new AsyncDisposableStack()
+  const folder = await mkdtemp(join(tmpdir(), 'pharos-fleet-'))
+  closer.defer(() => rm(folder, { recursive: true, force: true }))
+  const database = { kind: 'sqlite', file: join(folder, 'panel.db') } as const
+  const [panelPort, httpPort, edgePorts] = [await reservePort(), await reservePort(), await reservePorts(12)]
+  const founded = await startAcme(database, { folder, config: { port: panelPort } })
+  await mkdir(join(folder, 'templates', 'game'), { recursive: true })
+  await writeFile(join(folder, 'templates', 'game', 'template.yaml'), JSON.stringify(game))
+  const { key } = founded
+  const { pin } = founded.panel
+  const { credential: edgeCredential } = await founded.panel.registerLocalEdge('edge')
+  await founded.acme.putWorkspacePlan({ params: { slug: 'acme' }, body: { plan: 'enterprise', rateLimit: 1_000_000 } })
+  const joined = []
+  for (const name of ['one', 'two']) {
+    const { node, joinToken } = await founded.acme.createNode({ body: { name, ports: await reservePorts(12) } })
+    joined.push({ id: node.id, name, credential: await joinedNode(joinToken) })
+  }
+  await founded[Symbol.asyncDispose]()
+
+  const kill = async (child: ChildProcess): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const gone = once(child, 'exit')
+    child.kill('SIGKILL')
+    await gone
+  }
+  const startPanel = async (): Promise<ChildProcess> => {
+    const child = fork(join(root, 'test/world/panel-process.ts'), { stdio: 'inherit' })
+    child.send({ port: panelPort, dataDir: folder, templatesDir: join(folder, 'templates'), database })
+    await firstMessage(child)
+    return child
+  }
+  let panel = await startPanel()
+  closer.defer(() => kill(panel))
+  const panels = [{ host: '127.0.0.1', port: panelPort, pin }]
+  const edge = spawn(process.execPath, [join(root, 'src/edge/testing/edge-process.ts')], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  closer.defer(() => kill(edge))
+  edge.stdin.end(
+    JSON.stringify({
+      ...{ listenHost: '127.0.0.1', httpPort, dataDir: join(folder, 'edge'), ports: edgePorts, panels },
+      credential: edgeCredential.reveal(),
+    }),
+  )
+  await firstLine(edge)
+  const api = createClient(publicOperations, {
+    ...{ baseUrl: `http://127.0.0.1:${panelPort}/api/v1`, token: key, checkReplies: true },
+  })
+  const nodes: FleetNode[] = []
+  for (const { id, name, credential } of joined) {
+    const dataDir = join(folder, name)
+    const fresh = async (): Promise<ChildProcess> => {
+      const child = fork(join(root, 'test/world/node-process.ts'), { stdio: 'inherit' })
+      child.send({ dataDir, panels, credential })
+      await firstMessage(child)
+      return child
+    }
+    const node: FleetNode = {
+      ...{ id, name, dataDir, child: await fresh() },
+      kill: () => kill(node.child),
+      async start() {
+        node.child = await fresh()
+      },
+    }
+    closer.defer(() => node.kill())
+    nodes.push(node)
+  }
+  const [one, two] = nodes as [FleetNode, FleetNode]
+  const online = async () => (await api.nodes()).nodes.every((node) => node.online)
+  await eventually(online, 'both nodes are here')
+  await eventually(async () => (await api.edges()).edges.length === 1, 'the edge is here')
+  const running = closer.move()
+  return {
+    ...{ api, one, two, online, folder, edgePorts: edgePorts as PortRange },
+    killPanel: () => kill(panel),
+    async startPanel() {
+      panel = await startPanel()
+    },
+    async [Symbol.asyncDispose]() {
+      // A node leaves its games running when it ends, on purpose.
+      for (const node of nodes) if (node.child.exitCode !== null || node.child.signalCode !== null) await node.start()
+      if (panel.exitCode !== null || panel.signalCode !== null) panel = await startPanel()
+      await eventually(online, 'everybody is here for the end')
+      for (const { id } of await api.servers()) {
+        const params = { serverId: id.slice('servers/'.length) }
+        await api.cancelTransfer({ params }).catch(() => undefined)
+        await eventually(async () => {
+          const { transfer } = await api.serverTransfer({ params })
+          return transfer === null || transfer.endedAt !== null
+        }, 'no transfer is under way')
+        await api.deleteServer({ params })
+      }
+      await running.disposeAsync()
+    },
+  }
+}
