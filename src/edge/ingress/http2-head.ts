@@ -30,6 +30,8 @@ export function readRequest(raw: readonly string[], ended: boolean, webSocketKey
   let host: string | undefined
   let length: string | undefined
   let trailers = false
+  /** Sent, and so counted, but of the connection alone. */
+  let teBytes = 0
   let grpc = false
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at] ?? ''
@@ -52,6 +54,7 @@ export function readRequest(raw: readonly string[], ended: boolean, webSocketKey
       case 'te':
         if (value.toLowerCase() !== 'trailers') throw new HttpRefusal(400, 'the field te says more than trailers')
         trailers = true
+        teBytes = `te: ${value}\r\n`.length
         continue
       case 'host':
         if (host !== undefined) throw new HttpRefusal(400, 'the field host appears twice')
@@ -95,7 +98,7 @@ export function readRequest(raw: readonly string[], ended: boolean, webSocketKey
   const text = `${method} ${path} HTTP/1.1\r\nHost: ${authority}\r\n${lines.join('')}`
   const head = parseRequestHead(text.slice(0, -2))
   if (webSocket && !head.upgrade) throw new HttpRefusal(400, 'the request for a WebSocket is malformed')
-  return { head, bytes: text.length + 2, grpc, trailers, webSocketKey: webSocket ? webSocketKey : null }
+  return { head, bytes: text.length + teBytes + 2, grpc, trailers, webSocketKey: webSocket ? webSocketKey : null }
 }
 
 /** The head of a service's answer in HTTP/1, as HTTP/2 has it. */

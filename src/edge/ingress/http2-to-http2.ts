@@ -36,6 +36,7 @@ export class Http2Relay implements Http2Exchange {
   #answered = false
   /** What follows the body of the answer. */
   #trailers: OutgoingHttpHeaders | undefined
+  #visitorsTrailers: IncomingHttpHeaders = {}
   #over = false
   #deadline: number
 
@@ -60,6 +61,11 @@ export class Http2Relay implements Http2Exchange {
     this.#connection.count(this.#tunnel)
     meter.request()
     meter.in(this.#request.bytes)
+    // Node tells of them at once, and so perhaps before the service is asked.
+    this.#visitor.once('trailers', (found: IncomingHttpHeaders) => {
+      this.#visitorsTrailers = found
+      meter.in(sizeOf(found))
+    })
     this.#visitor.once('close', () => this.#visitorGone())
     if (this.#request.webSocketKey === null) release.later(() => this.#ask(session))
     else void session.webSockets.then((offered) => release.later(() => this.#askForWebSocket(session, offered)))
@@ -97,7 +103,6 @@ export class Http2Relay implements Http2Exchange {
     this.#service = service
     const visitor = this.#visitor
     const { meter } = this.#tunnel
-    let visitorsTrailers: IncomingHttpHeaders = {}
     let failure: Error | undefined
     service.on('error', (error) => {
       failure = error
@@ -105,11 +110,7 @@ export class Http2Relay implements Http2Exchange {
     service.once('close', () => this.#serviceGone(way, failure))
     if (ended) visitor.resume()
     else {
-      visitor.once('trailers', (found: IncomingHttpHeaders) => {
-        visitorsTrailers = found
-        meter.in(sizeOf(found))
-      })
-      service.once('wantTrailers', () => sendTrailers(service, passedHeaders(visitorsTrailers, '')))
+      service.once('wantTrailers', () => sendTrailers(service, passedHeaders(this.#visitorsTrailers, '')))
       visitor.on('data', (chunk: Buffer) => {
         // Nobody waits for it any more.
         if (this.#over) return
