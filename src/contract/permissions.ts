@@ -73,6 +73,8 @@ export const workspacePermissions = [
   'tunnels.close',
   'servers.list',
   'servers.create',
+  'webhooks.read',
+  'webhooks.manage',
 ] as const
 export type WorkspacePermission = (typeof workspacePermissions)[number]
 

@@ -2,6 +2,9 @@ import { z } from 'zod'
 import { Email, Port } from '../contract/fields.ts'
 import type { Secret } from '../lib/secret.ts'
 
+/** An address, or a network as `10.0.0.0/8`. */
+const Network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])
+
 /** How a panel is set up. Unknown keys are refused: a misspelt one would otherwise silently do nothing. */
 export const PanelConfig = z.strictObject({
   /** The address it listens on. */
@@ -47,6 +50,8 @@ export const PanelConfig = z.strictObject({
         .default({ kind: 'local' }),
     })
     .prefault({}),
+  /** Networks that webhooks may call although they are not public: `10.0.0.0/8`. */
+  webhookNetworks: z.array(Network).max(100).default([]),
   /** The folder of the templates. */
   templatesDir: z.string().min(1),
   /** The folder of the built web UI. One that does not exist: the panel runs without. */

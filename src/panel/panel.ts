@@ -27,6 +27,7 @@ import { drainOperations, transferOperations } from '../contract/api/transfers.t
 import { tunnelOperations } from '../contract/api/tunnels.ts'
 import { usageOperations } from '../contract/api/usage.ts'
 import { watchingOperations } from '../contract/api/watching.ts'
+import { webhookOperations } from '../contract/api/webhooks.ts'
 import { type Workspace, workspaceOperations } from '../contract/api/workspaces.ts'
 import { EdgeHello } from '../contract/edge.ts'
 import { JoinHello, NodeHello } from '../contract/node.ts'
@@ -47,6 +48,7 @@ import {
   touchSessions,
 } from './accounts/index.ts'
 import { Activity, activityHandlers, recordDenials, recorded } from './activity/index.ts'
+import { Alerts } from './alerts/index.ts'
 import { Backups, backupHandlers, backupTransferHandlers, Downloads, Places, setBackupLimit } from './backups/index.ts'
 import type { PanelConfig, PanelSecrets } from './config.ts'
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from './console/index.ts'
@@ -87,6 +89,7 @@ import { drainHandlers, Transfers, transferHandlers } from './transfers/index.ts
 import { createTunnels, edgesFor } from './tunnels/index.ts'
 import { createUsage, usageRoutes } from './usage/index.ts'
 import { Watching, watchingHandlers } from './watching/index.ts'
+import { reachableBy, Webhooks, webhookHandlers } from './webhooks/index.ts'
 import { createWorkspaces, planRoutes, workspaceRoutes } from './workspaces/index.ts'
 
 /** A running panel. Disposing it lets running requests finish and closes what it opened. */
@@ -220,6 +223,18 @@ export async function startPanel(
   const schedules = closer.use(
     new Schedules({ db: database, clock, log, access, servers, consoles, backups, activity }),
   )
+  const webhooks = closer.use(
+    new Webhooks({
+      ...{ db: database, clock, log, sealer, activity, post, mails: config.mail !== undefined },
+      outbound: { isReachable: reachableBy(config.webhookNetworks) },
+    }),
+  )
+  closer.use(
+    new Alerts({
+      ...{ db: database, clock, log, nodes, states: servers.world.states, watching, webhooks, plans },
+      openTunnels: () => new Set(directory.connected().flatMap(({ open }) => [...open.keys()])),
+    }),
+  )
   const counted: CountedThings = {
     allocations,
     backups: {
@@ -273,6 +288,7 @@ export async function startPanel(
     panelPart(watchingOperations, watchingHandlers({ db: database, servers, watching })),
     panelPart(scheduleOperations, scheduleHandlers(schedules)),
     panelPart(activityOperations, activityHandlers(activity)),
+    panelPart(webhookOperations, webhookHandlers(webhooks)),
     socketPart<typeof serverSockets, PanelContexts>(serverSockets, eventHandlers(viewers)),
   ]
   const acceptor = closer.use(

@@ -39,6 +39,11 @@ const panelOnly = {
     expected: 'addresses or networks, such as 10.0.0.0/8',
     item: z.string().regex(/^[0-9A-Fa-f:.]+(\/[0-9]{1,3})?$/),
   }),
+  webhookNetworks: list({
+    help: 'networks that webhooks may call although they are not public',
+    expected: 'addresses or networks, such as 10.0.0.0/8',
+    item: z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]),
+  }),
   databaseUrl: secret({
     help: 'a PostgreSQL database instead of the file in the data folder',
     expected: 'a URL that begins with postgres:// or postgresql://',

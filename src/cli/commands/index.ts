@@ -35,6 +35,7 @@ import { closeTunnel } from './tunnels/close.ts'
 import { listTunnels } from './tunnels/list.ts'
 import { openTunnel } from './tunnels/open.ts'
 import { showUsage } from './usage.ts'
+import { webhookCommands } from './webhooks/webhooks.ts'
 
 /** Every command that is a client of the API, in the order of `pharos --help`. */
 export const commands: readonly Command[] = [
@@ -69,6 +70,7 @@ export const commands: readonly Command[] = [
   ...templateSourceCommands,
   showUsage,
   ...tokenCommands,
+  ...webhookCommands,
   ...sshKeyCommands,
   ...nodeCommands,
   ...databaseHostCommands,

@@ -22,6 +22,7 @@ import { drainOperations, transferOperations } from './transfers.ts'
 import { tunnelOperations } from './tunnels.ts'
 import { usageOperations } from './usage.ts'
 import { watchingOperations } from './watching.ts'
+import { webhookOperations } from './webhooks.ts'
 import { workspaceOperations } from './workspaces.ts'
 
 /** Every public operation, under its name: what the panel serves, the client calls, and `openapi.json` describes. */
@@ -45,6 +46,7 @@ export const publicOperations = {
   ...scheduleOperations,
   ...backupOperations,
   ...activityOperations,
+  ...webhookOperations,
   ...templateOperations,
   ...templateSourceOperations,
   ...tunnelOperations,

@@ -33,6 +33,7 @@ export const openApiDocument = (): ReturnType<typeof toOpenApi> =>
       Transfers: 'Servers on their way from one machine to another, without losing anything.',
       Schedules: 'What happens to a server by itself, and how it went.',
       Activity: 'Who did what, from where and when; denied attempts too.',
+      Webhooks: 'Who is told of what happens in the workspace: URLs, Discord channels and members by mail.',
       'Live events': 'What happens, as it happens, over WebSocket.',
       Templates: 'The kinds of server that can be created, those made of Pterodactyl and Pelican eggs among them.',
       'Template sources': 'Archives of eggs that templates are synchronised from.',

@@ -17,6 +17,8 @@ export interface Plans {
   put(name: Plan['name'], change: Partial<Omit<Plan, 'name'>>): Promise<Plan>
   /** What each of these workspaces may do at this moment. Unknown ones are left out. */
   limitsOf(store: Store, workspaceIds: readonly string[]): Promise<Map<string, WorkspaceLimits>>
+  /** What the month's traffic of these workspaces may be, and is; those without such a limit are left out. */
+  monthOf(store: Store, workspaceIds: readonly string[]): Promise<Map<string, { used: number; most: number }>>
   /** How many names a workspace may keep; null: no limit of its plan. */
   tunnelsMax(store: Store, workspaceId: string): Promise<number | null>
   /** Workspaces that keep any tunnel. */
@@ -58,6 +60,16 @@ export function createPlans({ database, clock }: { database: Database; clock: Cl
           return [id, { connections, bytesPerSecond: bytes_per_second, overQuota }]
         }),
       )
+    },
+    async monthOf(store, workspaceIds) {
+      const rows = await rowsByName(store)
+      const limited = (await plansOfWorkspaces(store, workspaceIds)).flatMap(({ id, plan }) => {
+        const most = rows.get(plan)?.bytes_per_month ?? null
+        return most === null ? [] : [{ id, most }]
+      })
+      const ids = limited.map(({ id }) => id)
+      const used = await bytesSince(store, ids, startOfMonth(clock.now()))
+      return new Map(limited.map(({ id, most }) => [id, { used: used.get(id) ?? 0, most }]))
     },
     async tunnelsMax(store, workspaceId) {
       const [workspace] = await plansOfWorkspaces(store, [workspaceId])

@@ -1,0 +1,2 @@
+// What the panel uses of alerts.
+export { Alerts } from './alerts.ts'
