@@ -25,6 +25,8 @@ import { startFrpOf } from './tunnel-peers.ts'
 
 const tokens = { a: 'the-token-of-tenant-a', b: 'the-token-of-tenant-b' }
 const askEveryMs = 5
+/** The first requests, which warm the asking process up, do not count. */
+const firstAsked = 20
 /** Of a flood: sent at once, each time so many ms have passed. */
 const [floodDatagrams, floodEveryMs, floodBytes] = [200, 10, 200]
 
@@ -115,7 +117,7 @@ async function ask(to: Entrance, seconds: number): Promise<void> {
     socket.destroy()
     await pause(askEveryMs)
   }
-  process.send?.({ kept, fresh }, () => process.exit())
+  process.send?.({ kept: kept.slice(firstAsked), fresh: fresh.slice(firstAsked) }, () => process.exit())
 }
 
 /** Sends datagrams until it is ended. */

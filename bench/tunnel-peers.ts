@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 
@@ -24,7 +24,7 @@ export interface PeerSite {
 /** Every other way that is installed here; says which is not. */
 export async function startPeers(site: PeerSite): Promise<Way[]> {
   const ways: Way[] = []
-  for (const start of [startNginx, startSsh, startFrp, startChisel, startRathole]) {
+  for (const start of [startNginx, startHaproxy, startSsh, startFrp, startChisel, startRathole]) {
     const way = await start(site)
     if (way) ways.push(way)
   }
@@ -57,6 +57,33 @@ async function startNginx({ stack, folder, originPort }: PeerSite): Promise<Way 
   ]
   await reachable(outer)
   return { name: 'nginx, two hops', tcp: outer, http: outer, httpHost: '127.0.0.1', processes }
+}
+
+/** The same by HAProxy. Not a reverse tunnel either. */
+async function startHaproxy({ stack, folder, originPort }: PeerSite): Promise<Way | null> {
+  if (!installed('haproxy')) return leftOut('HAProxy, two hops', 'haproxy')
+  const [outer, inner] = [await freePort(), await freePort()]
+  const home = join(folder, 'haproxy')
+  mkdirSync(home)
+  const { certificate, key } = makeCertificate(home)
+  // It wants both in one file.
+  writeFileSync(join(home, 'both.pem'), readFileSync(certificate, 'utf8') + readFileSync(key, 'utf8'))
+  const start = (name: string, bind: string, server: string): number => {
+    const common = 'global\n  nbthread 1\ndefaults\n  mode tcp\n'
+    const times = '  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n'
+    writeFileSync(
+      join(home, `${name}.cfg`),
+      `${common}${times}listen b\n  bind 127.0.0.1:${bind}\n  server s 127.0.0.1:${server}\n`,
+    )
+    return child(stack, 'haproxy', ['-db', '-f', join(home, `${name}.cfg`)]).pid ?? 0
+  }
+  const processes = [
+    start('inner', `${inner} ssl crt ${join(home, 'both.pem')} ssl-min-ver TLSv1.3`, String(originPort)),
+    start('outer', String(outer), `${inner} ssl verify none ssl-min-ver TLSv1.3`),
+  ]
+  await reachable(inner)
+  await reachable(outer)
+  return { name: 'HAProxy, two hops', tcp: outer, http: outer, httpHost: '127.0.0.1', processes }
 }
 
 async function startSsh({ stack, folder, originPort }: PeerSite): Promise<Way | null> {

@@ -16,8 +16,6 @@ import { reservePort } from '../ports.ts'
 
 /** Real programs through a real edge and agent: what a person would try by hand. */
 
-const games = join(import.meta.dirname, '..', 'games')
-
 /** Skips without one of these programs; under CI=true that is a failure. */
 function needs(t: TestContext, programs: Record<string, string>): boolean {
   for (const [program, debian] of Object.entries(programs)) {
@@ -211,73 +209,3 @@ test('a Luanti server answers a real question over UDP', async (t) => {
   }, 'the server answers')
   assert.equal(answers[0]?.subarray(0, 4).toString('hex'), '4f457403')
 })
-
-test('two Minecraft servers share one port by host name, and a player is on each', async (t) => {
-  if (!needs(t, { [join(games, 'node_modules', 'flying-squid')]: 'npm test brings it' })) return
-  await using closer = new AsyncDisposableStack()
-  const edge = await testEdge(closer, { minecraftPort: 0 })
-  const servers = new Map<string, { port: number; program: Program }>()
-  for (const name of ['survival', 'creative']) {
-    const port = await reservePort()
-    const cwd = await tempFolder(closer)
-    const program = start(
-      closer,
-      process.execPath,
-      [join(import.meta.dirname, '../../templates/minecraft/npm/launch.cjs')],
-      {
-        cwd,
-        env: {
-          NODE_PATH: join(games, 'node_modules'),
-          ...{
-            SERVER_MEMORY_MB: '512',
-            SERVER_PORT: String(port),
-            MINECRAFT_VERSION: '1.16.5',
-            MOTD: `The ${name} one`,
-          },
-          ...{ MAX_PLAYERS: '5', ONLINE_MODE: 'false', GAMEMODE: 'creative', DIFFICULTY: 'easy', VIEW_DISTANCE: '2' },
-          WORLD: 'superflat',
-        },
-      },
-    )
-    servers.set(name, { port, program })
-  }
-  for (const { port, program } of servers.values()) await program.says(`Server listening on port ${port}`)
-  const urls = await openTunnels(
-    closer,
-    edge,
-    [...servers].map(([name, { port }]) => ({
-      id: name,
-      request: { kind: 'minecraft', name },
-      target: { host: '127.0.0.1', port },
-    })),
-  )
-  for (const [name, { program }] of servers) {
-    const host = `${name}.acme.localhost`
-    assert.equal(urls.get(name), `minecraft://${host}:${edge.minecraftPort}`)
-    const bot = start(closer, process.execPath, ['-e', botScript, String(edge.minecraftPort), host, `Bot_${name}`], {
-      cwd: games,
-    })
-    await bot.says('spawned')
-    await program.says(`<Bot_${name}> hello ${name}`)
-  }
-  assert.doesNotMatch(servers.get('survival')?.program.output() ?? '', /Bot_creative/)
-  assert.doesNotMatch(servers.get('creative')?.program.output() ?? '', /Bot_survival/)
-  const stranger = start(
-    closer,
-    process.execPath,
-    ['-e', botScript, String(edge.minecraftPort), 'nobody.acme.localhost', 'Eve'],
-    {
-      cwd: games,
-    },
-  )
-  await stranger.says('No tunnel here')
-})
-
-/** A player that types a host name, joins and says hello. */
-const botScript = `
-const [port, fakeHost, username] = process.argv.slice(1)
-const bot = require('mineflayer').createBot({ host: '127.0.0.1', port: Number(port), fakeHost, username, version: '1.16.5', auth: 'offline' })
-bot.once('spawn', () => { console.log('spawned'); bot.chat('hello ' + fakeHost.split('.')[0]) })
-bot.on('kicked', (reason) => console.log('kicked', reason))
-bot.on('error', (error) => console.log('error', error.message))
-`
