@@ -13,6 +13,7 @@ export const external = [
   'pg-native',
   'bufferutil',
   'mysql2',
+  'ssh2',
   'utf-8-validate',
 ]
 

@@ -36,6 +36,7 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   fastify: ['src/http/'],
   ws: ['src/http/', 'src/link/transport/'],
   commander: ['src/cli/'],
+  ssh2: ['src/node/sftp/'],
 }
 
 /** The one file that reads the environment of the process; it hands on what it read. */

@@ -7,6 +7,7 @@ import type { Log } from '../lib/log.ts'
 import { type Backups, backupContentPart, backupPart } from './backups/index.ts'
 import { type Databases, databasePart } from './databases/index.ts'
 import { type NodeFiles, nodeFileParts } from './files/index.ts'
+import { type Sftp, sftpParts } from './sftp/index.ts'
 import { freePorts } from './supervisor/ports.ts'
 import type { Servers } from './supervisor/servers.ts'
 import { type Arrivals, type Departures, transferParts } from './transfers/index.ts'
@@ -18,6 +19,8 @@ export interface NodeApiOptions {
   files: NodeFiles
   departures: Departures
   arrivals: Arrivals
+  /** Null where it is not served. */
+  sftp: Sftp | null
   facts(): Promise<NodeFacts>
   putEdges(edges: EdgeEndpoint[]): Promise<void>
   log: Log
@@ -40,6 +43,7 @@ export function createNodeApi({
   files,
   departures,
   arrivals,
+  sftp,
   facts,
   putEdges,
   log,
@@ -100,6 +104,7 @@ export function createNodeApi({
       databasePart(databases),
       ...nodeFileParts(files),
       ...transferParts(departures, arrivals),
+      ...sftpParts(sftp),
     ],
     gate,
     log,

@@ -2,6 +2,7 @@ import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 import { PanelEndpoint } from '../contract/join-token.ts'
 import { Secret } from '../lib/secret.ts'
+import { SftpConfig } from './sftp/index.ts'
 
 /** What a node must know. Unknown keys are errors. */
 export const NodeConfig = z.strictObject({
@@ -17,6 +18,8 @@ export const NodeConfig = z.strictObject({
   edgeTransport: z.enum(['auto', 'direct', 'websocket']).default('auto'),
   /** `process` runs servers without a sandbox even where one works. */
   runtime: z.enum(['sandbox', 'process']).default('sandbox'),
+  /** Null where SFTP is not served. */
+  sftp: SftpConfig.nullable().default(null),
   /** Of the software, for people. */
   version: z.string().max(100).default('unknown'),
 })

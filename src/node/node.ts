@@ -17,6 +17,7 @@ import { openSharedPackages } from './install/packages.ts'
 import { openQuotas } from './quota/index.ts'
 import { openRuntime } from './runtime/detect.ts'
 import { findNodeTools } from './runtime/node-tools.ts'
+import { openSftp } from './sftp/index.ts'
 import { openServers } from './supervisor/servers.ts'
 import { Arrivals, Departures } from './transfers/index.ts'
 
@@ -33,6 +34,8 @@ export interface NodeOverrides {
 
 export interface Node extends AsyncDisposable {
   readonly capabilities: NodeCapabilities
+  /** Where SFTP is served; null where it is not. */
+  readonly sftp: { port: number; fingerprint: string } | null
 }
 
 /**
@@ -40,7 +43,7 @@ export interface Node extends AsyncDisposable {
  * servers have been found; links come and go. Disposing leaves the servers running.
  */
 export async function startNode(input: NodeConfigInput, overrides: NodeOverrides): Promise<Node> {
-  const { dataDir, panels, credential, runtime: prefer, version, edgeTransport } = NodeConfig.parse(input)
+  const { dataDir, panels, credential, runtime: prefer, version, edgeTransport, ...config } = NodeConfig.parse(input)
   const { log, clock = systemClock, dial = tlsDialler, isReachable } = overrides
   await using closer = new AsyncDisposableStack()
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
@@ -59,6 +62,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   )
   const arrivals = closer.use(await Arrivals.open({ dataDir, servers, runtime, packages, debian, clock, log }))
   const departures = new Departures({ servers, log })
+  const sftp = config.sftp && closer.use(await openSftp({ dataDir, config: config.sftp, servers, files, log }))
   const edges = closer.use(await openEdges({ dataDir, credential, transport: edgeTransport, log }))
   closer.defer(servers.specsChanged.on(() => edges.serve(servers.specs())))
   edges.serve(servers.specs())
@@ -70,6 +74,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
       files,
       departures,
       arrivals,
+      sftp,
       facts: () => readFacts(dataDir, version, runtime.capabilities),
       putEdges: (list) => edges.put(list),
       log,
@@ -92,7 +97,11 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
     )
   }
   const opened = closer.move()
-  return { capabilities: runtime.capabilities, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return {
+    capabilities: runtime.capabilities,
+    sftp: sftp && { port: sftp.port, fingerprint: sftp.fingerprint },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
 }
 
 const isHttp = (head: unknown): boolean =>

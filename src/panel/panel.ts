@@ -17,6 +17,7 @@ import { planOperations } from '../contract/api/plans.ts'
 import { scheduleOperations } from '../contract/api/schedules.ts'
 import { serverSockets } from '../contract/api/servers.ts'
 import { resourceOperations, settingsOperations } from '../contract/api/settings.ts'
+import { sftpOperations } from '../contract/api/sftp.ts'
 import { sshKeyOperations } from '../contract/api/ssh-keys.ts'
 import { startupOperations } from '../contract/api/startup.ts'
 import { statsOperations } from '../contract/api/stats.ts'
@@ -74,6 +75,7 @@ import { createPlans, tunnelPlanRoutes } from './plans/index.ts'
 import { countSchedules, Schedules, scheduleHandlers, setScheduleLimit } from './schedules/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from './servers/index.ts'
 import { type CountedThings, resourceHandlers, settingsHandlers } from './settings/index.ts'
+import { Sftp, sftpHandlers } from './sftp/index.ts'
 import { startupHandlers } from './startup/index.ts'
 import { Stats, statsHandlers } from './stats/index.ts'
 import { Subusers, subuserHandlers } from './subusers/index.ts'
@@ -208,6 +210,7 @@ export async function startPanel(
   const allocations = new Allocations({ db: database, changes, clock, nodes, tunnels, servers })
   const consoles = new Consoles({ db: database, nodes, servers })
   const databases = closer.use(await Databases.open({ db: database, changes, clock, log, nodes, sealer }))
+  const sftp = closer.use(new Sftp({ db: database, changes, clock, log, access, accounts, nodes, activity }))
   const stats = closer.use(new Stats({ db: database, clock, log, servers }))
   const watching = closer.use(new Watching({ db: database, clock, log, nodes, activity }))
   const places = new Places(config.backups.store, secrets.backupKeys ?? null)
@@ -283,6 +286,7 @@ export async function startPanel(
     panelPart(backupOperations, backupHandlers({ backups, downloads })),
     transferPart<typeof backupTransfers, PanelContexts>(backupTransfers, backupTransferHandlers(downloads)),
     panelPart(fileOperations, fileHandlers(files)),
+    panelPart(sftpOperations, sftpHandlers({ db: database, nodes, sftp, publicUrl })),
     transferPart<typeof fileTransfers, PanelContexts>(fileTransfers, fileTransferHandlers(files)),
     panelPart(statsOperations, statsHandlers(stats)),
     panelPart(watchingOperations, watchingHandlers({ db: database, servers, watching })),

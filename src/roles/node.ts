@@ -44,12 +44,21 @@ export async function joinNode(settings: Located<NodeSettings>, token: string, s
 
 /** Starts the node with its own part of the data folder. */
 export async function startNodeRole(
-  { dataDir, logLevel, edgeTransport }: Pick<Located<NodeSettings>, 'dataDir' | 'logLevel'> & Partial<NodeSettings>,
+  {
+    dataDir,
+    logLevel,
+    edgeTransport,
+    sftpPort,
+    sftpHost,
+    sftpAddress,
+  }: Pick<Located<NodeSettings>, 'dataDir' | 'logLevel' | 'sftpPort' | 'sftpHost' | 'sftpAddress'> &
+    Partial<NodeSettings>,
   { panel, credential, root }: { panel: PanelEndpoint; credential: Secret; root: string },
 ): Promise<Node> {
   const { version } = Program.parse(JSON.parse(await readFile(join(root, 'package.json'), 'utf8')))
+  const sftp = sftpPort === 'none' ? null : { port: sftpPort, host: sftpHost, address: sftpAddress ?? null }
   return startNode(
-    { dataDir: join(dataDir, 'node'), panels: [panel], credential, version, edgeTransport },
+    { dataDir: join(dataDir, 'node'), panels: [panel], credential, version, edgeTransport, sftp },
     { log: createLog({ level: logLevel, name: 'node' }) },
   )
 }

@@ -4,11 +4,13 @@ import {
   count,
   host,
   list,
+  optionalAddress,
   optionalEmail,
   optionalHost,
   optionalText,
   optionalUrl,
   port,
+  portOrNone,
   portRange,
   region,
   secret,
@@ -131,7 +133,16 @@ const edgeAlone = {
   edgeTokensFile: optionalText({ help: 'instead of panels: a JSON file of tokens and slugs', expected: 'a file' }),
 }
 
+const sftp = {
+  sftpPort: portOrNone({ help: 'the port of SFTP for the files of servers; none turns it off', default: '2022' }),
+  sftpHost: host({ help: 'the address SFTP listens on', default: '0.0.0.0' }),
+  sftpAddress: optionalAddress({
+    help: 'what people are told to reach SFTP at, where a router, a tunnel or a name leads to it',
+  }),
+}
+
 const nodeOnly = {
+  ...sftp,
   edgeTransport: choice({
     help: 'how the node reaches edges: auto is direct, and by WebSocket where a network lets only HTTPS through',
     of: ['auto', 'direct', 'websocket'],
@@ -147,7 +158,7 @@ const joinOnly = {
   }),
 }
 
-export const upSettings = { ...common, ...panelOnly, ...backupsOnly, ...edgeOnly }
+export const upSettings = { ...common, ...panelOnly, ...backupsOnly, ...edgeOnly, ...sftp }
 export const panelSettings = { ...common, ...panelOnly, ...backupsOnly }
 export const nodeSettings = { ...common, ...nodeOnly }
 /** Of `pharos node join` alone. */

@@ -68,6 +68,34 @@ export const udpPort = ({ help, default: preset }: Words & { default: string }):
     preset,
   })
 
+/** A port, or none at all. */
+export const portOrNone = ({ help, default: preset }: Words & { default: string }): Setting<'none' | number> =>
+  required({
+    help,
+    expected: 'none, or a port from 0 to 65535; 0 takes any free one',
+    schema: z.union([z.literal('none'), wholeNumber.pipe(z.int().min(0).max(65_535))]),
+    preset,
+  })
+
+/** `host`, or `host:port`. */
+export const optionalAddress = ({
+  help,
+}: {
+  help: string
+}): Setting<{ host: string; port: number | null } | undefined> =>
+  optional({
+    help,
+    expected: 'a host name or address, with :port where it is another one: sftp.example.com:30022',
+    schema: z
+      .string()
+      .regex(/^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/)
+      .transform((text) => {
+        const [, host = '', port] = /^(.*?)(?::([0-9]+))?$/.exec(text) ?? []
+        return { host: host.replace(/^\[|\]$/g, ''), port: port === undefined ? null : Number(port) }
+      })
+      .refine(({ port }) => port === null || (port >= 1 && port <= 65_535)),
+  })
+
 export const portRange = ({ help, default: preset }: Words & { default: string }): Setting<PortRange> =>
   required({
     help,

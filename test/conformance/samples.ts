@@ -65,6 +65,7 @@ export const samples: Record<keyof typeof publicOperations, Sample> = {
   },
   updatePasskey: { params: { passkey: 'pky_missing' }, body: { name: 'Renamed' } },
   deletePasskey: { params: { passkey: 'pky_missing' } },
+  sftpDetails: { params: { serverId: '{server}' } },
   sshKeys: {},
   createSshKey: { body: { publicKey: 'ssh-dss AAAA never@taken', password: 'not the password' } },
   deleteSshKey: { params: { key: 'ssh_missing' } },

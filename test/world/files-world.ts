@@ -24,7 +24,7 @@ export interface Reply {
 }
 
 /** A panel with a real node, and one server on it whose files are there to be worked on. */
-export async function startFilesWorld(options: { disk?: number } = {}) {
+export async function startFilesWorld(options: { disk?: number; sftp?: boolean } = {}) {
   await using opening = new AsyncDisposableStack()
   const stack = opening.use(new AsyncDisposableStack())
   const folder = await mkdtemp(join(tmpdir(), 'pharos-files-'))
@@ -68,9 +68,14 @@ export async function startFilesWorld(options: { disk?: number } = {}) {
   const { credential } = JoinWelcome.parse(link.greeting)
   link.close('joined')
   const dataDir = join(folder, 'node')
-  stack.use(
+  const node = stack.use(
     await startNode(
-      { dataDir, panels: [joining.panel], credential },
+      {
+        dataDir,
+        panels: [joining.panel],
+        credential,
+        sftp: options.sftp ? { host: '127.0.0.1', port: 0 } : null,
+      },
       { log: silentLog, isReachable: (address) => address === '127.0.0.1' },
     ),
   )
@@ -108,6 +113,7 @@ export async function startFilesWorld(options: { disk?: number } = {}) {
     baseUrl,
     key: token.reveal(),
     panel,
+    node,
     server,
     newServer,
     /** The server's own root on this machine. */

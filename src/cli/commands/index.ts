@@ -23,6 +23,7 @@ import { serverLimits } from './servers/limits.ts'
 import { listServers } from './servers/list.ts'
 import { portCommands } from './servers/ports.ts'
 import { powerCommands } from './servers/power.ts'
+import { serverSftp } from './servers/sftp.ts'
 import { showServer } from './servers/show.ts'
 import { suspensionCommands } from './servers/suspension.ts'
 import { serverVariables } from './servers/variables.ts'
@@ -53,6 +54,7 @@ export const commands: readonly Command[] = [
   serverConsole,
   ...watchingCommands,
   ...portCommands,
+  serverSftp,
   serverVariables,
   serverLimits,
   ...suspensionCommands,

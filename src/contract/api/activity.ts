@@ -22,10 +22,10 @@ export const ActivityEntry = z
     serverId: ServerId.nullable(),
     userId: z.string().nullable(),
     email: z.string().nullable().meta({ description: 'As it was then' }),
-    via: z
-      .enum(['session', 'token', 'schedule'])
-      .nullable()
-      .meta({ description: 'By signing in, with a key, or by a schedule that acts for that person' }),
+    via: z.enum(['session', 'token', 'schedule', 'sftp']).nullable().meta({
+      description:
+        'By signing in, with a key, by a schedule that acts for that person, or by SFTP with a password or SSH key',
+    }),
     viaId: z.string().nullable(),
     address: z.string().nullable().meta({ description: 'From where: an IP address' }),
     userAgent: z.string().nullable().meta({ description: 'As the client sent it: not to be trusted' }),

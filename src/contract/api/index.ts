@@ -12,6 +12,7 @@ import { planOperations } from './plans.ts'
 import { scheduleOperations } from './schedules.ts'
 import { serverOperations, serverSockets } from './servers.ts'
 import { resourceOperations, settingsOperations } from './settings.ts'
+import { sftpOperations } from './sftp.ts'
 import { sshKeyOperations } from './ssh-keys.ts'
 import { startupOperations } from './startup.ts'
 import { statsOperations } from './stats.ts'
@@ -41,6 +42,7 @@ export const publicOperations = {
   ...databaseOperations,
   ...subuserOperations,
   ...fileOperations,
+  ...sftpOperations,
   ...statsOperations,
   ...watchingOperations,
   ...scheduleOperations,

@@ -279,6 +279,11 @@ export class ServerFiles {
     })
   }
 
+  /** For what other protocols do: in turn with what is done here, and refused where this is. */
+  change<T>(act: () => Promise<T>): Promise<T> {
+    return this.#change(act)
+  }
+
   /** Before long work that would be refused at its end. */
   mayChange(): void {
     this.#refuseChanges()

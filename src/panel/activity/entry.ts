@@ -8,7 +8,7 @@ export interface Act {
     userId: string
     email: string | null
     /** Null where they proved nothing: somebody tried to sign in as them. */
-    via: { kind: 'session' | 'token' | 'schedule'; id: string } | null
+    via: { kind: 'session' | 'token' | 'schedule' | 'sftp'; id: string } | null
   } | null
   /** The operation's name in the contract. */
   operation: string

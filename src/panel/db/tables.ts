@@ -492,7 +492,7 @@ export interface ActivityRow {
   workspace_id: string | null
   user_id: string | null
   email: string | null
-  via: 'session' | 'token' | 'schedule' | null
+  via: 'session' | 'token' | 'schedule' | 'sftp' | null
   /** Of the session, key or schedule. */
   via_id: string | null
   address: string | null
