@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { test } from 'node:test'
 import { WebSocketServer } from 'ws'
 import { answerOf, ask, http2Service, http2Visitor } from './testing/http2-client.ts'
+import {
+  endHeaders,
+  endStream,
+  fields,
+  frame,
+  frameTypes,
+  frameVisitor,
+  request as requestPairs,
+} from './testing/http2-frames.ts'
 import {
   acmeToken,
   eventually,
@@ -69,6 +79,50 @@ test('a request reaches a service of HTTP/1 byte for byte, with only our word on
       vary: 'a, b',
     },
   )
+})
+
+test('a host is found in any case, with a final dot or a port, by :authority or host; the service hears it as it came', async () => {
+  await using closer = new AsyncDisposableStack()
+  const heard = ({ headers }: IncomingMessage): string =>
+    `${headers.host} ${headers['x-forwarded-host']} ${headers.forwarded}`
+  const port = await httpService(closer, (request, response) => response.end(heard(request)))
+  const edge = await webTunnel(closer, port)
+  for (const [named, also] of [
+    ['WEB.Acme.localhost'],
+    ['web.acme.localhost.'],
+    ['web.acme.localhost:8443'],
+    ['web.acme.localhost', 'WEB.acme.localhost'],
+    ['', 'Web.acme.localhost'],
+  ] as const) {
+    const visitor = await frameVisitor(closer, edge.httpPort)
+    const pairs = requestPairs(named).filter(([name]) => name !== ':authority' || named !== '')
+    visitor.send(
+      frame('headers', endHeaders | endStream, 1, fields([...pairs, ...(also ? [['host', also] as const] : [])])),
+    )
+    const host = named || also
+    await visitor.until(({ payload }) => payload.includes(`${host} ${host} for=127.0.0.1;host="${host}";proto=http`))
+  }
+  for (const [named, also] of [
+    ['web.acme.localhost', 'web.acme.localhost:80'],
+    ['web.acme.localhost', 'web.acme.localhost.'],
+    ['web.acme.localhost..', undefined],
+    ['web.acme.localhost,umbrella', undefined],
+  ] as const) {
+    const visitor = await frameVisitor(closer, edge.httpPort)
+    visitor.send(
+      frame(
+        'headers',
+        endHeaders | endStream,
+        1,
+        fields([...requestPairs(named), ...(also ? [['host', also] as const] : [])]),
+      ),
+    )
+    // By nghttp2, as a reset, or by our own words.
+    await visitor.until(
+      ({ type, stream, payload }) =>
+        (type === frameTypes.reset && stream === 1) || payload.includes('"error":"request_invalid"'),
+    )
+  }
 })
 
 test('bodies pass both ways, of known length and not, with the trailers of the answer', async () => {

@@ -21,14 +21,21 @@ export interface Http2Request {
  * @param raw names and values in turn, as they came.
  * @param ended no body follows.
  * @param webSocketKey for a request that turns out to ask for WebSocket.
+ * @param headBytesMax how large a head may be, as HTTP/2 counts it: nghttp2 minds it only once the visitor has agreed.
  * @throws HttpRefusal
  */
-export function readRequest(raw: readonly string[], ended: boolean, webSocketKey: string): Http2Request {
+export function readRequest(
+  raw: readonly string[],
+  ended: boolean,
+  webSocketKey: string,
+  headBytesMax: number,
+): Http2Request {
   const pseudo = new Map<string, string>()
   const lines: string[] = []
   const cookies: string[] = []
   let host: string | undefined
   let length: string | undefined
+  let headBytes = 0
   let trailers = false
   /** Sent, and so counted, but of the connection alone. */
   let teBytes = 0
@@ -36,6 +43,8 @@ export function readRequest(raw: readonly string[], ended: boolean, webSocketKey
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at] ?? ''
     const value = raw[at + 1] ?? ''
+    headBytes += name.length + value.length + fieldOverheadBytes
+    if (headBytes > headBytesMax) throw new HttpRefusal(431, `the request head is larger than ${headBytesMax} bytes`)
     if (!valuePattern.test(value)) throw new HttpRefusal(400, 'a header field has control characters')
     if (name.startsWith(':')) {
       if (lines.length > 0 || !pseudoNames.has(name) || pseudo.has(name))
@@ -189,6 +198,9 @@ const lineEndBytes = 2
 /** With the space behind it. */
 const colonBytes = 2
 const statusLineBytes = 'HTTP/1.1 200 \r\n'.length
+
+/** What HTTP/2 adds for each field when it counts (RFC 9113 §6.5.2). */
+const fieldOverheadBytes = 32
 
 const pseudoNames: ReadonlySet<string> = new Set([':method', ':scheme', ':authority', ':path', ':protocol'])
 const namePattern = /^[!#$%&'*+.^_`|~0-9a-z-]+$/

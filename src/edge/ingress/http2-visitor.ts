@@ -115,7 +115,7 @@ export class Http2Visitor {
     const { routing, certificate, limits } = this.#options
     let request: Http2Request
     try {
-      request = readRequest(raw, stream.endAfterHeaders, randomBytes(16).toString('base64'))
+      request = readRequest(raw, stream.endAfterHeaders, randomBytes(16).toString('base64'), limits.http2HeadBytesMax)
       if (certificate?.covers(request.head.host) === false)
         throw new HttpRefusal(421, 'this connection was made for another host')
     } catch (error) {
