@@ -3,6 +3,10 @@ import { spawnSync } from 'node:child_process'
 /** What the tests use of Debian, and what is skipped without it. */
 export const testPackages: Readonly<Record<string, string>> = {
   bubblewrap: 'the sandbox that game servers run in',
+  'docker.io': 'servers in containers of Docker Engine',
+  podman: 'servers in containers of Podman',
+  runc: 'servers in containers of both',
+  catatonit: 'servers in containers of Podman',
   openttd: 'a real game server from Debian',
   'openttd-opengfx': 'a real game server from Debian',
   'mariadb-client-core': 'databases of servers',

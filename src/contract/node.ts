@@ -4,7 +4,7 @@ import { Port } from './fields.ts'
 import { BackupReport } from './node-backups.ts'
 import { Incident, Players } from './node-watching.ts'
 import { operation, socket } from './operation.ts'
-import { Resources, Template } from './template.ts'
+import { ImageName, Resources, Template } from './template.ts'
 
 /**
  * Panel → node. The node serves this API over the streams of its link to the panel, so it needs no open port. The panel
@@ -53,6 +53,8 @@ export const ServerSpec = z.strictObject({
   suspended: z.boolean(),
   /** It is on its way to another node: nothing starts it or changes its files meanwhile. */
   held: z.strictObject({ transfer: z.string().max(64), why: z.string().max(300) }).optional(),
+  /** It runs in a container: of this image, or of the one that its template and variables choose. Without it in the sandbox. */
+  container: z.strictObject({ image: ImageName.nullable() }).optional(),
 })
 export type ServerSpec = z.output<typeof ServerSpec>
 
@@ -101,6 +103,16 @@ export const ServerState = z.strictObject({
 })
 export type ServerState = z.output<typeof ServerState>
 
+/** Of the engine that runs servers in containers. */
+export const ContainerCapabilities = z.strictObject({
+  engine: z.string().max(200).meta({ example: 'Docker Engine 20.10.24' }),
+  kind: z.enum(['docker', 'podman']),
+  /** `bridge`: of their own, with the server's ports published. `host`: the machine's. */
+  network: z.enum(['bridge', 'host']),
+  warnings: z.array(z.string()),
+})
+export type ContainerCapabilities = z.output<typeof ContainerCapabilities>
+
 /** What this machine can enforce, found at run time, and in words what it cannot. */
 export const NodeCapabilities = z.strictObject({
   runtime: z.enum(['sandbox', 'process']),
@@ -110,6 +122,8 @@ export const NodeCapabilities = z.strictObject({
   cpuLimit: z.boolean(),
   processLimit: z.boolean(),
   warnings: z.array(z.string()),
+  /** Null where servers cannot run in containers. */
+  containers: ContainerCapabilities.nullable().default(null),
 })
 export type NodeCapabilities = z.output<typeof NodeCapabilities>
 

@@ -18,6 +18,10 @@ export const NodeConfig = z.strictObject({
   edgeTransport: z.enum(['auto', 'direct', 'websocket']).default('auto'),
   /** `process` runs servers without a sandbox even where one works. */
   runtime: z.enum(['sandbox', 'process']).default('sandbox'),
+  /** Where the container engine is: a unix socket, `auto` for the usual places, `off` for no containers. */
+  docker: z.union([z.enum(['auto', 'off']), z.string().refine(isAbsolute, 'must be an absolute path')]).default('off'),
+  /** `host`: containers share this machine's network, also where the engine could give them their own. */
+  containerNetwork: z.enum(['bridge', 'host']).default('bridge'),
   /** Null where SFTP is not served. */
   sftp: SftpConfig.nullable().default(null),
   /** Of the software, for people. */

@@ -43,7 +43,7 @@ export interface Node extends AsyncDisposable {
  * servers have been found; links come and go. Disposing leaves the servers running.
  */
 export async function startNode(input: NodeConfigInput, overrides: NodeOverrides): Promise<Node> {
-  const { dataDir, panels, credential, runtime: prefer, version, edgeTransport, ...config } = NodeConfig.parse(input)
+  const { dataDir, panels, credential, runtime: prefer, version, edgeTransport, ...config, ...config } = NodeConfig.parse(input)
   const { log, clock = systemClock, dial = tlsDialler, isReachable } = overrides
   await using closer = new AsyncDisposableStack()
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
@@ -51,7 +51,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
 
   const tools = await findNodeTools()
   const quotas = await openQuotas({ dataDir, log })
-  const runtime = closer.use(await openRuntime({ dataDir, tools, quotas, log, prefer }))
+  const runtime = closer.use(await openRuntime({ dataDir, tools, quotas, log, prefer, ...containersOf(config) }))
   const packages = closer.use(await openSharedPackages(join(dataDir, 'packages'), tools))
   const debian = createDebianPackages()
   const servers = closer.use(await openServers({ dataDir, runtime, packages, quotas, debian, clock, log }))
@@ -75,7 +75,10 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
       departures,
       arrivals,
       sftp,
-      facts: () => readFacts(dataDir, version, runtime.capabilities),
+      async facts() {
+        await runtime.refresh()
+        return readFacts(dataDir, version, runtime.capabilities)
+      },
       putEdges: (list) => edges.put(list),
       log,
     }),
@@ -103,6 +106,9 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
+
+const containersOf = ({ docker, containerNetwork: network }: Pick<NodeConfig, 'docker' | 'containerNetwork'>) =>
+  docker === 'off' ? {} : { containers: { socket: docker === 'auto' ? null : docker, network } }
 
 const isHttp = (head: unknown): boolean =>
   typeof head === 'object' && head !== null && 'protocol' in head && head.protocol === httpStreamHead.protocol

@@ -8,14 +8,19 @@ import type { NodeCapabilities } from '../contract/node.ts'
  * the server's folder; no process of ours is needed in between.
  */
 export interface Runtime extends AsyncDisposable {
+  /** As they are now: a container engine may come later. */
   readonly capabilities: NodeCapabilities
+  /** Looks again for what was not there. Never rejects. */
+  refresh(): Promise<void>
   /** Where things are as the server's processes see them. */
-  places(request: { folder: string; shared: string | null }): Places
+  places(request: { folder: string; shared: string | null; container?: ContainerRequest | null }): Places
   /** Makes the server's folder ready for its user: creates `data/` and gives it to that user. Idempotent. */
   prepare(folder: string): Promise<Owner | null>
+  /** Has a container image at hand, downloading it where it is missing; `progress` hears of it. Rejects with an `AppError`. */
+  provide(image: string, progress: (line: string) => void, signal: AbortSignal): Promise<void>
   /** Resolves once the processes exist. Rejects with an `AppError` that says what could not be done; then nothing is left running. */
   start(request: LaunchRequest): Promise<Run>
-  /** Runs an egg's installation script in a container of its own. Only runtimes with containers have it. */
+  /** Runs an egg's installation script in a container of its own, whose image is at hand. Only runtimes with containers have it. */
   install?(request: InstallRequest): Promise<Run>
   /** Finds what `start` once made in this folder, also one that has ended since; null when nothing was ever launched. */
   find(folder: string): Promise<Run | RunEnd | null>
@@ -54,8 +59,8 @@ export interface Places {
   home: string
   /** The template's shared packages. */
   template: string
-  /** `PATH`. */
-  path: string
+  /** `PATH`; null for the image's own. */
+  path: string | null
 }
 
 /** The system user that a server's processes and files belong to. */
@@ -79,11 +84,17 @@ export interface LaunchRequest {
   limits: Limits
   /** A folder that the processes may read but not write, or null. */
   shared: string | null
-  /**
-   * For runtimes with containers: the image, where the template names one. With `startsItself` the image's own program starts the
-   * server, by the line in the variable `STARTUP`, and `command` is for everybody else.
-   */
-  container?: { image: string; startsItself: boolean } | null
+  /** Of a server that runs in a container; all others are the machine's own runtime's. */
+  container?: ContainerRequest | null
+}
+
+export interface ContainerRequest {
+  /** At hand already: see `provide`. */
+  image: string
+  /** The image's own program starts the server, by the line in the variable `STARTUP`, and `command` is for everybody else. */
+  startsItself: boolean
+  /** What others reach of it, and at which address of this machine. */
+  ports: readonly { port: number; protocol: 'tcp' | 'udp'; address: '0.0.0.0' | '127.0.0.1' }[]
 }
 
 /** An installation script, with the server's folder as `/mnt/server`; what it makes there becomes the server's. */
@@ -117,6 +128,8 @@ export interface RunEnd {
   outOfMemory: boolean
   /** The machine was restarted since, which ended it. */
   machineRestarted: boolean
+  /** The container engine went away meanwhile, which probably ended it. */
+  engineRestarted?: true
 }
 
 export interface RunUsage {
@@ -131,6 +144,7 @@ export const serverFiles = {
   spec: 'spec.json',
   record: 'run.json',
   owner: 'owner.json',
+  container: 'container.json',
   status: 'status',
   log: 'console.log',
   logIndex: 'console.json',

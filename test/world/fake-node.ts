@@ -328,6 +328,7 @@ export class FakeNode implements AsyncDisposable {
         cpuLimit: false,
         processLimit: false,
         warnings: [],
+        containers: null,
       },
     }
   }

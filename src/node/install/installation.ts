@@ -1,7 +1,14 @@
 import { AppError } from '../../contract/errors.ts'
 import type { ServerSpec } from '../../contract/node.ts'
 import type { Run, Runtime } from '../runtime.ts'
-import { commandOf, environmentOf, limitsOf, sharedOf, writeTemplateFiles } from '../supervisor/launch-request.ts'
+import {
+  commandOf,
+  containerOf,
+  environmentOf,
+  limitsOf,
+  sharedOf,
+  writeTemplateFiles,
+} from '../supervisor/launch-request.ts'
 import type { DebianPackages } from './debian.ts'
 import type { SharedPackages } from './packages.ts'
 import { type EggScript, scriptCommand } from './script.ts'
@@ -32,7 +39,10 @@ export async function install(options: InstallationOptions): Promise<void> {
   const signal = AbortSignal.any([options.signal, timeout])
   try {
     if (wanted.npm) await options.packages.ensure(wanted.npm, progress, signal)
-    await options.debian.ensure(wanted.debian, progress, signal)
+    const container = containerOf(spec)
+    if (container) await runtime.provide(container.image, progress, signal)
+    // What a container's programs need is in its image.
+    else await options.debian.ensure(wanted.debian, progress, signal)
     signal.throwIfAborted()
     await runtime.sweep(folder)
     await writeTemplateFiles(spec, folder, runtime, options.packages)
@@ -55,15 +65,16 @@ function runProgram(options: InstallationOptions, program: readonly string[], si
   return watchRun(options, () => runtime.start({ ...launchOf(options), command }), signal)
 }
 
-/** In a container where the runtime has them, else by the sandbox's shell. */
-function runScript(options: InstallationOptions, script: EggScript, signal: AbortSignal): Promise<void> {
-  const { runtime } = options
+/** In a container of its own where the server runs in one, else by the sandbox's shell. */
+async function runScript(options: InstallationOptions, script: EggScript, signal: AbortSignal): Promise<void> {
+  const { runtime, spec } = options
   const { image, entrypoint, text } = script
-  if (runtime.install) {
+  if (spec.container && runtime.install) {
+    await runtime.provide(image, options.progress, signal)
     options.progress(`The installation script runs in a container of ${image}`)
-    const { shared: _, ...launch } = launchOf(options)
+    const { folder, environment, limits } = launchOf(options)
     const begin = runtime.install.bind(runtime)
-    return watchRun(options, () => begin({ ...launch, image, entrypoint, script: text }), signal)
+    return watchRun(options, () => begin({ folder, environment, limits, image, entrypoint, script: text }), signal)
   }
   // The text of a script has braces of its own: nothing is filled in.
   const command = scriptCommand(script, runtime, options.progress)
@@ -75,6 +86,7 @@ const launchOf = ({ spec, folder, runtime, packages }: InstallationOptions) => (
   environment: environmentOf(spec, folder, runtime, packages),
   limits: limitsOf(spec),
   shared: sharedOf(spec, packages),
+  container: containerOf(spec),
 })
 
 async function watchRun(options: InstallationOptions, begin: () => Promise<Run>, signal: AbortSignal): Promise<void> {
@@ -102,4 +114,6 @@ async function watchRun(options: InstallationOptions, begin: () => Promise<Run>,
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
+  // What root of an installation's container has made becomes the server's.
+  await options.runtime.sweep(options.folder)
 }

@@ -3,10 +3,13 @@ import { createHash } from 'node:crypto'
 import { chmod, mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { type AppError, conflict } from '../../contract/errors.ts'
 import type { NodeCapabilities } from '../../contract/node.ts'
 import type { Log } from '../../lib/log.ts'
-import type { Runtime } from '../runtime.ts'
+import type { LaunchRequest, Runtime } from '../runtime.ts'
 import { type Cgroups, findCgroups } from './cgroups.ts'
+import { withContainers } from './choice.ts'
+import { openContainers } from './docker/open.ts'
 import { toolEnvironment } from './launch.ts'
 import type { NodeTools } from './node-tools.ts'
 import { createOwners } from './owners.ts'
@@ -30,13 +33,28 @@ export interface OpenRuntimeOptions {
   /** `process` asks for the fallback even where a sandbox works. */
   prefer?: 'sandbox' | 'process'
   processesMax?: number
+  /** Where the container engine is; null looks at the usual places. Without it servers never run in containers. */
+  containers?: { socket: string | null; network: 'bridge' | 'host' }
 }
 
 /** Finds out what this machine can do and makes the best runtime of it. Says in words what is not enforced. */
 export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime> {
   const { dataDir, log } = options
-  const root = process.getuid?.() === 0
   const identity = createHash('sha256').update(dataDir).digest()
+  const base = await openOwnRuntime(options, identity)
+  if (!options.containers) return base
+  const opened = await openContainers({
+    ...{ dataDir, log, ...options.containers, prepare: (folder: string) => base.prepare(folder) },
+    identity: identity.toString('hex').slice(0, 8),
+    processesMax: options.processesMax ?? processesMax,
+  })
+  return withContainers(base, opened)
+}
+
+/** The one that needs nothing but this machine. */
+async function openOwnRuntime(options: OpenRuntimeOptions, identity: Buffer): Promise<Runtime> {
+  const { dataDir, log } = options
+  const root = process.getuid?.() === 0
   const cgroups = await findCgroups(
     `pharos-${identity.toString('hex').slice(0, 8)}`,
     options.processesMax ?? processesMax,
@@ -95,7 +113,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
 }
 
 function withCapabilities(
-  runtime: Omit<Runtime, 'capabilities' | typeof Symbol.asyncDispose>,
+  runtime: Omit<Runtime, 'capabilities' | 'refresh' | 'provide' | typeof Symbol.asyncDispose>,
   kind: Pick<NodeCapabilities, 'runtime' | 'isolation'>,
   warnings: string[],
   cgroups: Cgroups | null,
@@ -120,9 +138,25 @@ function withCapabilities(
     cpuLimit: controls.cpu,
     processLimit: controls.processes,
     warnings,
+    containers: null,
   }
-  return Object.assign(runtime, { capabilities, [Symbol.asyncDispose]: async () => cgroups?.close() })
+  const start = runtime.start.bind(runtime)
+  return Object.assign(runtime, {
+    capabilities,
+    refresh: async () => undefined,
+    async provide() {
+      throw noContainers()
+    },
+    async start(request: LaunchRequest) {
+      if (request.container) throw noContainers()
+      return start(request)
+    },
+    [Symbol.asyncDispose]: async () => cgroups?.close(),
+  })
 }
+
+const noContainers = (): AppError =>
+  conflict('This node runs no containers: install Docker Engine or Podman on it, or let the server run in the sandbox')
 
 async function installBubblewrap(log: Log): Promise<boolean> {
   const options = {

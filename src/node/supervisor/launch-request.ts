@@ -1,10 +1,11 @@
 import { join } from 'node:path'
+import { conflict } from '../../contract/errors.ts'
 import type { ServerSpec } from '../../contract/node.ts'
 import { choiceVariables } from '../../contract/template.ts'
 import { writeBeneath } from '../files/beneath.ts'
 import type { SharedPackages } from '../install/packages.ts'
 import { applyPatches } from '../patches/index.ts'
-import { type LaunchRequest, type Limits, type Runtime, serverFiles } from '../runtime.ts'
+import { type ContainerRequest, type Limits, type Places, type Runtime, serverFiles } from '../runtime.ts'
 import { fillIn, valuesOf } from './variables.ts'
 
 /** What a server's spec means for its runtime. */
@@ -44,11 +45,24 @@ function startLineOf({ template, variables }: ServerSpec): string | null {
   return chosen?.line ?? null
 }
 
-/** The container that the server is, where the node runs containers; null where its template names no image. */
-export function containerOf({ template, variables }: ServerSpec): LaunchRequest['container'] {
+/**
+ * The container that the server runs in; null where it runs in the sandbox. Its ports are published to everybody, or to this
+ * machine alone where players come through a tunnel. Throws `conflict` where nothing names an image.
+ */
+export function containerOf({ template, variables, container, allocations }: ServerSpec): ContainerRequest | null {
+  if (!container) return null
   const { images } = template
   const chosen = images?.find(({ name }) => name === variables[choiceVariables.image]) ?? images?.[0]
-  return chosen ? { image: chosen.image, startsItself: template.start.lines !== undefined } : null
+  const image = container.image ?? chosen?.image
+  if (image === undefined)
+    throw conflict(`Its template ${template.id} names no container image: choose one, or let it run in the sandbox`)
+  return {
+    image,
+    startsItself: template.start.lines !== undefined,
+    ports: allocations.flatMap(({ port, tunnel }) =>
+      template.protocols.map((protocol) => ({ port, protocol, address: tunnel ? '127.0.0.1' : '0.0.0.0' }) as const),
+    ),
+  }
 }
 
 /** The environment: variables under their own names, then what the template sets, over what every program needs. */
@@ -59,12 +73,15 @@ export function environmentOf(
   packages: SharedPackages,
 ): Record<string, string> {
   const values = valuesFor(spec, folder, runtime, packages)
-  const places = runtime.places({ folder, shared: sharedOf(spec, packages) })
+  const { home, path } = placesOf(spec, folder, runtime, packages)
   const own = Object.entries(spec.template.start.environment).map(([name, value]) => [name, fillIn(value, values)])
   // Images made for eggs are started by a program of their own that takes the line from there.
   const line = startLineOf(spec)
   const startup = line === null ? {} : { STARTUP: line }
-  return { ...values, ...startup, HOME: places.home, PATH: places.path, LANG: 'C.UTF-8', ...Object.fromEntries(own) }
+  return {
+    ...{ ...values, ...startup, HOME: home, ...(path === null ? {} : { PATH: path }), LANG: 'C.UTF-8' },
+    ...Object.fromEntries(own),
+  }
 }
 
 /** Writes the template's files into the server's folder, variables filled in. */
@@ -105,5 +122,8 @@ function valuesFor(
   runtime: Runtime,
   packages: SharedPackages,
 ): Record<string, string> {
-  return valuesOf(spec, runtime.places({ folder, shared: sharedOf(spec, packages) }).template)
+  return valuesOf(spec, placesOf(spec, folder, runtime, packages).template)
 }
+
+const placesOf = (spec: ServerSpec, folder: string, runtime: Runtime, packages: SharedPackages): Places =>
+  runtime.places({ folder, shared: sharedOf(spec, packages), container: containerOf(spec) })

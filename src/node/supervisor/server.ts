@@ -375,7 +375,11 @@ export class Server implements AsyncDisposable {
       case 'restore':
         return this.#performRestore()
       case 'start':
-        return power.phase === 'starting' ? this.#start() : undefined
+        if (power.phase === 'starting') return this.#start()
+        // It was ended before anything of it began: nobody else will say that it has.
+        if (power.phase === 'stopping' && !this.#run)
+          return this.#apply(observe(power, { type: 'exited', crashed: false }, this.#now()))
+        return
       case 'ask-to-stop':
         return power.phase === 'stopping' ? this.#askToStop() : undefined
       case 'kill':
@@ -396,6 +400,8 @@ export class Server implements AsyncDisposable {
       await this.#holdQuota({ adopt: true })
       const { runtime, packages } = this.#outside
       const { template } = this.#spec
+      const container = containerOf(this.#spec)
+      if (container) await this.#provide(container.image, starting.signal)
       if (template.install.npm) await packages.ensure(template.install.npm, () => undefined, starting.signal)
       await writeTemplateFiles(this.#spec, this.#folder, runtime, packages)
       await patchFiles(this.#spec, this.#folder, runtime, packages, (line) => this.console.note(line))
@@ -413,7 +419,7 @@ export class Server implements AsyncDisposable {
         environment: environmentOf(this.#spec, this.#folder, runtime, packages),
         limits: limitsOf(this.#spec),
         shared: sharedOf(this.#spec, packages),
-        container: containerOf(this.#spec) ?? null,
+        container,
       })
       this.#attach(run)
       if (starting.signal.aborted && !this.#closed) this.#killNow()
@@ -427,6 +433,23 @@ export class Server implements AsyncDisposable {
     } finally {
       this.#starting = null
     }
+  }
+
+  /** A download does not count as a part of the start. */
+  async #provide(image: string, signal: AbortSignal): Promise<void> {
+    let downloaded = false
+    const progress = (line: string): void => {
+      downloaded = true
+      this.#record.message = line
+      void this.console.note(line)
+      this.#publish()
+    }
+    await this.#outside.runtime.provide(image, progress, signal)
+    if (!downloaded || this.#record.power.phase !== 'starting') return
+    this.#record.power = { phase: 'starting', since: this.#now() }
+    this.#record.message = null
+    this.#armTimer()
+    this.#publish()
   }
 
   async #askToStop(): Promise<void> {
@@ -584,7 +607,9 @@ export class Server implements AsyncDisposable {
     void run.ended.then((end) =>
       this.#queue.run(async () => {
         if (this.#run !== run || this.#closed) return
+        const { phase } = this.#record.power
         await this.#onEnd(end)
+        if (end.engineRestarted && (phase === 'starting' || phase === 'running')) await this.#decide('start')
       }),
     )
   }
@@ -596,7 +621,12 @@ export class Server implements AsyncDisposable {
     this.#record.run = null
     this.#letGo()
     const asked = power.phase === 'stopping'
-    const crashed = !asked && !end.machineRestarted && (end.code !== 0 || end.outOfMemory)
+    const whyRestarted = end.machineRestarted
+      ? 'This machine was restarted'
+      : end.engineRestarted && !asked
+        ? 'The container engine was restarted, and its container ended'
+        : null
+    const crashed = !asked && whyRestarted === null && (end.code !== 0 || end.outOfMemory)
     this.#record.lastExit = {
       code: end.code,
       signal: end.signal,
@@ -606,8 +636,8 @@ export class Server implements AsyncDisposable {
     }
     const words = exitWords(end, { asked, ready: power.phase === 'running', memoryMiB: this.#spec.resources.memory })
     const orderly = asked && !end.outOfMemory
-    if (!orderly) this.#record.message = end.machineRestarted ? 'This machine was restarted' : words
-    if (!end.machineRestarted) await this.console.note(words)
+    if (!orderly) this.#record.message = whyRestarted ?? words
+    if (!end.machineRestarted) await this.console.note(whyRestarted ?? words)
     if (crashed)
       await this.#incident({
         ...{ kind: 'crash', at: this.#now(), message: words, restarts: false, run: run?.logPosition ?? null },

@@ -38,6 +38,8 @@ export interface WorldOptions {
   processesMax?: number
   /** None unless given. */
   quotas?: Quotas
+  /** The socket of a container engine; without it no server runs in a container. */
+  engine?: { socket: string; network: 'bridge' | 'host' }
 }
 
 /** A node without its API, in a temporary folder, on the real system. */
@@ -85,6 +87,7 @@ export async function openTestRuntime(dataDir: string, options: WorldOptions): P
     log: silentLog,
     prefer: options.runtime ?? 'sandbox',
     ...(options.processesMax ? { processesMax: options.processesMax } : {}),
+    ...(options.engine ? { containers: options.engine } : {}),
   })
 }
 
