@@ -12,8 +12,14 @@ const list = command({
     const reply = await client.edges()
     out.result(reply, () =>
       table(
-        ['id', 'address', 'host names end in', 'state'],
-        reply.edges.map((edge) => [edge.id, `${edge.host}:${edge.port}`, edge.base, edge.online ? 'online' : 'away']),
+        ['id', 'address', 'host names end in', 'region', 'state'],
+        reply.edges.map(({ id, host, port, base, region, online }) => [
+          id,
+          `${host}:${port}`,
+          base,
+          region,
+          online ? 'online' : 'away',
+        ]),
       ),
     )
   },
