@@ -43,7 +43,7 @@ export interface Node extends AsyncDisposable {
  * servers have been found; links come and go. Disposing leaves the servers running.
  */
 export async function startNode(input: NodeConfigInput, overrides: NodeOverrides): Promise<Node> {
-  const { dataDir, panels, credential, runtime: prefer, version, edgeTransport, ...config, ...config } = NodeConfig.parse(input)
+  const { dataDir, panels, credential, runtime: prefer, version, edgeTransport, ...config } = NodeConfig.parse(input)
   const { log, clock = systemClock, dial = tlsDialler, isReachable } = overrides
   await using closer = new AsyncDisposableStack()
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
