@@ -16,9 +16,10 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   node: ['lib', 'contract', 'http', 'client', 'link', 'mysql', 'agent'],
   edge: ['lib', 'contract', 'http', 'client', 'link'],
   agent: ['lib', 'contract', 'client', 'link'],
-  cli: ['lib', 'contract', 'client', 'agent', 'settings'],
+  cli: ['lib', 'contract', 'client', 'agent', 'settings', 'instance'],
   roles: ['lib', 'contract', 'client', 'link', 'settings', 'panel', 'node', 'edge', 'agent'],
-  'main.ts': ['lib', 'settings', 'cli', 'roles'],
+  instance: ['lib', 'contract', 'panel', 'node'],
+  'main.ts': ['lib', 'settings', 'cli', 'roles', 'instance'],
 }
 
 /** What the pages in `web/` may import of `src`: they are a client like any other. */

@@ -5,12 +5,13 @@ import type { z } from 'zod'
 import { ApiError } from '../client/index.ts'
 import { AppError } from '../contract/errors.ts'
 import { SettingsError } from '../settings/resolve.ts'
+import { instanceSettings } from '../settings/roles.ts'
 import { keyOf } from '../settings/setting.ts'
 import { type Command, CommandError, UsageError } from './command.ts'
 import { commands } from './commands/index.ts'
 import { connect } from './connection.ts'
 import { createOutput, printable } from './output.ts'
-import { roleCommands } from './role-commands.ts'
+import { roleCommands, settingsOf } from './role-commands.ts'
 import { readSecret, readText } from './stdin.ts'
 import { configHome, defaultDataDir, type Surroundings } from './surroundings.ts'
 
@@ -31,7 +32,7 @@ function program(surroundings: Surroundings): Commander {
   const { root, streams } = surroundings
   const pharos = new Commander('pharos')
     .description('Runs game servers on any machine and puts them, or any local port, on the internet.')
-    .version(String(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version))
+    .version(versionOf(root))
     .addHelpText('after', '\nStart with "pharos up", then "pharos setup --help" in another terminal.')
   const nouns = new Map<string, Commander>()
   for (const role of roleCommands(surroundings)) pharos.addCommand(role)
@@ -57,6 +58,8 @@ function program(surroundings: Surroundings): Commander {
   )
   return pharos
 }
+
+const versionOf = (root: string): string => String(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version)
 
 const nounSummaries: Readonly<Record<string, string>> = {
   servers: 'Create, watch and steer game servers',
@@ -91,12 +94,15 @@ function clientCommand(name: string, declared: Command, surroundings: Surroundin
     const path = (named: string): string => (isAbsolute(named) ? named : resolve(cwd, named))
     const running = declared.run(parsed.data, {
       connect: () => connect(env),
+      version: versionOf(surroundings.root),
+      now: () => Date.now(),
       out: createOutput(streams, json === true),
       signal,
       readSecret: (question) => readSecret(stdin, question),
       readText: (bytesMax) => readText(stdin, bytesMax),
       configHome: configHome(env),
       dataDir: (named) => path(named ?? (env.PHAROS_DATA_DIR || defaultDataDir(surroundings))),
+      instance: (flags) => settingsOf(instanceSettings, { ...flags }, surroundings),
       path,
     })
     await (declared.handlesInterrupt ? running : Promise.race([running, interruption(signal)]))

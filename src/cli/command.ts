@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { Client, LiveSocket } from '../client/index.ts'
 import type { publicOperations, publicSockets } from '../contract/api/index.ts'
 import type { Arguments } from '../contract/operation.ts'
@@ -22,6 +22,10 @@ export interface Tools {
   /** The panel, with the key that the environment or the account file gives. Asked for only by commands that need it. */
   connect(): Promise<Connection>
   out: Output
+  /** Of this program. */
+  version: string
+  /** The time, in ms since 1970. */
+  now(): number
   /** Aborted by Ctrl-C. */
   signal: AbortSignal
   /** From standard input; at a terminal without echo. */
@@ -32,8 +36,29 @@ export interface Tools {
   configHome: string
   /** The data folder: the one that was named, made absolute, else the usual one. */
   dataDir(named: string | undefined): string
+  /** The data folder and the database that flags, variables and the configuration file name, as a role would take them. */
+  instance(flags: InstanceFlags): Promise<{ dataDir: string; databaseUrl: Secret | undefined }>
   /** An absolute path, seen from where the command was called. */
   path(named: string): string
+}
+
+/** Of commands that work on an instance: `instanceFlags` declares them. */
+export interface InstanceFlags {
+  dataDir?: string | undefined
+  databaseUrlFile?: string | undefined
+  config?: string | undefined
+}
+
+export const instanceFlags = [
+  ['--data-dir <folder>', 'the data folder'],
+  ['--database-url-file <file>', 'a file that holds the URL of the PostgreSQL database, where there is one'],
+  ['--config <file>', 'a YAML file of settings [pharos.yaml in the data folder]'],
+] as const
+
+export const instanceOptions = {
+  dataDir: z.string().min(1).optional(),
+  databaseUrlFile: z.string().min(1).optional(),
+  config: z.string().min(1).optional(),
 }
 
 /** A command: its words, how its options are understood, and what it does. */

@@ -108,25 +108,35 @@ function roleCommand<S extends Settings>(
   )
   commander.action(async (...given: unknown[]) => {
     const flags: Record<string, string | undefined> = commander.optsWithGlobals()
-    const { env, cwd, root, signal, streams } = surroundings
-    const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(cwd, path))
-    const dataDirOf = (named: string | undefined): string => absolute(named ?? defaultDataDir(surroundings))
-    const config = flags.config ?? (env.PHAROS_CONFIG || undefined)
-    const values = await resolveSettings(settings, {
-      flags,
-      env,
-      configFile: config === undefined ? undefined : absolute(config),
-      defaultFolder: dataDirOf,
-      known: allSettings,
-      otherVariables: ['PHAROS_CONFIG', ...accountVariables],
-    })
-    // Every role has `dataDir` among its settings.
-    const named = (values as { dataDir?: string }).dataDir
+    const { root, signal, streams } = surroundings
     await start(
-      { ...values, dataDir: dataDirOf(named) },
+      await settingsOf(settings, flags, surroundings),
       { signal, root, say: (line) => streams.talk(`${line}\n`) },
       typeof given[0] === 'string' ? given[0] : '',
     )
   })
   return commander
+}
+
+/** What flags, variables and the file say of these settings, and where the data folder is. */
+export async function settingsOf<S extends Settings>(
+  settings: S,
+  flags: Readonly<Record<string, string | undefined>>,
+  surroundings: Surroundings,
+): Promise<WithDataDir<Values<S>>> {
+  const { env, cwd } = surroundings
+  const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(cwd, path))
+  const dataDirOf = (named: string | undefined): string => absolute(named ?? defaultDataDir(surroundings))
+  const config = flags.config ?? (env.PHAROS_CONFIG || undefined)
+  const values = await resolveSettings(settings, {
+    flags,
+    env,
+    configFile: config === undefined ? undefined : absolute(config),
+    defaultFolder: dataDirOf,
+    known: allSettings,
+    otherVariables: ['PHAROS_CONFIG', ...accountVariables],
+  })
+  // Every role has `dataDir` among its settings.
+  const named = (values as { dataDir?: string }).dataDir
+  return { ...values, dataDir: dataDirOf(named) }
 }

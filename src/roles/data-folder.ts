@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
 import { AppError, conflict } from '../contract/errors.ts'
 import { FolderHeld, lockFolder } from '../lib/folder-lock.ts'
+import { unfinishedRestoreFile } from '../lib/unfinished-restore.ts'
 
 /**
  * Makes the data folder and holds it for this process until disposed. Throws `conflict` while another process holds it; one
@@ -7,6 +9,10 @@ import { FolderHeld, lockFolder } from '../lib/folder-lock.ts'
  * @param role who holds it: `up` or a single role; each role has a folder of its own
  */
 export async function holdDataFolder(dataDir: string, role: string): Promise<AsyncDisposable> {
+  if (existsSync(unfinishedRestoreFile(dataDir)))
+    throw conflict(
+      `A restore into ${dataDir} did not finish, so it holds parts of two instances. Run "pharos restore" with --replace once more.`,
+    )
   try {
     return await lockFolder(dataDir, role)
   } catch (cause) {

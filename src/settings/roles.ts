@@ -165,6 +165,9 @@ export const nodeSettings = { ...common, ...nodeOnly }
 export const joinSettings = { ...nodeSettings, ...joinOnly }
 export const edgeSettings = { ...common, ...edgeOnly, ...edgeAlone }
 
+/** Of commands that work on a data folder and its database as a whole. */
+export const instanceSettings = { dataDir: common.dataDir, databaseUrl: panelOnly.databaseUrl }
+
 /** Every setting of every role: what may stand in a configuration file. */
 export const allSettings = { ...upSettings, ...joinSettings, ...edgeSettings }
 

@@ -13,6 +13,8 @@ import { fileCommands } from './files/files.ts'
 import { getFile } from './files/get.ts'
 import { pullFile } from './files/pull.ts'
 import { putFile } from './files/put.ts'
+import { backUpInstance } from './instance/backup.ts'
+import { restoreInstance } from './instance/restore.ts'
 import { nodeCommands } from './nodes/nodes.ts'
 import { planCommands } from './plans/plans.ts'
 import { scheduleCommands } from './schedules/schedules.ts'
@@ -78,4 +80,6 @@ export const commands: readonly Command[] = [
   ...databaseHostCommands,
   ...edgeCommands,
   ...planCommands,
+  backUpInstance,
+  restoreInstance,
 ]

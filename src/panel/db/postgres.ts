@@ -40,7 +40,7 @@ export function openPostgres(url: Secret, guard: () => void, log: Log): Dialect 
 }
 
 /** 64-bit integers arrive as numbers here, not as text: times, sizes and sums of ours stay below 2^53. */
-const numericTypes: pg.CustomTypesConfig = {
+export const numericTypes: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     oid === int8Oid ? Number : pg.types.getTypeParser(oid, format as 'text')) as pg.CustomTypesConfig['getTypeParser'],
 }
