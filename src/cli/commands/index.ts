@@ -28,6 +28,7 @@ import { powerCommands } from './servers/power.ts'
 import { serverSftp } from './servers/sftp.ts'
 import { showServer } from './servers/show.ts'
 import { suspensionCommands } from './servers/suspension.ts'
+import { takeTemplate } from './servers/template.ts'
 import { serverVariables } from './servers/variables.ts'
 import { watchingCommands } from './servers/watching.ts'
 import { templateSourceCommands } from './templates/sources.ts'
@@ -58,6 +59,7 @@ export const commands: readonly Command[] = [
   ...portCommands,
   serverSftp,
   serverVariables,
+  takeTemplate,
   serverLimits,
   ...suspensionCommands,
   deleteServer,

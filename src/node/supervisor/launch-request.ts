@@ -6,6 +6,7 @@ import { writeBeneath } from '../files/beneath.ts'
 import type { SharedPackages } from '../install/packages.ts'
 import { applyPatches } from '../patches/index.ts'
 import { type ContainerRequest, type Limits, type Places, type Runtime, serverFiles } from '../runtime.ts'
+import { shellLine } from './shell-line.ts'
 import { fillIn, valuesOf } from './variables.ts'
 
 /** What a server's spec means for its runtime. */
@@ -35,7 +36,7 @@ export function startCommandOf(spec: ServerSpec, folder: string, runtime: Runtim
   const line = startLineOf(spec)
   if (line === null) return commandOf(spec.template.start.command ?? [], spec, folder, runtime, packages)
   // The shell takes values from the environment, so that no value can become a part of the line.
-  return ['/bin/bash', '-c', line.replace(/\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}/g, (_, name: string) => `\${${name}}`)]
+  return ['/bin/bash', '-c', shellLine(line)]
 }
 
 /** The line that the server is started by, as its template has it; null where that names a program instead. */
