@@ -137,7 +137,7 @@ const PatchValue = z.union([z.string().max(8192), z.number(), z.boolean(), z.nul
 
 /**
  * A configuration file of the game that some values are written into before each start; the rest of it stays as it is. What
- * `at` means depends on the format: docs/operations.md, "Eggs".
+ * `at` means depends on the format: docs/eggs.md.
  */
 export const ConfigPatch = z.strictObject({
   path: z.string().min(1).max(500),
