@@ -10,6 +10,8 @@ import type { EdgeEndpoint, EdgeMessage, TunnelRequest } from '../contract/tunne
 
 /** Who decides who may open what on this edge: a panel, or a file of tokens. */
 export interface ControlPlane extends AsyncDisposable {
+  /** Whether it can be asked at this moment; missing where it always can. */
+  isUp?(): boolean
   /** Whose credential is this. Rejects with a `Refusal`: `forbidden` when nobody's, `unavailable` when it cannot be asked now. */
   verify(credential: string, address: string): Promise<AgentIdentity>
   /** Reserves the tunnel's name and port; asking again gives the same. Rejects with a `Refusal`. */

@@ -27,6 +27,8 @@ export class Counters implements Disposable {
   readonly #dirty = new Set<Slot>()
   readonly #free: number[] = []
   #slotCount = 0
+  /** Of slots that were freed in this process: what was counted stays counted. */
+  readonly #freed = { bytesIn: 0, bytesOut: 0, connections: 0, requests: 0 }
   #failing = false
 
   /**
@@ -101,6 +103,13 @@ export class Counters implements Disposable {
     slot.requests = open
     slot.lastSeen = this.#clock.now()
     this.#dirty.add(slot)
+  }
+
+  /** Everything that went through all tunnels, as far as it is in the file or was since this process began. */
+  totals(): Totals {
+    const totals = { ...this.#freed }
+    for (const slot of this.#slots.values()) if (slot.kind === 'tunnel') addTo(totals, slot)
+    return totals
   }
 
   /** Writes what has changed. Cheap when nothing has. A disk that refuses is logged; the numbers are written with the next change. */
@@ -211,6 +220,7 @@ export class Counters implements Disposable {
       const unsettled = slot.settled !== slot.version && slot.lastSeen !== 0
       if (slot.day >= oldest || unsettled || this.#dirty.has(slot)) continue
       slot.freed = true
+      if (slot.kind === 'tunnel') addTo(this.#freed, slot)
       writeSync(this.#file, emptyIdentity, 0, identityBytes, offsetOf(slot.index))
       this.#slots.delete(key)
       this.#free.push(slot.index)
@@ -248,6 +258,21 @@ export interface Unreported {
 
 export const dayMs = 86_400_000
 export const startOfDay = (ms: number): number => Math.floor(ms / dayMs) * dayMs
+
+/** What went through several tunnels together. */
+export interface Totals {
+  bytesIn: number
+  bytesOut: number
+  connections: number
+  requests: number
+}
+
+function addTo(totals: Totals, slot: Totals): void {
+  totals.bytesIn += slot.bytesIn
+  totals.bytesOut += slot.bytesOut
+  totals.connections += slot.connections
+  totals.requests += slot.requests
+}
 
 interface Slot {
   readonly index: number

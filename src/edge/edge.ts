@@ -5,6 +5,7 @@ import { conflict } from '../contract/errors.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { FolderHeld, lockFolder } from '../lib/folder-lock.ts'
 import type { Log } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
 import {
   acceptLinks,
   acceptWebSockets,
@@ -30,6 +31,7 @@ import { TlsIngress } from './ingress/tls.ts'
 import { TlsTermination } from './ingress/tls-termination.ts'
 import { UdpIngress } from './ingress/udp.ts'
 import { type EdgeLimits, edgeLimits } from './limits.ts'
+import { addEdgeMetrics } from './metrics.ts'
 import { openPanelControlPlane } from './panel-control-plane.ts'
 import { hostUrl } from './public-url.ts'
 import { Release } from './release.ts'
@@ -50,6 +52,8 @@ export interface EdgeOverrides {
   /** Instead of what the config names. */
   controlPlane?: (orders: EdgeOrders, hello: () => EdgeHello) => Promise<ControlPlane>
   reportEveryMs?: number
+  /** Gets what this edge counts and measures. */
+  metrics?: Metrics
 }
 
 export interface Edge extends AsyncDisposable {
@@ -61,6 +65,8 @@ export interface Edge extends AsyncDisposable {
   readonly host: string
   /** What agents must be told to recognise this edge. */
   readonly pin: string
+  /** Whether whoever decides about tunnels can be asked at this moment: without that nobody new is let in. */
+  readonly ready: boolean
   /**
    * Tells panel and agents that this edge ends soon, and serves on, everybody who comes included: for the grace time, and then until no
    * visitor is here, or `finishMs` have passed. Resolves when that is over: at once while no agent is here.
@@ -222,12 +228,17 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
   closer.defer(sessions.changed.on(() => reporter.openChanged()))
   log.info({ httpPort, minecraftPort, base, host, ports }, 'the edge is up')
   const control = controlPlane
+  const isReady = (): boolean => control.isUp?.() ?? true
+  if (overrides.metrics) addEdgeMetrics(overrides.metrics, { counters, openings, sessions, visitors, isReady })
   const [first, last] = [traffic.move(), closer.move()]
   return {
     httpPort,
     minecraftPort,
     host,
     pin: identity.pin,
+    get ready() {
+      return isReady()
+    },
     async drain(graceMs, finishMs) {
       if (sessions.count === 0) return
       sessions.drain()

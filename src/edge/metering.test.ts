@@ -205,6 +205,6 @@ async function edgeProcess(closer: AsyncDisposableStack, config: object): Promis
   })
   child.stdin.end(JSON.stringify(config))
   const { httpPort, pin } = JSON.parse(await firstLine(child)) as { httpPort: number; pin: string }
-  const edge = { httpPort, minecraftPort: null, pin, host: '127.0.0.1', drain: async () => undefined }
+  const edge = { httpPort, minecraftPort: null, pin, host: '127.0.0.1', ready: true, drain: async () => undefined }
   return { child, edge: { ...edge, async [Symbol.asyncDispose]() {} } }
 }

@@ -98,6 +98,7 @@ export async function openPanelControlPlane({
   }
 
   return {
+    isUp: () => current() !== undefined,
     verify: (credential, address) => ask(() => panel.verifyAgent({ body: { credential, address } })),
     claim: (agent, tunnel) => ask(() => panel.claimTunnel({ body: { agent, tunnel } })),
     async report(report) {

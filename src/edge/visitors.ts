@@ -6,6 +6,8 @@ export class Visitors {
   readonly #most: number
   readonly #mostPerAddress: number
   #count = 0
+  /** Connections that were one too many, of the edge or of their source, since the process began. */
+  readonly refused = { edge: 0, source: 0 }
 
   constructor(limits: { visitorsMax: number; visitorsPerAddressMax: number }) {
     this.#most = limits.visitorsMax
@@ -20,7 +22,14 @@ export class Visitors {
   enter(address: string): boolean {
     const source = sourceOf(address)
     const here = this.#bySource.get(source) ?? 0
-    if (this.#count >= this.#most || here >= this.#mostPerAddress) return false
+    if (this.#count >= this.#most) {
+      this.refused.edge += 1
+      return false
+    }
+    if (here >= this.#mostPerAddress) {
+      this.refused.source += 1
+      return false
+    }
     this.#count++
     this.#bySource.set(source, here + 1)
     return true

@@ -41,6 +41,8 @@ export interface ApiOptions<C extends Contexts> {
   aliases?: readonly PathAlias[]
   /** Addresses or CIDR ranges of proxies whose `X-Forwarded-For` is believed. */
   trustedProxies?: readonly string[]
+  /** Told of each reply to a request for an operation: its method and path as declared, for counting. */
+  served?: (reply: { method: string; path: string; status: number; seconds: number }) => void
   /** Adds routes that are no operations: pages. It may set the not-found handler for paths outside the prefix. */
   pages?: (app: FastifyInstance) => void
 }
@@ -104,6 +106,20 @@ export async function createApi<C extends Contexts>(options: ApiOptions<C>): Pro
       reply.raw.writeContinue()
     done()
   })
+  const { served } = options
+  if (served)
+    app.addHook('onResponse', (request, reply, done) => {
+      const { config, url = '' } = request.routeOptions
+      // What is no operation has a path that whoever asks has chosen.
+      if (config.family !== undefined)
+        served({
+          method: request.method,
+          path: url.slice(prefix.length),
+          status: reply.statusCode,
+          seconds: reply.elapsedTime / 1000,
+        })
+      done()
+    })
   app.setErrorHandler((error, request, reply) => answerFailure(error, request, reply, log))
   app.register(
     async (scope) => {

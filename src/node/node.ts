@@ -4,7 +4,8 @@ import type { NodeCapabilities, NodeHello } from '../contract/node.ts'
 import { httpStreamHead } from '../http/index.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import { type Dialler, keepLink, LinkError, tlsDialler } from '../link/index.ts'
+import type { Metrics } from '../lib/metrics.ts'
+import { type Dialler, type KeptLink, keepLink, LinkError, tlsDialler } from '../link/index.ts'
 import { createNodeApi } from './api.ts'
 import { Backups } from './backups/index.ts'
 import { NodeConfig, type NodeConfigInput } from './config.ts'
@@ -14,6 +15,7 @@ import { readFacts } from './facts.ts'
 import { openNodeFiles } from './files/index.ts'
 import { createDebianPackages } from './install/debian.ts'
 import { openSharedPackages } from './install/packages.ts'
+import { addNodeMetrics } from './metrics.ts'
 import { openQuotas } from './quota/index.ts'
 import { openRuntime } from './runtime/detect.ts'
 import { findNodeTools } from './runtime/node-tools.ts'
@@ -23,6 +25,8 @@ import { Arrivals, Departures } from './transfers/index.ts'
 
 export interface NodeOverrides {
   log: Log
+  /** Gets what this node counts and measures. */
+  metrics?: Metrics
   clock?: Clock
   /** How a panel is dialled: TLS with its pin unless given. */
   dial?: (panel: NodeConfig['panels'][number]) => Dialler
@@ -33,6 +37,8 @@ export interface NodeOverrides {
 }
 
 export interface Node extends AsyncDisposable {
+  /** Whether it is linked to a panel at this moment. */
+  readonly linked: boolean
   readonly capabilities: NodeCapabilities
   /** Where SFTP is served; null where it is not. */
   readonly sftp: { port: number; fingerprint: string } | null
@@ -72,9 +78,9 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
       backups,
       databases,
       files,
+      sftp,
       departures,
       arrivals,
-      sftp,
       async facts() {
         await runtime.refresh()
         return readFacts(dataDir, version, runtime.capabilities)
@@ -84,8 +90,9 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
     }),
   )
   const hello = (): NodeHello => ({ role: 'node', version: 1, credential: credential.reveal(), software: 'pharos' })
+  const links: KeptLink[] = []
   for (const panel of panels) {
-    closer.use(
+    const link = closer.use(
       keepLink({
         dialler: dial(panel),
         hello,
@@ -98,9 +105,14 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
         log,
       }),
     )
+    links.push(link)
   }
+  if (overrides.metrics) addNodeMetrics(overrides.metrics, servers, links)
   const opened = closer.move()
   return {
+    get linked() {
+      return links.some(({ current }) => current !== null)
+    },
     capabilities: runtime.capabilities,
     sftp: sftp && { port: sftp.port, fingerprint: sftp.fingerprint },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),

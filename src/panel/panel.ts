@@ -36,6 +36,7 @@ import type { Handlers, Operations } from '../contract/operation.ts'
 import { type ApiPart, createApi, part, socketPart, transferPart } from '../http/index.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
 import { openSealer } from '../lib/seal.ts'
 import type { Secret } from '../lib/secret.ts'
 import { acceptLinks, type Greeted, LinkError, listenShared, loadIdentity } from '../link/index.ts'
@@ -67,7 +68,9 @@ import { documentRoutes } from './document/index.ts'
 import { createEdges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
 import { eventHandlers, Viewers } from './events/index.ts'
 import { fileHandlers, fileTransferHandlers } from './files/index.ts'
+import { healthRoutes, panelReadiness } from './health.ts'
 import { createPost } from './mail/index.ts'
+import { addPanelMetrics, countRequests } from './metrics.ts'
 import { Allocations, networkHandlers } from './network/index.ts'
 import { Nodes, nodeHandlers } from './nodes/index.ts'
 import { pages, readWebFiles } from './pages/index.ts'
@@ -114,6 +117,8 @@ export interface Panel extends AsyncDisposable {
   registerLocalEdge(name: string): Promise<{ edgeId: string; credential: Secret }>
   /** Whether the node or edge of this id is linked to this panel at this moment. */
   isLinked(id: string): boolean
+  /** Null where it serves as it should, else what does not. */
+  readiness(): Promise<string | null>
 }
 
 /** The world outside, for tests. */
@@ -125,14 +130,17 @@ export interface PanelOverrides {
 export async function startPanel(
   config: PanelConfig,
   secrets: PanelSecrets,
-  { log, overrides = {} }: { log: Log; overrides?: PanelOverrides },
+  { log, overrides = {}, metrics }: { log: Log; overrides?: PanelOverrides; metrics?: Metrics },
 ): Promise<Panel> {
   await using closer = new AsyncDisposableStack()
   const clock = overrides.clock ?? systemClock
   const identity = await loadIdentity(join(config.dataDir, 'link'))
   const sealer = await openSealer(join(config.dataDir, 'secrets.key'))
   const databaseConfig = toDatabaseConfig(config, secrets)
-  const database = closer.use(await openDatabase(databaseConfig, log))
+  const declared = { ...publicOperations, ...publicTransfers }
+  const requests = metrics && countRequests(metrics, declared)
+  const database = closer.use(await openDatabase(databaseConfig, log, requests?.queried))
+  const readiness = panelReadiness(database)
   const changes = closer.use(await openChanges(database, databaseConfig, log))
 
   let port = config.port
@@ -154,7 +162,6 @@ export async function startPanel(
     }),
   )
   const activity = closer.use(new Activity({ db: database, clock, log }))
-  const declared = { ...publicOperations, ...publicTransfers }
   closer.defer(recordDenials(activity, declared, access.denied))
   const tokens = closer.use(createTokens({ database, changes, clock, log }))
   const usage = createUsage({ database, clock })
@@ -305,6 +312,8 @@ export async function startPanel(
       },
     }),
   )
+  const webPages = pages(config.webDir === undefined ? new Map() : await readWebFiles(config.webDir))
+  if (metrics) closer.use(addPanelMetrics(metrics, { nodes, directory, servers, webhooks }))
   const api = closer.use(
     await createApi<PanelContexts>({
       prefix: apiPrefix,
@@ -314,7 +323,11 @@ export async function startPanel(
       cors: true,
       aliases: [pastedServerId],
       trustedProxies: config.trustedProxies,
-      pages: pages(config.webDir === undefined ? new Map() : await readWebFiles(config.webDir)),
+      ...(requests ? { served: requests.served } : {}),
+      pages(app) {
+        healthRoutes(app, readiness)
+        webPages(app)
+      },
     }),
   )
   const listener = closer.use(
@@ -359,6 +372,7 @@ export async function startPanel(
     },
     registerLocalNode: (name) => nodes.localNode(name),
     registerLocalEdge: (name) => edges.local(name),
+    readiness,
     isLinked: (id) => nodes.online(id) !== null || directory.connected().some((edge) => edge.id === id),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }

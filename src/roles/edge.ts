@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import { type Edge, EdgeConfig, type EdgeConfigInput, startEdge } from '../edge/index.ts'
 import { createLog } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
 import { SettingsError } from '../settings/resolve.ts'
 import type { EdgeSettings } from '../settings/roles.ts'
 import { holdDataFolder } from './data-folder.ts'
 import { listening } from './listening.ts'
+import { type ObservationSettings, sayObservation, startObservation } from './observation.ts'
 import { type Session, untilInterrupted } from './session.ts'
 
 /** `pharos edge`: an edge for the panels that the settings name, until it is interrupted. */
@@ -20,12 +22,19 @@ export async function runEdge(settings: EdgeSettings & { dataDir: string }, { si
     ])
   await using closer = new AsyncDisposableStack()
   closer.use(await holdDataFolder(settings.dataDir, 'edge'))
+  const observation = closer.use(await startObservation(settings))
   const edge = closer.use(
-    await startEdgeRole(settings, tokensFile === undefined ? { panels, credential } : { tokensFile }),
+    await startEdgeRole(
+      settings,
+      tokensFile === undefined ? { panels, credential } : { tokensFile },
+      observation.metrics,
+    ),
   )
+  observation.ready('edge', () => (edge.ready ? null : 'not linked to a panel'))
   say(
     `Edge up: host names ending in .${settings.edgeBase} on port ${edge.httpPort}, raw ports ${settings.edgePorts.first}-${settings.edgePorts.last}.`,
   )
+  sayObservation(observation, say)
   await untilInterrupted(signal)
   // With a panel there may be others to go to.
   if (panels.length > 0) await edge.drain(drainMs, finishMs)
@@ -39,8 +48,12 @@ const finishMs = 60_000
 
 /** Starts the edge with its own part of the data folder; ports that cannot be had are named with their flags. */
 export function startEdgeRole(
-  settings: Omit<EdgeSettings, 'dataDir' | 'edgePanels' | 'edgeCredential' | 'edgeTokensFile'> & { dataDir: string },
+  settings: Omit<
+    EdgeSettings,
+    keyof ObservationSettings | 'dataDir' | 'edgePanels' | 'edgeCredential' | 'edgeTokensFile'
+  > & { dataDir: string },
   behind: Pick<EdgeConfigInput, 'panels' | 'credential' | 'tokensFile'>,
+  metrics?: Metrics,
 ): Promise<Edge> {
   const {
     edgeListenHost,
@@ -75,7 +88,7 @@ export function startEdgeRole(
   })
   return listening(
     { host: edgeListenHost, port: edgeHttpPort, hostFlag: '--edge-listen-host', portFlag: '--edge-http-port' },
-    () => startEdge(config, { log: createLog({ level: logLevel, name: 'edge' }) }),
+    () => startEdge(config, { log: createLog({ level: logLevel, name: 'edge' }), ...(metrics && { metrics }) }),
   )
 }
 

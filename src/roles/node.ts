@@ -6,11 +6,13 @@ import { decodeJoinToken, PanelEndpoint } from '../contract/join-token.ts'
 import { JoinWelcome } from '../contract/node.ts'
 import { writeFileAtomic } from '../lib/fs.ts'
 import { createLog } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
 import { Secret } from '../lib/secret.ts'
 import { dialLink, LinkError, tlsDialler } from '../link/index.ts'
 import { type Node, startNode } from '../node/index.ts'
 import type { NodeSettings } from '../settings/roles.ts'
 import { holdDataFolder } from './data-folder.ts'
+import { sayObservation, startObservation } from './observation.ts'
 import type { Located } from './panel.ts'
 import { type Session, untilInterrupted } from './session.ts'
 
@@ -53,13 +55,13 @@ export async function startNodeRole(
     sftpAddress,
   }: Pick<Located<NodeSettings>, 'dataDir' | 'logLevel' | 'sftpPort' | 'sftpHost' | 'sftpAddress'> &
     Partial<NodeSettings>,
-  { panel, credential, root }: { panel: PanelEndpoint; credential: Secret; root: string },
+  { panel, credential, root, metrics }: { panel: PanelEndpoint; credential: Secret; root: string; metrics?: Metrics },
 ): Promise<Node> {
   const { version } = Program.parse(JSON.parse(await readFile(join(root, 'package.json'), 'utf8')))
   const sftp = sftpPort === 'none' ? null : { port: sftpPort, host: sftpHost, address: sftpAddress ?? null }
   return startNode(
     { dataDir: join(dataDir, 'node'), panels: [panel], credential, version, edgeTransport, sftp },
-    { log: createLog({ level: logLevel, name: 'node' }) },
+    { log: createLog({ level: logLevel, name: 'node' }), ...(metrics && { metrics }) },
   )
 }
 
@@ -69,8 +71,12 @@ async function run(
   session: Session,
 ): Promise<void> {
   const { root } = session
-  await using node = await startNodeRole(settings, { panel, credential: new Secret(credential), root })
+  await using observation = await startObservation(settings)
+  const { metrics } = observation
+  await using node = await startNodeRole(settings, { panel, credential: new Secret(credential), root, metrics })
+  observation.ready('node', () => (node.linked ? null : 'not linked to its panel'))
   session.say(`Node up, for the panel at ${panel.host}:${panel.port}. Ctrl-C stops the node; its servers keep running.`)
+  sayObservation(observation, session.say)
   for (const warning of node.capabilities.warnings) session.say(`  Note: ${warning}`)
   await untilInterrupted(session.signal)
 }

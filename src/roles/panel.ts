@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createLog } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
 import { PanelConfig, type PanelConfigInput } from '../panel/config.ts'
 import { type Panel, startPanel } from '../panel/panel.ts'
 import { removeInstance, writeInstance } from '../settings/instance.ts'
@@ -8,6 +9,7 @@ import { SettingsError } from '../settings/resolve.ts'
 import type { PanelSettings } from '../settings/roles.ts'
 import { holdDataFolder } from './data-folder.ts'
 import { listening } from './listening.ts'
+import { sayObservation, startObservation } from './observation.ts'
 import { type Session, untilInterrupted } from './session.ts'
 
 /** `pharos panel`: a panel without node and edge, until it is interrupted. */
@@ -15,8 +17,11 @@ export async function runPanel(settings: Located<PanelSettings>, session: Sessio
   const { signal, root, say } = session
   await using closer = new AsyncDisposableStack()
   closer.use(await holdDataFolder(settings.dataDir, 'panel'))
-  const panel = closer.use(await startPanelRole(settings, root))
+  const observation = closer.use(await startObservation(settings))
+  const panel = closer.use(await startPanelRole(settings, root, observation.metrics))
+  observation.ready('panel', () => panel.readiness())
   say(`Panel up: ${panel.url}`)
+  sayObservation(observation, say)
   say(await ownerWords(panel, root))
   await untilInterrupted(signal)
 }
@@ -24,7 +29,11 @@ export async function runPanel(settings: Located<PanelSettings>, session: Sessio
 export type Located<S> = Omit<S, 'dataDir'> & { dataDir: string }
 
 /** Starts the panel with its own part of the data folder, and tells commands on this machine where it is. */
-export async function startPanelRole(settings: Located<PanelSettings>, root: string): Promise<Panel> {
+export async function startPanelRole(
+  settings: Located<PanelSettings>,
+  root: string,
+  metrics?: Metrics,
+): Promise<Panel> {
   const {
     host,
     port,
@@ -65,7 +74,7 @@ export async function startPanelRole(settings: Located<PanelSettings>, root: str
           ...(backupsS3KeyId &&
             backupsS3Key && { backupKeys: { accessKeyId: backupsS3KeyId, secretAccessKey: backupsS3Key } }),
         },
-        { log: createLog({ level: logLevel, name: 'panel' }) },
+        { log: createLog({ level: logLevel, name: 'panel' }), ...(metrics && { metrics }) },
       ),
     ),
   )

@@ -6,6 +6,7 @@ import type { UpSettings } from '../settings/roles.ts'
 import { holdDataFolder } from './data-folder.ts'
 import { schemeOf, startEdgeRole } from './edge.ts'
 import { startNodeRole } from './node.ts'
+import { sayObservation, startObservation } from './observation.ts'
 import { type Located, localHost, ownerWords, startPanelRole } from './panel.ts'
 import { type Session, untilInterrupted } from './session.ts'
 
@@ -25,13 +26,19 @@ export async function runUp(settings: Located<UpSettings>, { signal, root, say }
   await using closer = new AsyncDisposableStack()
   // Those of single roles, too: whoever runs them apart on the same folder must not meet us in it.
   for (const role of ['panel', 'node', 'edge']) closer.use(await holdDataFolder(settings.dataDir, role))
-  const panel = closer.use(await startPanelRole(settings, root))
+  const observation = closer.use(await startObservation(settings))
+  const { metrics } = observation
+  const panel = closer.use(await startPanelRole(settings, root, metrics))
   const address = { host: localHost(settings.host), port: panel.port, pin: panel.pin }
   const localEdge = await panel.registerLocalEdge(localName)
-  const edge = closer.use(await startEdgeRole(settings, { panels: [address], credential: localEdge.credential }))
+  const behind = { panels: [address], credential: localEdge.credential }
+  const edge = closer.use(await startEdgeRole(settings, behind, metrics))
   const localNode = await panel.registerLocalNode(localName)
   const { credential } = localNode
-  const node = closer.use(await startNodeRole(settings, { panel: address, credential, root }))
+  const node = closer.use(await startNodeRole(settings, { panel: address, credential, root, metrics }))
+  observation.ready('panel', () => panel.readiness())
+  observation.ready('edge', () => (edge.ready ? null : 'not linked to a panel'))
+  observation.ready('node', () => (node.linked ? null : 'not linked to its panel'))
   const linked = await bothLinked(panel, [localEdge.edgeId, localNode.nodeId], signal)
   if (signal.aborted) return
 
@@ -51,6 +58,7 @@ export async function runUp(settings: Located<UpSettings>, { signal, root, say }
       .join('\n')
       .trimEnd(),
   )
+  sayObservation(observation, say)
   say('\nCtrl-C stops Pharos; game servers keep running.')
   await untilInterrupted(signal)
   say('\nStopping. Game servers keep running; the next start finds them again.')

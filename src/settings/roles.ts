@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  address,
   choice,
   count,
   host,
@@ -25,6 +26,14 @@ const common = {
     help: 'how much to log, to standard error',
     of: ['debug', 'info', 'warn', 'error', 'silent'],
     default: 'warn',
+  }),
+  metricsAddress: address({
+    help: 'where /metrics (for Prometheus), /healthz and /readyz are served; nowhere without it',
+  }),
+  metricsToken: secret({
+    help: 'what whoever reads /metrics must show; needed where the address is reached from other machines',
+    expected: 'at least 16 characters',
+    pattern: /^.{16,}$/,
   }),
 }
 

@@ -132,6 +132,21 @@ export const optionalText = ({ help, expected }: { help: string; expected: strin
 export const optionalHost = ({ help }: { help: string }): Setting<string | undefined> =>
   optional({ help, expected: 'a host name or an address, without a port', schema: hostSchema })
 
+/** Where to listen: `127.0.0.1:9464`, `[::1]:9464`. */
+export const address = ({ help }: { help: string }): Setting<{ host: string; port: number } | undefined> =>
+  optional({
+    help,
+    expected: 'an address and a port, such as 127.0.0.1:9464',
+    schema: z
+      .string()
+      .regex(/^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}$/)
+      .transform((text) => {
+        const at = text.lastIndexOf(':')
+        return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
+      })
+      .refine(({ port: number }) => number <= 65_535),
+  })
+
 export const optionalEmail = ({ help }: { help: string }): Setting<string | undefined> =>
   optional({ help, expected: 'an e-mail address', schema: Email })
 

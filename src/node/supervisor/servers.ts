@@ -40,6 +40,8 @@ export interface Servers extends AsyncDisposable {
   readonly specsChanged: Signal<void>
   specs(): ServerSpec[]
   list(): ServerState[]
+  /** Lines that consoles have printed since this node began. */
+  readonly consoleLines: number
   /** Who plays where, as far as it is known. */
   players(): ReadonlyMap<string, Players>
   /** What went wrong after that moment, oldest first, as many as fit one reply. */
@@ -64,6 +66,7 @@ const removedPrefix = '.removed-'
 export async function openServers(options: ServersOptions): Promise<Servers> {
   const { dataDir, clock, log } = options
   const root = join(dataDir, 'servers')
+  let lines = 0
   const servers = new Map<string, Server>()
   const events = new Signal<NodeEvent>()
   const specsChanged = new Signal<void>()
@@ -122,10 +125,17 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
     log,
   })
 
+  const keep = (server: Server): void => {
+    servers.set(server.id, server)
+    server.console.onLine.on(() => {
+      lines += 1
+    })
+  }
+
   const recover = async (name: string): Promise<void> => {
     const server = await Server.open(join(root, name), outside)
     if (!server) return void log.warn({ server: name }, 'this folder has no spec: left alone')
-    servers.set(server.id, server)
+    keep(server)
     const done = server
       .recover()
       .catch((error: unknown) => log.error({ err: error, server: name }, 'server not recovered'))
@@ -167,7 +177,7 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
       await writeSpec(folder, spec)
       const server = await Server.open(folder, outside)
       if (!server) throw new Error('the spec has vanished')
-      servers.set(spec.id, server)
+      keep(server)
       await server.recover()
       return server.state()
     } catch (error) {
@@ -182,6 +192,9 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
     specsChanged,
     specs: () => [...servers.values()].map((server) => server.spec),
     list: () => [...servers.values()].map((server) => server.state()),
+    get consoleLines() {
+      return lines
+    },
     players: () => watcher.players,
     async incidentsAfter(at) {
       const found = await Promise.all(

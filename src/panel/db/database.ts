@@ -28,14 +28,22 @@ export interface Database extends AsyncDisposable {
 /**
  * Opens the database and brings it up to date; two panels may do so at the same moment. Refuses a database that a newer
  * Pharos has written.
+ * @param queried told how long each query took, for measuring
  */
-export async function openDatabase(config: DatabaseConfig, log: Log): Promise<Database> {
+export async function openDatabase(
+  config: DatabaseConfig,
+  log: Log,
+  queried?: (ms: number) => void,
+): Promise<Database> {
   const inside = new AsyncLocalStorage<true>()
   const guard = (): void => {
     if (inside.getStore()) throw new Error('A query inside transact() must use its trx')
   }
   const dialect = config.kind === 'sqlite' ? await openSqlite(config.file, guard) : openPostgres(config.url, guard, log)
-  const kysely = new Kysely<Tables>({ dialect })
+  const kysely = new Kysely<Tables>({
+    dialect,
+    ...(queried ? { log: ({ queryDurationMillis }) => queried(queryDurationMillis) } : {}),
+  })
   const transaction = (): ReturnType<typeof kysely.transaction> =>
     config.kind === 'sqlite' ? kysely.transaction() : kysely.transaction().setIsolationLevel('serializable')
 

@@ -134,6 +134,19 @@ export class ServerStates {
     return this.#moves.get(serverId) ?? 'It is being moved to another node.'
   }
 
+  /** How many servers of the nodes that are here are in each status, and how many play on them. */
+  counts(): { statuses: Map<ServerStatus, number>; players: number } {
+    const statuses = new Map<ServerStatus, number>()
+    let players = 0
+    for (const { node, entries } of this.#nodes.values())
+      for (const entry of entries.values()) {
+        const { status } = this.#status(node, entry, true)
+        statuses.set(status, (statuses.get(status) ?? 0) + 1)
+        players += entry.players?.online ?? 0
+      }
+    return { statuses, players }
+  }
+
   forget(nodeId: string, serverId: string): void {
     this.#nodes.get(nodeId)?.entries.delete(serverId)
   }

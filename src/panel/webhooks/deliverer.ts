@@ -23,6 +23,8 @@ import type { WebhooksWorld } from './world.ts'
  * delivery is on its way once. What is written down comes after what is sent, so a panel that is killed in between sends it again.
  */
 export class Deliverer implements AsyncDisposable {
+  /** How attempts of this panel have ended. */
+  readonly attempts = { delivered: 0, failed: 0 }
   readonly #world: WebhooksWorld
   readonly #panel = newUuid()
   readonly #stopping = new AbortController()
@@ -131,6 +133,7 @@ export class Deliverer implements AsyncDisposable {
   async #note(webhook: WebhookRow, delivery: WebhookDeliveryRow, attempt: Attempt, tookMs: number): Promise<boolean> {
     const { db, clock } = this.#world
     const now = clock.now()
+    this.attempts[attempt.ok ? 'delivered' : 'failed'] += 1
     const attempts = delivery.attempts + 1
     const next = attempt.ok ? null : nextAttempt(attempts, now, attempt.retryAfterMs)
     if (!attempt.ok) {

@@ -5,7 +5,7 @@ import { facts, table } from '../../output.ts'
 
 const ofWebhook = [['<webhook>', 'its label or id']] as const
 const Named = z.object({ webhook: z.string().min(1) })
-const EventName = z.enum(webhookEvents, `must be one of: ${webhookEvents.join(', ')}, or "all"`)
+const EventName = z.enum(['all', ...webhookEvents], `must be one of: all, ${webhookEvents.join(', ')}`)
 
 const list = command({
   path: 'webhooks list',
@@ -50,7 +50,7 @@ const create = command({
   ],
   options: z.object({
     target: z.string().min(1),
-    event: z.array(z.union([z.literal('all'), EventName])).default(['all']),
+    event: z.array(EventName).default(['all']),
     discord: z.boolean().default(false),
     label: z.string().min(1).optional(),
   }),
