@@ -246,7 +246,16 @@ describe('hostile eggs', () => {
     const inner = fc.constantFrom('files', 'startup', 'logs', 'stop', 'installation')
     const texts = fc.oneof(
       fc.string({ unit: 'binary' }),
-      fc.constantFrom('{{config.token}}', '\u001b]0;x\u0007', '../..', '__proto__', 'regex:(a+)+$', '$(id)'),
+      fc.constantFrom(
+        '{{config.token}}',
+        '\u001b]0;x\u0007',
+        '../..',
+        '__proto__',
+        'regex:(a+)+$',
+        '$(id)',
+        'constructor',
+        '{{constructor}}',
+      ),
     )
     const value = fc.oneof(
       fc.anything({ withNullPrototype: false }),
@@ -287,7 +296,7 @@ describe('hostile eggs', () => {
           assert.ok(isKnown(error), error instanceof Error ? error.stack : String(error))
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 })

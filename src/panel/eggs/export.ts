@@ -71,7 +71,7 @@ const places: Readonly<Record<string, string>> = {
 
 function placeholderOf(name: string, names: ReadonlySet<string>): string {
   if (names.has(name)) return `server.build.env.${name}`
-  return places[name] ?? (name === 'SERVER_NAME' ? 'server.name' : name)
+  return (Object.hasOwn(places, name) && places[name]) || (name === 'SERVER_NAME' ? 'server.name' : name)
 }
 
 function variableOf({

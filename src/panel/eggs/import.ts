@@ -207,7 +207,8 @@ const signals: Readonly<Record<string, 'SIGINT' | 'SIGTERM' | 'SIGQUIT'>> = {
 
 function stopOf({ config }: Egg, report: Report): { stop: StopMethod; stopTimeoutSeconds: number } {
   const text = clean(config.stop ?? '', 500)
-  const signal = signals[text.toUpperCase()]
+  const name = text.toUpperCase()
+  const signal = Object.hasOwn(signals, name) ? signals[name] : undefined
   if (signal) return { stop: { by: 'signal', signal }, stopTimeoutSeconds }
   if (text === '' || text.startsWith('^') || text === 'SIGKILL') {
     report.changed(
@@ -392,7 +393,11 @@ const known = new Set([
 ])
 
 function tellRest(egg: Egg, report: Report): void {
-  for (const feature of egg.features) report.kept(`features.${feature}`, features[feature] ?? 'nothing here knows it')
+  for (const feature of egg.features)
+    report.kept(
+      `features.${feature}`,
+      (Object.hasOwn(features, feature) && features[feature]) || 'nothing here knows it',
+    )
   if (egg.file_denylist.length > 0) report.kept('file_denylist', 'whoever may write files may write these, too')
   if (logsOf(egg) !== null) report.kept('config.logs', 'the console is read from the program’s output')
   if (egg.image?.startsWith('data:') || 'icon' in egg) report.dropped('image', 'templates have no icon')

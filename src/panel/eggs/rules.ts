@@ -61,7 +61,7 @@ export function ruleOf(rules: readonly string[], initial: string, tell: Tell): V
   const read: Read = { kind: null, required: false, nullable: false, min: null, max: null, choices: null, patterns: [] }
   for (const rule of rules) {
     const name = (rule.split(':', 1)[0] ?? '').trim().toLowerCase()
-    if (kinds[name]) read.kind = kinds[name]
+    if (Object.hasOwn(kinds, name)) read.kind = kinds[name] ?? null
   }
   for (const rule of rules) take(rule, read, tell)
   const optional = read.required ? {} : { optional: true }
