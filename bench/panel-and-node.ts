@@ -40,7 +40,11 @@ if (import.meta.main) {
 }
 
 /** Starts both under `folder`, with a server of the template `command` that is installed and stopped. */
-export async function startPanelAndNode(folder: string, command = 'cat'): Promise<PanelAndNode> {
+export async function startPanelAndNode(
+  folder: string,
+  command = 'cat',
+  { sftp = false }: { sftp?: boolean } = {},
+): Promise<PanelAndNode> {
   await using opening = new AsyncDisposableStack()
   const stack = opening.use(new AsyncDisposableStack())
   const start = async <T>(role: string, config: unknown): Promise<[T, number]> => {
@@ -65,7 +69,11 @@ export async function startPanelAndNode(folder: string, command = 'cat'): Promis
   })
   const { credential } = JoinWelcome.parse(joining.greeting)
   joining.close('joined')
-  const [, nodePid] = await start('node', { panels: [endpoint], credential })
+  const [, nodePid] = await start('node', {
+    panels: [endpoint],
+    credential,
+    sftp: sftp ? { host: '127.0.0.1', port: 0 } : null,
+  })
   await until(async () => (await api.nodes()).nodes.some(({ online }) => online))
   const { id } = await api.createServer({
     body: {
@@ -157,7 +165,7 @@ async function panel(folder: string): Promise<void> {
 
 /** Its configuration comes as a message: it holds a credential. */
 async function node(folder: string): Promise<void> {
-  const { panels, credential } = (await received()) as Pick<Parameters<typeof startNode>[0], 'panels' | 'credential'>
-  await startNode({ dataDir: join(folder, 'node'), panels, credential }, { log: silentLog })
+  const config = (await received()) as Pick<Parameters<typeof startNode>[0], 'panels' | 'credential' | 'sftp'>
+  await startNode({ dataDir: join(folder, 'node'), ...config }, { log: silentLog })
   process.send?.('started')
 }

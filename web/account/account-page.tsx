@@ -16,6 +16,7 @@ import { Notice } from '../ui/state.tsx'
 import { Table } from '../ui/table.tsx'
 import { RelativeTime } from '../ui/time.tsx'
 import { PasskeysCard } from './passkeys-card.tsx'
+import { SshKeysCard } from './ssh-keys-card.tsx'
 import { accountText } from './text.ts'
 import { TwoFactorCard } from './two-factor-card.tsx'
 
@@ -33,6 +34,7 @@ export function AccountPage() {
         <PasswordCard />
         <TwoFactorCard />
         <PasskeysCard />
+        <SshKeysCard />
         <SessionsCard />
         <h2 className="font-semibold text-[15px]">{t.activityTitle}</h2>
         <ActivityList

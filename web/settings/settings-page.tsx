@@ -17,6 +17,7 @@ import { ConfirmDialog } from '../ui/dialog.tsx'
 import { Field, Input } from '../ui/field.tsx'
 import { Notice } from '../ui/state.tsx'
 import { Switch } from '../ui/switch.tsx'
+import { SftpCard } from './sftp-card.tsx'
 import { settingsText } from './text.ts'
 
 const limitNames = ['memory', 'disk', 'cpu', 'allocations', 'backups', 'databases', 'schedules'] as const
@@ -27,6 +28,7 @@ export function SettingsPage() {
     <div className="grid gap-4 lg:grid-cols-2">
       <General />
       <About />
+      <SftpCard />
       <Resources mayChange={instanceAdmin} />
       <Danger instanceAdmin={instanceAdmin} />
     </div>
