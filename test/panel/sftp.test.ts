@@ -167,7 +167,7 @@ test('scp copies folders both ways, and ssh runs nothing', async (t) => {
 
 test('rclone synchronises a tree of many files and finds it the same', async (t) => {
   if (!(await needs(t, 'rclone', 'rclone'))) return
-  const files = 250
+  const files = 120
   await mkdir(join(home, 'tree/sub'), { recursive: true })
   for (let file = 0; file < files; file += 1) await writeFile(join(home, `tree/sub/f${file}`), `content ${file}`)
   const remote = `:sftp,host=127.0.0.1,port=${port},user="${username}",key_file="${join(home, 'key')}",shell_type=none:tree`
@@ -180,7 +180,7 @@ test('rclone synchronises a tree of many files and finds it the same', async (t)
 })
 
 test('a folder of many entries is listed whole, a few at a time', async () => {
-  const many = 2500
+  const many = 1000
   await mkdir(join(root, 'many'))
   for (let from = 0; from < many; from += 100)
     await Promise.all(
