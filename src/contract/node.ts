@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { LineStyles } from './console.ts'
 import { Port } from './fields.ts'
 import { BackupReport } from './node-backups.ts'
+import { ProtocolRange } from './node-protocol.ts'
 import { Incident, Players } from './node-watching.ts'
 import { operation, socket } from './operation.ts'
 import { ImageName, Resources, Template } from './template.ts'
@@ -18,6 +19,8 @@ export const NodeHello = z.strictObject({
   version: z.literal(1),
   credential: z.string().min(1).max(512),
   software: z.string().max(100),
+  /** Which versions of the protocol it speaks; version 1 alone without it. */
+  protocol: ProtocolRange.optional(),
 })
 export type NodeHello = z.output<typeof NodeHello>
 

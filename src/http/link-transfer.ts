@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { z } from 'zod'
 import { ApiError, type ReceivedReply, readError, readReply } from '../contract/exchange.ts'
+import { lenient } from '../contract/lenient.ts'
 import type { Arguments, Download, Transfer, Upload } from '../contract/operation.ts'
 import { pathOf } from '../contract/path.ts'
 import { linkReplyTimeoutMs, linkUploadReplyMs } from './limits.ts'
@@ -110,7 +111,7 @@ function begin(link: StreamOpener, declaration: Transfer, args: unknown, options
 
 /** What the peer says is as untrusted as the peer. */
 const parsed = <U extends Upload>(declaration: U, reply: ReceivedReply): z.output<U['reply']> =>
-  declaration.reply.parse(readReply(declaration.family, reply)) as z.output<U['reply']>
+  lenient(declaration.reply).parse(readReply(declaration.family, reply)) as z.output<U['reply']>
 
 const received = async (response: IncomingMessage): Promise<ReceivedReply> => ({
   status: response.statusCode ?? 0,

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import type { z } from 'zod'
 import { ApiError, parseJson, readError, type Send } from '../contract/exchange.ts'
+import { lenient } from '../contract/lenient.ts'
 import type { Arguments, Socket } from '../contract/operation.ts'
 import { pathOf } from '../contract/path.ts'
 import { closeCodes } from './channel.ts'
@@ -91,7 +92,7 @@ export async function openLinkSocket<S extends Socket>(
       perMessageDeflate: false,
       maxPayload: linkMessageBytesMax,
     }),
-    declaration.sends,
+    lenient(declaration.sends),
     signal,
   )
   await inbox.opened

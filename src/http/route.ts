@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { AppError, type FieldProblem } from '../contract/errors.ts'
 import { replyBody } from '../contract/exchange.ts'
 import { replySchema } from '../contract/exchange-schemas.ts'
+import { lenient } from '../contract/lenient.ts'
 import type { Contexts, Declared, Operation, Socket } from '../contract/operation.ts'
 import type { Log } from '../lib/log.ts'
 import { readJson } from './body.ts'
@@ -98,11 +99,12 @@ export function receiver<C extends Contexts>(
 ): (request: FastifyRequest, reply: FastifyReply) => Received | Promise<Received> {
   const { params: paramsSchema, query: querySchema } = operation
   const takesBody = operation.method !== 'GET' && !('takes' in operation)
-  const bodySchema = operation.body ?? noBody
+  const strictBody = operation.body ?? noBody
   const bytesMax = ('bodyBytesMax' in operation ? operation.bodyBytesMax : undefined) ?? bodyBytesMax
   refuseLooseBody(operation)
   // What our own processes tell each other repeats files and games, which may hold anything.
   const isPublic = operation.family !== 'internal'
+  const bodySchema = isPublic ? strictBody : lenient(strictBody)
   // An invalid body cannot say which permission it needs, yet the caller must be known before learning what is wrong with it.
   const withoutBody = needsBody(operation) ? { ...operation, access: { server: 'visible' } as const } : operation
   return (request, reply) => {

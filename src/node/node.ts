@@ -1,12 +1,12 @@
 import { chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { NodeCapabilities, NodeHello } from '../contract/node.ts'
-import { httpStreamHead } from '../http/index.ts'
+import type { NodeCapabilities } from '../contract/node.ts'
+import { factsOfVersion1 } from '../contract/node-protocol.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
-import { type Dialler, type KeptLink, keepLink, LinkError, tlsDialler } from '../link/index.ts'
-import { createNodeApi } from './api.ts'
+import { type Dialler, type KeptLink, tlsDialler } from '../link/index.ts'
+import { createNodeApi, type NodeApiOptions } from './api.ts'
 import { Backups } from './backups/index.ts'
 import { NodeConfig, type NodeConfigInput } from './config.ts'
 import { type DatabasesOptions, openDatabases } from './databases/index.ts'
@@ -16,6 +16,7 @@ import { openNodeFiles } from './files/index.ts'
 import { createDebianPackages } from './install/debian.ts'
 import { openSharedPackages } from './install/packages.ts'
 import { addNodeMetrics } from './metrics.ts'
+import { keepPanelLink } from './panel-link.ts'
 import { openQuotas } from './quota/index.ts'
 import { openRuntime } from './runtime/detect.ts'
 import { findNodeTools } from './runtime/node-tools.ts'
@@ -72,37 +73,32 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const edges = closer.use(await openEdges({ dataDir, credential, transport: edgeTransport, log }))
   closer.defer(servers.specsChanged.on(() => edges.serve(servers.specs())))
   edges.serve(servers.specs())
-  const api = closer.use(
-    await createNodeApi({
-      servers,
-      backups,
-      databases,
-      files,
-      sftp,
-      departures,
-      arrivals,
-      async facts() {
-        await runtime.refresh()
-        return readFacts(dataDir, version, runtime.capabilities)
-      },
-      putEdges: (list) => edges.put(list),
-      log,
-    }),
+  const parts: NodeApiOptions = {
+    servers,
+    backups,
+    databases,
+    files,
+    departures,
+    arrivals,
+    sftp,
+    async facts() {
+      await runtime.refresh()
+      return readFacts(dataDir, version, runtime.capabilities)
+    },
+    putEdges: (list) => edges.put(list),
+    log,
+  }
+  const api = closer.use(await createNodeApi(parts))
+  // For panels of version 1.
+  const olderApi = closer.use(
+    await createNodeApi({ ...parts, facts: async () => factsOfVersion1(await parts.facts()) }),
   )
-  const hello = (): NodeHello => ({ role: 'node', version: 1, credential: credential.reveal(), software: 'pharos' })
   const links: KeptLink[] = []
   for (const panel of panels) {
     const link = closer.use(
-      keepLink({
-        dialler: dial(panel),
-        hello,
-        events: {
-          onStream(stream, head) {
-            if (isHttp(head)) api.serve(stream)
-            else stream.destroy(new LinkError('refused', 'A node serves HTTP and nothing else.'))
-          },
-        },
-        log,
+      keepPanelLink({
+        ...{ dialler: dial(panel), credential, log },
+        serve: (stream, protocol) => (protocol === 1 ? olderApi : api).serve(stream),
       }),
     )
     links.push(link)
@@ -121,6 +117,3 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
 
 const containersOf = ({ docker, containerNetwork: network }: Pick<NodeConfig, 'docker' | 'containerNetwork'>) =>
   docker === 'off' ? {} : { containers: { socket: docker === 'auto' ? null : docker, network } }
-
-const isHttp = (head: unknown): boolean =>
-  typeof head === 'object' && head !== null && 'protocol' in head && head.protocol === httpStreamHead.protocol

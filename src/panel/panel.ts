@@ -31,6 +31,7 @@ import { watchingOperations } from '../contract/api/watching.ts'
 import { webhookOperations } from '../contract/api/webhooks.ts'
 import { type Workspace, workspaceOperations } from '../contract/api/workspaces.ts'
 import { EdgeHello } from '../contract/edge.ts'
+import { lenient } from '../contract/lenient.ts'
 import { JoinHello, NodeHello } from '../contract/node.ts'
 import type { Handlers, Operations } from '../contract/operation.ts'
 import { type ApiPart, createApi, part, socketPart, transferPart } from '../http/index.ts'
@@ -306,7 +307,7 @@ export async function startPanel(
     acceptLinks({
       log,
       async greet(hello, from): Promise<Greeted> {
-        const parsed = Hello.safeParse(hello)
+        const parsed = lenient(Hello).safeParse(hello)
         if (!parsed.success) throw new LinkError('refused', 'A panel accepts the hello of an edge, a node, or a join')
         return parsed.data.role === 'edge' ? edges.greet(parsed.data, from) : nodes.greet(parsed.data, from)
       },

@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { access, chmod, lstat, mkdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
+import { runCli } from '../../src/cli/cli.ts'
 import { type FleetNode, startFleet } from '../world/fleet.ts'
 import { eventually } from '../world/panel.ts'
 
@@ -176,12 +178,50 @@ test('a node whose process is killed has unknown servers, and true states again 
   await eventually(async () => (await statusOf(serverId)) === 'running', 'it still runs')
 })
 
-test('a node that is drained gets no more servers, and loses those that can go', async () => {
-  const { api, one } = fleet
-  const { transfers, refused } = await api.drainNode({ params: { node: one.id } })
-  assert.ok(transfers.length > 0)
-  assert.ok(refused.every(({ reason }) => reason.length > 0))
-  await eventually(async () => (await api.transfers()).transfers.length === 0, 'all transfers have ended')
+/** The command line, as a person at a terminal uses it. */
+async function pharos(...line: string[]): Promise<{ code: number; data: string; talk: string }> {
+  const ran = { code: 0, data: '', talk: '' }
+  const unused = async (): Promise<void> => assert.fail('a command of the API starts no role')
+  ran.code = await runCli(line, {
+    env: { HOME: fleet.folder, PHAROS_URL: fleet.url, PHAROS_API_KEY: fleet.key },
+    cwd: fleet.folder,
+    root: join(import.meta.dirname, '..', '..'),
+    streams: {
+      data: (words) => {
+        ran.data += words
+      },
+      talk: (words) => {
+        ran.talk += words
+      },
+      live: true,
+    },
+    stdin: Readable.from([]),
+    signal: new AbortController().signal,
+    roles: { up: unused, panel: unused, node: unused, joinNode: unused, edge: unused },
+  })
+  return ran
+}
+
+test('the command line moves a server and drains a node, with progress, and says what stays and why', async () => {
+  const { api, one, two } = fleet
+  const serverId = await makeServer('Typed', one, false)
+  const moved = await pharos('servers', 'transfer', 'Typed', '--to', 'two')
+  assert.equal(moved.code, 0, moved.talk)
+  assert.match(moved.talk, /Typed moves from one to two/)
+  assert.match(moved.data, /^Typed: on two now/)
+  assert.equal((await show(serverId)).node.id, two.id)
+  const idle = await pharos('servers', 'transfer', 'Typed', '--cancel')
+  assert.deepEqual([idle.code, /Typed is not being moved/.test(idle.talk)], [1, true])
+
+  await api.updateNode({ params: { node: one.id }, body: { labels: { room: 'for-one' } } })
+  await api.createServer({
+    body: { name: 'Bound', template: 'game', start: false, placement: { labels: { room: 'for-one' } } },
+  })
+  await makeServer('Free', one, false)
+  const drained = await pharos('nodes', 'drain', 'one')
+  assert.equal(drained.code, 1)
+  assert.match(drained.talk, /Bound stays: .*two: not labelled room=for-one/)
+  assert.match(drained.data, /Free +two +done/)
   const { servers, maintenance } = await api.node({ params: { node: one.id } })
-  assert.deepEqual([servers, maintenance], [refused.length, true])
+  assert.deepEqual([servers, maintenance], [1, true])
 })

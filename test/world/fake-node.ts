@@ -10,6 +10,7 @@ import {
   type ServerState,
 } from '../../src/contract/node.ts'
 import { nodeDatabaseOperations } from '../../src/contract/node-databases.ts'
+import { nodeProtocols } from '../../src/contract/node-protocol.ts'
 import type { Incident } from '../../src/contract/node-watching.ts'
 import type { Contexts, Handlers, SocketHandlers } from '../../src/contract/operation.ts'
 import { type Api, createApi, part, socketPart } from '../../src/http/index.ts'
@@ -84,7 +85,13 @@ export class FakeNode implements AsyncDisposable {
     const listening = this.heard('events')
     const link = await dialLink({
       dialler,
-      hello: { role: 'node', version: 1, credential: this.#options.credential, software: 'fake' },
+      hello: {
+        role: 'node',
+        version: 1,
+        credential: this.#options.credential,
+        software: 'fake',
+        protocol: nodeProtocols,
+      },
       events: {
         onStream: (stream, head) => {
           if (typeof head === 'object' && head && 'protocol' in head && head.protocol === 'http') api.serve(stream)

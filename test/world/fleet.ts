@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createClient } from '../../src/client/index.ts'
 import { publicOperations } from '../../src/contract/api/index.ts'
 import { firstLine, firstMessage } from '../children.ts'
-import { type PortRange, reservePort, reservePorts } from '../ports.ts'
+import { reservePort, reservePorts } from '../ports.ts'
 import { eventually, startAcme } from './panel.ts'
 import { joinedNode } from './panel-node.ts'
 
@@ -119,7 +119,7 @@ export async function startFleet() {
   await eventually(async () => (await api.edges()).edges.length === 1, 'the edge is here')
   const running = closer.move()
   return {
-    ...{ api, one, two, online, folder, edgePorts: edgePorts as PortRange },
+    ...{ api, one, two, online, folder, url: `http://127.0.0.1:${panelPort}`, key },
     killPanel: () => kill(panel),
     async startPanel() {
       panel = await startPanel()

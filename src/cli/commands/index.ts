@@ -15,6 +15,7 @@ import { pullFile } from './files/pull.ts'
 import { putFile } from './files/put.ts'
 import { backUpInstance } from './instance/backup.ts'
 import { restoreInstance } from './instance/restore.ts'
+import { drainNode } from './nodes/drain.ts'
 import { nodeCommands } from './nodes/nodes.ts'
 import { planCommands } from './plans/plans.ts'
 import { scheduleCommands } from './schedules/schedules.ts'
@@ -29,6 +30,7 @@ import { serverSftp } from './servers/sftp.ts'
 import { showServer } from './servers/show.ts'
 import { suspensionCommands } from './servers/suspension.ts'
 import { takeTemplate } from './servers/template.ts'
+import { transferServer } from './servers/transfer.ts'
 import { serverVariables } from './servers/variables.ts'
 import { watchingCommands } from './servers/watching.ts'
 import { templateSourceCommands } from './templates/sources.ts'
@@ -61,6 +63,7 @@ export const commands: readonly Command[] = [
   serverVariables,
   takeTemplate,
   serverLimits,
+  transferServer,
   ...suspensionCommands,
   deleteServer,
   ...fileCommands,
@@ -79,6 +82,7 @@ export const commands: readonly Command[] = [
   ...webhookCommands,
   ...sshKeyCommands,
   ...nodeCommands,
+  drainNode,
   ...databaseHostCommands,
   ...edgeCommands,
   ...planCommands,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { lenient } from '../../contract/lenient.ts'
 import { Exit, ServerSpec } from '../../contract/node.ts'
 import { writeFileAtomic } from '../../lib/fs.ts'
 import { serverFiles } from '../runtime.ts'
@@ -43,7 +44,7 @@ export function writeRecord(folder: string, record: ServerRecord): Promise<void>
 
 export async function readSpec(folder: string): Promise<ServerSpec | null> {
   const text = await readOrNull(join(folder, serverFiles.spec))
-  return text === null ? null : ServerSpec.parse(JSON.parse(text))
+  return text === null ? null : lenient(ServerSpec).parse(JSON.parse(text))
 }
 
 export function writeSpec(folder: string, spec: ServerSpec): Promise<void> {

@@ -1,5 +1,7 @@
 import { type Client, createClient } from '../../client/index.ts'
+import { conflict } from '../../contract/errors.ts'
 import { type EdgeEndpoint, type NodeEvent, type NodeFacts, nodeOperations, nodeSockets } from '../../contract/node.ts'
+import { featureWords, type NodeFeature, nodeFeatures } from '../../contract/node-protocol.ts'
 import { linkSend, openLinkSocket } from '../../http/index.ts'
 import { backoffMs, reconnectBackoff } from '../../lib/backoff.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -28,6 +30,8 @@ export interface LiveNodeWorld {
 export class LiveNode {
   readonly id: string
   readonly name: string
+  /** The version of the protocol that it and this panel speak. */
+  readonly protocol: number
   readonly link: Link
   readonly client: NodeClient
   facts: NodeFacts | null = null
@@ -35,13 +39,24 @@ export class LiveNode {
   readonly #ended = new AbortController()
   readonly #edgePushes = new Queue()
 
-  constructor(row: { id: string; name: string }, link: Link, world: LiveNodeWorld) {
+  constructor(row: { id: string; name: string; protocol: number }, link: Link, world: LiveNodeWorld) {
     this.id = row.id
     this.name = row.name
+    this.protocol = row.protocol
     this.link = link
     // A node is untrusted: what it says must be what the contract says.
     this.client = createClient(nodeOperations, { baseUrl: '', send: linkSend(() => link), checkReplies: true })
     this.#world = world
+  }
+
+  /** Whether it is new enough for that. */
+  knows(feature: NodeFeature): boolean {
+    return this.protocol >= nodeFeatures[feature]
+  }
+
+  /** Throws `conflict` in words for people unless it is. */
+  mustKnow(feature: NodeFeature): void {
+    if (!this.knows(feature)) throw conflict(`Node ${this.name} is too old for ${featureWords[feature]}: update it.`)
   }
 
   /** Aborted when the link has ended. */

@@ -2,6 +2,7 @@ import type { Insertable, Transaction } from 'kysely'
 import { conflict, notFound } from '../../contract/errors.ts'
 import { encodeJoinToken, type PanelEndpoint } from '../../contract/join-token.ts'
 import type { EdgeEndpoint, JoinHello, JoinWelcome, NodeEvent, NodeHello } from '../../contract/node.ts'
+import { commonProtocol, nodeProtocols } from '../../contract/node-protocol.ts'
 import type { Labels, OverAllocation } from '../../contract/placement.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
@@ -233,17 +234,20 @@ export class Nodes implements AsyncDisposable {
         'unauthorized',
         'This panel does not know the node: it was removed, or its credential replaced. Join again.',
       )
+    const protocol = commonProtocol(hello.protocol, nodeProtocols)
+    if (typeof protocol === 'object') throw new LinkError('refused', protocol.refused)
     return {
-      welcome: { nodeId: row.id, name: row.name },
+      // A node that named no protocol knows of none.
+      welcome: { nodeId: row.id, name: row.name, ...(hello.protocol ? { protocol } : {}) },
       events: nothingOpened,
-      opened: (link) => this.#track(this.#serve(row, link, from)),
+      opened: (link) => this.#track(this.#serve(row, link, protocol, from)),
     }
   }
 
   /** A newer link takes the place at once: the older one may be half open, and its end is then late news. */
-  async #serve(row: NodeRow, link: Link, from: { remoteAddress: string }): Promise<void> {
+  async #serve(row: NodeRow, link: Link, protocol: number, from: { remoteAddress: string }): Promise<void> {
     const { log, db, clock } = this.#options
-    const node = new LiveNode(row, link, this.#world)
+    const node = new LiveNode({ ...row, protocol }, link, this.#world)
     const older = this.#live.get(row.id)
     this.#live.set(row.id, node)
     older?.link.close('The node came back over a newer link.')

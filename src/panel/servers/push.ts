@@ -1,11 +1,23 @@
+import { conflict } from '../../contract/errors.ts'
+import type { ServerSpec } from '../../contract/node.ts'
+import { specOfVersion1 } from '../../contract/node-protocol.ts'
 import { Queue } from '../../lib/queue.ts'
 import { allocationsOf } from '../network/index.ts'
-import { answerOf } from '../nodes/index.ts'
+import { answerOf, type LiveNode } from '../nodes/index.ts'
 import { keptTemplate } from '../templates/index.ts'
 import { deletionRetryMs } from './limits.ts'
 import { specOf } from './spec.ts'
 import { removeServer, serverDetail } from './store.ts'
 import type { ServersWorld } from './world.ts'
+
+/** What the node takes. Throws `conflict` where it is too old for the server. */
+function forNode(spec: ServerSpec, { name, protocol }: LiveNode): ServerSpec {
+  if (protocol > 1) return spec
+  const older = specOfVersion1(spec)
+  if (older === null) throw conflict(`Node ${name} is too old for servers of kind ${spec.template.name}: update it.`)
+  // An older spec is one with fewer fields, all of which the newer reader fills in.
+  return older as ServerSpec
+}
 
 /**
  * Makes nodes do what the database says: sends specs, finishes deletions. Both read the row when their turn comes and take
@@ -30,7 +42,10 @@ export class Pusher implements AsyncDisposable {
       const node = nodes.need({ id: row.node_id, name: row.node_name })
       const template = await keptTemplate(db.kysely, row.template_hash)
       const spec = specOf(row, template, await allocationsOf(db.kysely, [serverId]), row.public_address)
-      const state = await answerOf(node.name, node.client.putServer({ params: { server: serverId }, body: spec }))
+      const state = await answerOf(
+        node.name,
+        node.client.putServer({ params: { server: serverId }, body: forNode(spec, node) }),
+      )
       const now = await serverDetail(db.kysely, serverId)
       if (now && now.deleted_at === null) return states.offer(node, state, now.suspended_at !== null)
       // Another panel deleted it meanwhile, perhaps before the spec arrived: the node must not keep what that brought back.

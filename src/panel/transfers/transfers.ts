@@ -181,7 +181,8 @@ export class Transfers implements AsyncDisposable {
       const more = coming.get(row.id)
       return more ? { ...machine, promised: sum(machine.promised, more) } : machine
     })
-    const others = machines.filter(({ id }) => id !== server.node_id)
+    const others = machines.filter(({ id }) => id !== server.node_id && nodes.online(id)?.knows('transfers') !== false)
+    nodes.online(server.node_id)?.mustKnow('transfers')
     if (wanted === undefined) {
       const [best] = rankMachines(others, wish)
       if (best) return best.id
@@ -190,6 +191,7 @@ export class Transfers implements AsyncDisposable {
     if (wanted === server.node_id) throw conflict(`${server.name} is on node ${server.node_name} already.`)
     const target = machines.find(({ id }) => id === wanted)
     if (!target) throw notFound(`Node ${wanted}`)
+    nodes.online(wanted)?.mustKnow('transfers')
     const lacks = whatLacks(target, wish)
     if (lacks.length > 0) throw conflict(`Node ${target.name} cannot take ${server.name}: ${lacks.join(', ')}.`)
     return target.id
