@@ -496,3 +496,25 @@ test('a service that keeps connections only shortly is asked again over a new on
   visitor.socket.write(`GET / HTTP/1.1\r\n${host}\r\nGET / HTTP/1.1\r\n${host}Connection: close\r\n\r\n`)
   assert.match((await visitor.all).toString(), /\r\n\r\n1HTTP\/1\.1 200 [\s\S]*\r\n\r\n2$/)
 })
+
+test('the head of an answer does not wait for its body, and the first part of a body follows it whole, however large', async () => {
+  await using closer = new AsyncDisposableStack()
+  const large = 'x'.repeat(100_000)
+  let sendBody: () => void = () => undefined
+  const port = await tcpService(closer, (socket) =>
+    socket.on('data', (chunk) => {
+      if (chunk.toString('latin1').startsWith('GET /late')) {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n')
+        sendBody = () => socket.write('late')
+      } else socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${large.length}\r\n\r\n${large}`)
+    }),
+  )
+  const edge = await webTunnel(closer, port)
+  const visitor = await rawVisitor(closer, edge.httpPort)
+  visitor.socket.write(`GET /late HTTP/1.1\r\n${host}\r\n`)
+  assert.equal(await visitor.until('\r\n\r\n'), 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n')
+  sendBody()
+  assert.match(await visitor.until('late'), /\r\n\r\nlate$/)
+  visitor.socket.write(`GET /large HTTP/1.1\r\n${host}\r\n`)
+  assert.ok((await visitor.until(large)).endsWith(`Content-Length: ${large.length}\r\n\r\n${large}`))
+})

@@ -166,6 +166,7 @@ export class HttpVisitor {
       requestBody: new BodyReader(head.body, { dropTrailers: true }),
       response: undefined,
       responseBody: undefined,
+      waitingHead: '',
       responseInput: nothing,
       interimResponses: 0,
       keepAlive: false,
@@ -278,7 +279,7 @@ export class HttpVisitor {
       if (response.status < 200) {
         if (++exchange.interimResponses > interimResponsesMax) throw new HttpRefusal(400, 'too many interim responses')
         // HTTP/1.0 has no interim responses.
-        if (exchange.head.version === '1.1') this.#out(exchange, responseHeadBytes(response, ''))
+        if (exchange.head.version === '1.1') this.#out(exchange, Buffer.from(responseHeadText(response, ''), 'latin1'))
         continue
       }
       exchange.response = response
@@ -290,7 +291,7 @@ export class HttpVisitor {
         exchange.requestBody.done &&
         !exchange.head.upgrade &&
         !this.#visitorEnded
-      this.#out(exchange, responseHeadBytes(response, exchange.keepAlive ? '' : 'Connection: close\r\n'))
+      exchange.waitingHead = responseHeadText(response, exchange.keepAlive ? '' : 'Connection: close\r\n')
       return input
     }
   }
@@ -298,10 +299,30 @@ export class HttpVisitor {
   #readResponseBody(exchange: Exchange, bytes: Buffer): void {
     const body = exchange.responseBody
     if (!body) return
-    const taken = body.read(bytes, (part) => this.#out(exchange, part))
+    const taken = body.read(bytes, (part) => this.#outWithHead(exchange, part))
+    this.#outWithHead(exchange, nothing)
     if (!body.done) return
     if (taken < bytes.length || !exchange.response?.keepAlive) this.#dropUpstream()
     this.#finish(exchange)
+  }
+
+  /** A small part of the body leaves in one piece with the head before it: a write of two pieces costs more than joining them. */
+  #outWithHead(exchange: Exchange, part: Buffer): void {
+    const head = exchange.waitingHead
+    if (head === '') {
+      if (part.length > 0) this.#out(exchange, part)
+      return
+    }
+    exchange.waitingHead = ''
+    if (part.length > joinedBytesMax) {
+      this.#out(exchange, Buffer.from(head, 'latin1'))
+      this.#out(exchange, part)
+      return
+    }
+    const joined = Buffer.allocUnsafe(head.length + part.length)
+    joined.write(head, 0, 'latin1')
+    part.copy(joined, head.length)
+    this.#out(exchange, joined)
   }
 
   #out(exchange: Exchange, bytes: Buffer): void {
@@ -337,7 +358,7 @@ export class HttpVisitor {
     const { release } = this.#options
     const { stream, tunnel } = upstream
     const socket = this.#socket
-    this.#out(exchange, responseHeadBytes(response, ''))
+    this.#out(exchange, Buffer.from(responseHeadText(response, ''), 'latin1'))
     this.#exchange = undefined
     this.#phase = 'upgraded'
     this.#stayConnected()
@@ -481,6 +502,8 @@ interface Exchange {
   readonly requestBody: BodyReader
   response: ResponseHead | undefined
   responseBody: BodyReader | undefined
+  /** The response's head until it leaves, with the first part of the body if that is here already. */
+  waitingHead: string
   /** The beginning of a response head that has not all arrived. */
   responseInput: Buffer
   interimResponses: number
@@ -496,14 +519,16 @@ interface Upstream {
 }
 
 const nothing = Buffer.alloc(0)
+/** Beyond this copying the first part of a body behind its head costs more than a write of two pieces. */
+const joinedBytesMax = 16_384
 const headEnd = Buffer.from('\r\n\r\n')
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** Dead visitors behind silent connections are found by the system after this and its usual probes, ms. */
 const tcpKeepAliveMs = 60_000
 
-function responseHeadBytes(response: ResponseHead, extra: string): Buffer {
-  return Buffer.from(`HTTP/1.1 ${response.status} ${response.reason}\r\n${response.fields}${extra}\r\n`, 'latin1')
+function responseHeadText(response: ResponseHead, extra: string): string {
+  return `HTTP/1.1 ${response.status} ${response.reason}\r\n${response.fields}${extra}\r\n`
 }
 
 function hasBareLineFeed(bytes: Buffer): boolean {
