@@ -9,7 +9,16 @@ import { type Database, isUniqueViolation, type Store, type TemplateSourceRow } 
 import { importEgg } from '../eggs/index.ts'
 import { type EggFile, fetchEggs } from './archive.ts'
 import { busyMs, idsTriedMax, lookEveryMs, sourcesMax } from './limits.ts'
-import { importedRow, insertSource, removeSource, rowsOfSource, setSource, sourceRow, sourceRows } from './store.ts'
+import {
+  importedRow,
+  insertSource,
+  pathsOfSource,
+  removeSource,
+  rowOfSource,
+  setSource,
+  sourceRow,
+  sourceRows,
+} from './store.ts'
 import type { Templates } from './templates.ts'
 
 type View = z.input<typeof TemplateSource>
@@ -163,7 +172,7 @@ export class TemplateSources implements AsyncDisposable {
       files.push(await this.#takeOne(sourceId, egg))
     }
     const paths = new Set(eggs.map(({ path }) => path))
-    for (const { id, source_path } of await rowsOfSource(this.#db.kysely, sourceId))
+    for (const { id, source_path } of await pathsOfSource(this.#db.kysely, sourceId))
       if (source_path !== null && !paths.has(source_path))
         files.push({
           path: source_path,
@@ -180,7 +189,7 @@ export class TemplateSources implements AsyncDisposable {
       const without = notes.filter(({ kind }) => kind === 'dropped').length
       const message = without === 0 ? null : `${without} ${without === 1 ? 'part has' : 'parts have'} no effect here`
       const taken = await this.#db.transact(async (trx): Promise<Pick<File, 'outcome' | 'template'>> => {
-        const mine = (await rowsOfSource(trx, sourceId)).find(({ source_path }) => source_path === path)
+        const mine = await rowOfSource(trx, sourceId, path)
         const id = mine?.id ?? (await this.#freeId(trx, made.id))
         const template = { ...made, id }
         if (mine?.content === JSON.stringify(template)) return { outcome: 'same', template: id }

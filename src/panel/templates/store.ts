@@ -68,8 +68,22 @@ export async function importedRows(db: Store, ids: readonly string[]): Promise<T
 export const importedRow = (db: Store, id: string): Promise<TemplateRow | undefined> =>
   db.selectFrom('templates').selectAll().where('id', '=', id).executeTakeFirst()
 
-export const rowsOfSource = (db: Store, sourceId: string): Promise<TemplateRow[]> =>
-  db.selectFrom('templates').selectAll().where('source_id', '=', sourceId).orderBy('source_path').execute()
+/** What a source has brought. */
+export const pathsOfSource = (db: Store, sourceId: string): Promise<Pick<TemplateRow, 'id' | 'source_path'>[]> =>
+  db
+    .selectFrom('templates')
+    .select(['id', 'source_path'])
+    .where('source_id', '=', sourceId)
+    .orderBy('source_path')
+    .execute()
+
+export const rowOfSource = (db: Store, sourceId: string, path: string): Promise<TemplateRow | undefined> =>
+  db
+    .selectFrom('templates')
+    .selectAll()
+    .where('source_id', '=', sourceId)
+    .where('source_path', '=', path)
+    .executeTakeFirst()
 
 export async function countImported(db: Store): Promise<number> {
   const { count } = await db
