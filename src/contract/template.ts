@@ -123,6 +123,10 @@ export const ImageName = z
   .max(300)
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/, 'must be the name of a container image')
 
+/** Where a server's processes are: in the sandbox of its node, or in a container of the engine there. */
+export const RuntimeKind = z.enum(['sandbox', 'docker'])
+export type RuntimeKind = z.output<typeof RuntimeKind>
+
 /** One thing to choose by name: the variable `DOCKER_IMAGE` or `STARTUP_COMMAND` holds the name, where there are several. */
 const ChoiceName = displayName(200)
 

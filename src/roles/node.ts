@@ -53,14 +53,30 @@ export async function startNodeRole(
     sftpPort,
     sftpHost,
     sftpAddress,
-  }: Pick<Located<NodeSettings>, 'dataDir' | 'logLevel' | 'sftpPort' | 'sftpHost' | 'sftpAddress'> &
+    dockerSocket,
+    containerNetwork,
+  }: Pick<
+    Located<NodeSettings>,
+    'dataDir' | 'logLevel' | 'sftpPort' | 'sftpHost' | 'sftpAddress' | 'dockerSocket' | 'containerNetwork'
+  > &
     Partial<NodeSettings>,
   { panel, credential, root, metrics }: { panel: PanelEndpoint; credential: Secret; root: string; metrics?: Metrics },
 ): Promise<Node> {
   const { version } = Program.parse(JSON.parse(await readFile(join(root, 'package.json'), 'utf8')))
   const sftp = sftpPort === 'none' ? null : { port: sftpPort, host: sftpHost, address: sftpAddress ?? null }
   return startNode(
-    { dataDir: join(dataDir, 'node'), panels: [panel], credential, version, edgeTransport, sftp },
+    {
+      ...{
+        dataDir: join(dataDir, 'node'),
+        panels: [panel],
+        credential,
+        version,
+        edgeTransport,
+        sftp,
+        containerNetwork,
+      },
+      docker: dockerSocket === 'none' ? 'off' : dockerSocket,
+    },
     { log: createLog({ level: logLevel, name: 'node' }), ...(metrics && { metrics }) },
   )
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   address,
   choice,
+  choiceOrPath,
   count,
   host,
   list,
@@ -159,6 +160,19 @@ const nodeOnly = {
   }),
 }
 
+const containersOnly = {
+  dockerSocket: choiceOrPath({
+    help: 'the unix socket of Docker Engine or Podman, for servers in containers: auto looks at the usual places, none is without',
+    of: ['auto', 'none'],
+    default: 'auto',
+  }),
+  containerNetwork: choice({
+    help: 'bridge gives containers a network of their own, where the engine can; host lets them use this machine’s',
+    of: ['bridge', 'host'],
+    default: 'bridge',
+  }),
+}
+
 const joinOnly = {
   joinToken: secret({
     help: 'what "pharos nodes create" printed; works once',
@@ -167,9 +181,9 @@ const joinOnly = {
   }),
 }
 
-export const upSettings = { ...common, ...panelOnly, ...backupsOnly, ...edgeOnly, ...sftp }
+export const upSettings = { ...common, ...panelOnly, ...backupsOnly, ...edgeOnly, ...containersOnly, ...sftp }
 export const panelSettings = { ...common, ...panelOnly, ...backupsOnly }
-export const nodeSettings = { ...common, ...nodeOnly }
+export const nodeSettings = { ...common, ...nodeOnly, ...containersOnly }
 /** Of `pharos node join` alone. */
 export const joinSettings = { ...nodeSettings, ...joinOnly }
 export const edgeSettings = { ...common, ...edgeOnly, ...edgeAlone }

@@ -170,6 +170,23 @@ export const choice = <const T extends string>({
   default: T
 }): Setting<T> => required({ help, expected: `one of ${of.join(', ')}`, schema: z.enum(of), preset })
 
+/** One of a few words, or the place of something on this machine. */
+export const choiceOrPath = ({
+  help,
+  of,
+  default: preset,
+}: {
+  help: string
+  of: readonly string[]
+  default: string
+}): Setting<string> =>
+  required({
+    help,
+    expected: `an absolute path, or one of ${of.join(', ')}`,
+    schema: z.string().refine((value) => of.includes(value) || value.startsWith('/')),
+    preset,
+  })
+
 /** Several values: with commas in a flag or variable, a list in the file. */
 export const list = <T>({
   help,

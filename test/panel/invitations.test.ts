@@ -62,6 +62,8 @@ const placement = { labels: '{}', maintenance_at: null, memory_factor: 1, disk_f
 const unchanged = {
   restart_on_crash: 1,
   restart_on_hang: 0,
+  runtime: 'sandbox' as const,
+  image: null,
   start_when_installed: 0,
   allocation_limit: 5,
   placement: '{}',

@@ -26,6 +26,7 @@ import { serverLimits } from './servers/limits.ts'
 import { listServers } from './servers/list.ts'
 import { portCommands } from './servers/ports.ts'
 import { powerCommands } from './servers/power.ts'
+import { serverRuntime } from './servers/runtime.ts'
 import { serverSftp } from './servers/sftp.ts'
 import { showServer } from './servers/show.ts'
 import { suspensionCommands } from './servers/suspension.ts'
@@ -59,6 +60,7 @@ export const commands: readonly Command[] = [
   serverConsole,
   ...watchingCommands,
   ...portCommands,
+  serverRuntime,
   serverSftp,
   serverVariables,
   takeTemplate,

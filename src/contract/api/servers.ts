@@ -6,7 +6,7 @@ import { operation, socket } from '../operation.ts'
 import { serverPermissions } from '../permissions.ts'
 import { Placement } from '../placement.ts'
 import { powerActions, serverStatuses } from '../power.ts'
-import { Resources } from '../template.ts'
+import { ImageName, Resources, RuntimeKind } from '../template.ts'
 import { transferStages } from '../transfer-stages.ts'
 
 /** `servers/1a7ce997`; the path takes the short part, or the whole id as it is or percent-encoded. */
@@ -84,6 +84,10 @@ export const Server = z
     owner: z.string().meta({ description: 'E-mail address' }),
     restartOnCrash: z.boolean(),
     restartOnHang: z.boolean().meta({ description: 'Where its template says how a hung one is told' }),
+    runtime: RuntimeKind.meta({ description: 'The sandbox of its node, or a container' }),
+    image: ImageName.nullable().meta({
+      description: 'The container image that was chosen for it; null for that of its template',
+    }),
     createdAt: Time,
   })
   .meta({ id: 'Server' })
@@ -104,6 +108,14 @@ export const NewServer = z
     start: z.boolean().default(true).meta({ description: 'Start it once it is installed' }),
     restartOnCrash: z.boolean().default(true),
     restartOnHang: z.boolean().default(false),
+    runtime: RuntimeKind.optional().meta({
+      description:
+        '`docker` for a container; without it a container where its template names images and a node runs them, else the sandbox',
+    }),
+    image: ImageName.optional().meta({
+      description: 'One of its template’s container images; any other is for administrators of the installation',
+      example: 'ghcr.io/parkervcp/yolks:java_21',
+    }),
   })
   .meta({ id: 'NewServer' })
 
@@ -129,7 +141,7 @@ export const serverOperations = {
     access: { workspace: 'servers.create' },
     body: NewServer,
     reply: Server,
-    errors: ['not_found', 'conflict'],
+    errors: ['forbidden', 'not_found', 'conflict'],
   }),
   server: operation({
     ...base,
@@ -171,16 +183,18 @@ export const serverOperations = {
     ...base,
     method: 'PATCH',
     path: '/servers/{serverId}',
-    summary: 'Rename it, change what happens after a crash or when it hangs',
+    summary: 'Rename it, change what happens after a crash or when it hangs, and where it runs',
     access: { server: 'settings.update' },
     params: OfServer,
     body: z.strictObject({
       name: displayName(80).optional(),
       restartOnCrash: z.boolean().optional(),
       restartOnHang: z.boolean().optional(),
+      runtime: RuntimeKind.optional().meta({ description: 'Holds from its next start; its files stay' }),
+      image: ImageName.nullable().optional().meta({ description: 'Null for that of its template' }),
     }),
     reply: Server,
-    errors: ['conflict'],
+    errors: ['forbidden', 'conflict'],
   }),
   reinstall: operation({
     ...base,

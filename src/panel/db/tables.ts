@@ -295,6 +295,9 @@ export interface ServerRow {
   start_when_installed: number
   /** The most ports it may have. */
   allocation_limit: number
+  runtime: 'sandbox' | 'docker'
+  /** The container image that was chosen for it; null for that of its template. */
+  image: string | null
   /** JSON object of the labels that its node must have, besides those of its template. */
   placement: string
   /** It is held for this transfer, and its node with it. */

@@ -18,6 +18,8 @@ const held = (suspendedAt: number | null): ServerAccess => ({
     variables: '{}',
     restart_on_crash: 0,
     restart_on_hang: 0,
+    runtime: 'sandbox',
+    image: null,
     start_when_installed: 0,
     allocation_limit: 1,
     placement: '{}',

@@ -12,6 +12,7 @@ import { deleteServer } from './delete.ts'
 import { placementAttemptsMax } from './limits.ts'
 import { firstFreePort, type Machine, machineOf, rankMachines, refusalOf, type Wish } from './placement.ts'
 import type { Pusher } from './push.ts'
+import { chooseRuntime, type RuntimeChoice } from './runtime.ts'
 import { idTaken, insertServer } from './store.ts'
 import type { ServersWorld } from './world.ts'
 
@@ -22,6 +23,7 @@ interface Plan {
   template: Template
   resources: Resources
   variables: Record<string, string>
+  runtime: RuntimeChoice
 }
 
 /**
@@ -50,7 +52,11 @@ export async function createServer(
 }
 
 /** Holds the request against the template; throws `invalid_request` with one detail for each thing wrong. */
-async function planOf({ templates }: Pick<ServersWorld, 'templates'>, caller: Caller, input: Input): Promise<Plan> {
+async function planOf(
+  { templates, nodes }: Pick<ServersWorld, 'templates' | 'nodes'>,
+  caller: Caller,
+  input: Input,
+): Promise<Plan> {
   const found = await templates.find(input.template)
   if (!found) {
     const ids = (await templates.all()).slice(0, templatesNamedMax).map(({ template: { id } }) => id)
@@ -71,7 +77,8 @@ async function planOf({ templates }: Pick<ServersWorld, 'templates'>, caller: Ca
     disk: disk ?? template.resources.disk,
     cpu: cpu ?? template.resources.cpu,
   }
-  return { input, template, resources, variables: values }
+  const runtime = chooseRuntime(template, input, nodes.all(), caller)
+  return { input, template, resources, variables: values, runtime }
 }
 
 /** A refusal names this many templates: there may be thousands. */
@@ -96,11 +103,14 @@ async function place(
   trx: Store,
   caller: Caller,
   workspace: WorkspaceMembership,
-  { input, template, resources, variables }: Plan,
+  { input, template, resources, variables, runtime }: Plan,
 ): Promise<{ serverId: string; tunnelId: string | null }> {
   const own = input.placement?.labels ?? {}
   const labels = { ...own, ...template.placement?.labels }
-  const { node, port } = await roomFor(nodes, trx, input.node, { ...resources, labels })
+  const { node, port } = await roomFor(nodes, trx, input.node, {
+    ...{ ...resources, labels },
+    container: runtime.runtime === 'docker',
+  })
   let serverId = newShortId()
   while (await idTaken(trx, serverId)) serverId = newShortId()
   const now = clock.now()
@@ -119,6 +129,7 @@ async function place(
     restart_on_crash: input.restartOnCrash ? 1 : 0,
     restart_on_hang: input.restartOnHang ? 1 : 0,
     start_when_installed: input.start ? 1 : 0,
+    ...runtime,
     allocation_limit: allocationLimitDefault,
     placement: JSON.stringify(own),
     transfer_id: null,

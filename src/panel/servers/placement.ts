@@ -13,6 +13,8 @@ export interface Machine {
   labels: Labels
   /** What it has; null until it has said so. */
   capacity: Resources | null
+  /** Whether it runs servers in containers. */
+  containers: boolean
   /** How much of that may be promised: 1 is all of it, null any amount. */
   factors: { [K in keyof Resources]: number | null }
   /** To every server that is placed there, whether it runs or not. */
@@ -22,6 +24,8 @@ export interface Machine {
 /** What a server needs of its node. */
 export interface Wish extends Resources {
   labels: Labels
+  /** It runs in a container. */
+  container: boolean
 }
 
 export const machineOf = (row: NodeWithServers, facts: NodeFacts | null): Machine => ({
@@ -31,15 +35,19 @@ export const machineOf = (row: NodeWithServers, facts: NodeFacts | null): Machin
   maintenance: row.maintenance_at !== null,
   labels: labelsOf(row),
   capacity: facts && capacityOf(facts),
+  containers: (facts?.capabilities.containers ?? null) !== null,
   factors: { memory: row.memory_factor, disk: row.disk_factor, cpu: row.cpu_factor },
   promised: { memory: row.memory, disk: row.disk, cpu: row.cpu },
 })
 
 /** What a server that is there needs of another node. */
 export const wishOf = (
-  { memory, disk, cpu, placement }: Pick<ServerRow, 'memory' | 'disk' | 'cpu' | 'placement'>,
+  { memory, disk, cpu, placement, runtime }: Pick<ServerRow, 'memory' | 'disk' | 'cpu' | 'placement' | 'runtime'>,
   template: Template,
-): Wish => ({ memory, disk, cpu, labels: { ...Labels.parse(JSON.parse(placement)), ...template.placement?.labels } })
+): Wish => ({
+  ...{ memory, disk, cpu, container: runtime === 'docker' },
+  labels: { ...Labels.parse(JSON.parse(placement)), ...template.placement?.labels },
+})
 
 /**
  * The machines that can take the server, the one with the most unpromised memory first; of equal ones that which has promised less
@@ -66,13 +74,18 @@ export function whatLacks(machine: Machine, wish: Wish): string[] {
   const amounts = (['memory', 'disk', 'cpu'] as const)
     .filter((what) => left(machine, what) < wish[what])
     .map((what) => `${amount(Math.max(0, left(machine, what)), what)} left`)
-  return [...labels, ...amounts]
+  return [...(wish.container && !machine.containers ? ['runs no containers'] : []), ...labels, ...amounts]
 }
 
 /** One sentence that says of every machine what it lacks. */
 export function refusalOf(machines: readonly Machine[], wish: Wish): string {
   const labels = Object.entries(wish.labels).map(([label, value]) => `${label}=${value}`)
-  const needed = [...(['memory', 'disk', 'cpu'] as const).map((what) => amount(wish[what], what)), ...labels].join(', ')
+  const container = wish.container ? ['a container engine'] : []
+  const needed = [
+    ...container,
+    ...(['memory', 'disk', 'cpu'] as const).map((what) => amount(wish[what], what)),
+    ...labels,
+  ].join(', ')
   const each = machines
     .slice(0, machinesNamedMax)
     .map((machine) => `${machine.name}: ${whatLacks(machine, wish).join(', ')}`)

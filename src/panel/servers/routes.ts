@@ -48,8 +48,8 @@ export function serverHandlers(servers: Servers): Handlers<typeof ownServerOpera
       const done = await servers.delete(server)
       return { message: done ? 'Server deleted successfully' : 'Server deletion initiated: its node finishes it' }
     },
-    updateServer: async ({ server, body }) => {
-      await servers.update(server, body)
+    updateServer: async ({ caller, server, body }) => {
+      await servers.update(server, body, caller)
       return viewOf(server.row.id)
     },
     reinstall: async ({ server }) => {

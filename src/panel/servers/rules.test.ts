@@ -129,10 +129,11 @@ describe('placement', () => {
     labels: {},
     capacity: { memory: 8000, disk: 100_000, cpu: 4 },
     factors: { memory: 1, disk: null, cpu: null },
+    containers: false,
     promised: { memory: 0, disk: 0, cpu: 0 },
     ...more,
   })
-  const wish: Wish = { memory: 1000, disk: 2000, cpu: 1, labels: {} }
+  const wish: Wish = { memory: 1000, disk: 2000, cpu: 1, labels: {}, container: false }
   const order = (machines: Machine[], asked = wish) => rankMachines(machines, asked).map(({ name }) => name)
   const promised = (memory: number, disk = 0, cpu = 0) => ({ promised: { memory, disk, cpu } })
 
@@ -144,6 +145,11 @@ describe('placement', () => {
       'a',
     ])
     assert.deepEqual(order([machine('b'), machine('a')]), ['a', 'b'])
+  })
+  test('leaves out machines without an engine where the server runs in a container, and says so', () => {
+    const asked = { ...wish, container: true }
+    assert.deepEqual(order([machine('a'), machine('b', { containers: true })], asked), ['b'])
+    assert.match(refusalOf([machine('a')], asked), /a container engine.*a: runs no containers/)
   })
   test('leaves out machines without room, also one that promised more than it has', () => {
     assert.deepEqual(order([machine('a', promised(7001)), machine('b', promised(9000))]), [])

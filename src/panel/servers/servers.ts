@@ -1,10 +1,12 @@
 import { conflict, forbidden, notFound } from '../../contract/errors.ts'
 import type { ServerState } from '../../contract/node.ts'
 import type { PowerAction } from '../../contract/power.ts'
+import type { RuntimeKind } from '../../contract/template.ts'
 import type { Signal } from '../../lib/signals.ts'
 import type { Caller, ServerAccess, WorkspaceMembership } from '../access/index.ts'
 import type { ServerRow, Store } from '../db/index.ts'
 import { answerOf, type NodeClient } from '../nodes/index.ts'
+import { keptTemplate } from '../templates/index.ts'
 import { mustAllowPower, mustAllowReinstall } from './can.ts'
 import { type Changed, changeServer, type Decision } from './change.ts'
 import { createServer } from './create.ts'
@@ -15,6 +17,7 @@ import { NodeReports } from './observe.ts'
 import { Pusher } from './push.ts'
 import { keepReconciled } from './reconcile.ts'
 import { resizeServer } from './resize.ts'
+import { changeRuntime } from './runtime.ts'
 import { type ServerNews, ServerStates } from './states.ts'
 import { type Status, statusOf } from './status.ts'
 import { removeDeletedServersOf, type ServerDetail, serverDetail } from './store.ts'
@@ -90,10 +93,26 @@ export class Servers implements AsyncDisposable {
 
   async update(
     { row }: ServerAccess,
-    change: { name?: string | undefined; restartOnCrash?: boolean | undefined; restartOnHang?: boolean | undefined },
+    change: {
+      name?: string | undefined
+      restartOnCrash?: boolean | undefined
+      restartOnHang?: boolean | undefined
+      runtime?: RuntimeKind | undefined
+      image?: string | null | undefined
+    },
+    by: { instanceAdmin: boolean },
   ): Promise<void> {
-    await this.change(row.id, async () => ({
+    await this.change(row.id, async (trx, now) => ({
       set: {
+        ...(change.runtime === undefined && change.image === undefined
+          ? {}
+          : changeRuntime(
+              await keptTemplate(trx, now.template_hash),
+              now,
+              change,
+              this.#world.nodes.online(now.node_id),
+              by,
+            )),
         ...(change.name === undefined ? {} : { name: change.name }),
         ...(change.restartOnCrash === undefined ? {} : { restart_on_crash: change.restartOnCrash ? 1 : 0 }),
         ...(change.restartOnHang === undefined ? {} : { restart_on_hang: change.restartOnHang ? 1 : 0 }),

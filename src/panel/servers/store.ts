@@ -82,6 +82,8 @@ export type ServerChange = Partial<
     | 'name'
     | 'restart_on_crash'
     | 'restart_on_hang'
+    | 'runtime'
+    | 'image'
     | 'variables'
     | 'template_hash'
     | 'memory'

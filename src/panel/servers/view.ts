@@ -70,6 +70,8 @@ export function serverView(world: Seen, { row, allocations, variables }: Describ
     owner: row.owner_email,
     restartOnCrash: row.restart_on_crash === 1,
     restartOnHang: row.restart_on_hang === 1,
+    runtime: row.runtime,
+    image: row.image,
     createdAt: isoTime(row.created_at),
   }
 }

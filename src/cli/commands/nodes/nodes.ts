@@ -13,7 +13,7 @@ const list = command({
     const reply = await client.nodes()
     out.result(reply, () =>
       table(
-        ['id', 'name', 'state', 'servers', 'memory promised', 'labels', 'ports', 'public address'],
+        ['id', 'name', 'state', 'servers', 'memory promised', 'labels', 'ports', 'public address', 'containers'],
         reply.nodes.map((node) => [
           node.id,
           node.name,
@@ -23,6 +23,7 @@ const list = command({
           labelWords(node.labels) || '-',
           `${node.ports.first}-${node.ports.last}`,
           node.publicAddress ?? 'through an edge',
+          node.capabilities?.containers?.engine ?? '-',
         ]),
       ),
     )

@@ -16,12 +16,15 @@ export const createServer = command({
     ['--set <NAME=value...>', 'variables of the template'],
     ['--node <node>', 'the machine it shall run on: name or id'],
     ['--label <name=value...>', 'labels that its machine must have, such as region=eu'],
+    ['--runtime <kind>', 'sandbox or docker (a container); as its template and node have it unless given'],
+    ['--image <name>', 'a container image, in place of its template’s first'],
     ['--no-start', 'leave it stopped once it is installed'],
     ['--no-restart', 'leave it stopped when it crashes'],
     ['--no-wait', 'return at once, while it still installs'],
   ],
   examples: [
     'pharos servers create survival --template minecraft',
+    'pharos servers create modded --template paper --runtime docker --image ghcr.io/parkervcp/yolks:java_21',
     'pharos servers create rails --template openttd --memory 512 --set "SERVER_PASSWORD=…" --no-wait --json',
   ],
   options: z.object({
@@ -33,11 +36,13 @@ export const createServer = command({
     set: z.array(z.string()).default([]),
     node: z.string().optional(),
     label: z.array(z.string()).default([]),
+    runtime: z.enum(['sandbox', 'docker']).optional(),
+    image: z.string().min(1).optional(),
     start: z.boolean(),
     restart: z.boolean(),
     wait: z.boolean(),
   }),
-  async run({ name, template, memory, disk, cpu, set, node, label, start, restart, wait }, tools) {
+  async run({ name, template, memory, disk, cpu, set, node, label, runtime, image, start, restart, wait }, tools) {
     const connection = await tools.connect()
     const resources = { ...(memory && { memory }), ...(disk && { disk }), ...(cpu && { cpu }) }
     const created = await connection.client.createServer({
@@ -49,6 +54,8 @@ export const createServer = command({
         ...(Object.keys(resources).length > 0 && { resources }),
         ...(set.length > 0 && { variables: variables(set) }),
         ...(node !== undefined && { node: /^node_/.test(node) ? node : (await findNode(connection, node)).id }),
+        ...(runtime !== undefined && { runtime }),
+        ...(image !== undefined && { image }),
         ...(label.length > 0 && { placement: { labels: labelsOf(label) } }),
       },
     })

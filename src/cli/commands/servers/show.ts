@@ -32,6 +32,10 @@ export function describe(server: Server): string {
       'node',
       `${server.node.name}${server.node.online ? '' : ' (away)'}${server.node.maintenance ? ' (in maintenance)' : ''}`,
     ],
+    [
+      'runs in',
+      server.runtime === 'sandbox' ? 'the sandbox' : `a container${server.image ? ` of ${server.image}` : ''}`,
+    ],
     ['limits', `${resources.memory} MiB memory, ${resources.disk} MiB disk, ${resources.cpu} cores`],
     [
       'usage',
