@@ -44,6 +44,7 @@ export function commonProtocol(offered: ProtocolRange | undefined, own: Protocol
 export function specOfVersion1(spec: ServerSpec): unknown | null {
   const { id, revision, name, resources, variables, allocations, restartOnCrash, suspended, template } = spec
   const { start, install } = template
+  if (spec.container !== undefined) return null
   if (start.command === undefined || install.script !== undefined || typeof (start.ready ?? '') !== 'string')
     return null
   const { npm, debian, run, timeoutSeconds } = install
