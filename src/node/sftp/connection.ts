@@ -6,7 +6,16 @@ import type { ServerFiles } from '../files/server-files.ts'
 import { serveChannel } from './channel.ts'
 import type { Door, Doors } from './doors.ts'
 import type { Growths } from './growth.ts'
-import { bufferedBytesMax, channelsMax, idleMs, keysOfferedMax, signInMs, triesMax, wrongDelayMs } from './limits.ts'
+import {
+  attemptsMax,
+  bufferedBytesMax,
+  channelsMax,
+  idleMs,
+  keysOfferedMax,
+  signInMs,
+  triesMax,
+  wrongDelayMs,
+} from './limits.ts'
 import { Malformed } from './packets.ts'
 import { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
@@ -30,6 +39,7 @@ export class Connection {
   readonly #signInTimer: NodeJS.Timeout
   #idleTimer: NodeJS.Timeout | undefined
   #session: Session | null = null
+  #attempts = 0
   #tries = 0
   #offered = 0
   #channels = 0
@@ -71,6 +81,8 @@ export class Connection {
   }
 
   async #authenticate(attempt: AuthContext): Promise<void> {
+    this.#attempts += 1
+    if (this.#attempts > attemptsMax) return this.#end('too many attempts')
     switch (attempt.method) {
       case 'password':
         return this.#decide(attempt, await this.#ask({ type: 'password', password: attempt.password }, attempt))
@@ -139,7 +151,11 @@ export class Connection {
   async #decide(attempt: AuthContext, { answer, door }: { answer: SftpAnswer; door: Door | null }): Promise<void> {
     if (answer.outcome !== 'admitted' || !door) {
       // The password was right: no delay, and it can be asked for with the code.
-      if (answer.outcome === 'code') return attempt.reject(['keyboard-interactive', 'publickey'])
+      if (answer.outcome === 'code') {
+        this.#tries += 1
+        if (this.#tries >= triesMax) return this.#end('the password alone is not enough')
+        return attempt.reject(['keyboard-interactive', 'publickey'])
+      }
       this.#world.log.info({ address: this.#address, why: answer }, 'an SFTP client was not let in')
       return this.#refuse(attempt)
     }

@@ -6,14 +6,14 @@ export const connectionsMax = 256
 /** Of one address: a client that moves files side by side, behind one router with a few others. */
 export const connectionsPerAddressMax = 32
 
-/** Connections of nobody known yet: the places of those who are in are never taken by strangers. */
+/** Connections of nobody known yet; the oldest makes room. The places of those who are in are never taken by strangers. */
 export const strangersMax = 64
 
 /** Sessions of one account on this node: several clients that move files side by side. */
 export const sessionsPerUserMax = 16
 
-/** New connections of one address: as many at once, and so many a second in the long run. Each costs a key exchange. */
-export const connectsPerAddress = { burst: 40, perSecond: 1, keysMax: 10_000 } as const
+/** New connections of one address: as many at once, and so many a second in the long run. Each costs a key exchange, some ms; clients that move many files make a dozen a run. */
+export const connectsPerAddress = { burst: 200, perSecond: 10, keysMax: 10_000 } as const
 
 /** Time to be let in, in ms: enough to type a password and a code, as OpenSSH gives it. */
 export const signInMs = 120_000
@@ -23,6 +23,9 @@ export const triesMax = 6
 
 /** Keys that a client may offer before one fits: agents hold many. */
 export const keysOfferedMax = 20
+
+/** Whatever a client tries to get in, it tries at most so often on one connection. */
+export const attemptsMax = 60
 
 /** What a wrong password costs, in ms: nothing to a person, all to who guesses over one connection. */
 export const wrongDelayMs = 1_000

@@ -6,6 +6,7 @@ import { TokenBuckets } from '../../lib/token-buckets.ts'
 import { Connection, type ConnectionWorld } from './connection.ts'
 import type { HostKey } from './host-key.ts'
 import { connectionsMax, connectionsPerAddressMax, connectsPerAddress, strangersMax } from './limits.ts'
+import { plainAddress, sourceOf } from './source.ts'
 
 export interface Listener extends AsyncDisposable {
   readonly port: number
@@ -27,26 +28,26 @@ export async function listen(options: {
 
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => undefined)
-    const address = plainAddress(socket.remoteAddress)
-    const here = perAddress.get(address) ?? 0
-    if (
-      sockets.size >= connectionsMax ||
-      strangers.size >= strangersMax ||
-      here >= connectionsPerAddressMax ||
-      !rate.take(address, performance.now())
-    ) {
+    const address = plainAddress(socket.remoteAddress ?? '')
+    const source = sourceOf(address)
+    const here = perAddress.get(source) ?? 0
+    if (sockets.size >= connectionsMax || here >= connectionsPerAddressMax || !rate.take(source, performance.now())) {
       socket.destroy()
       return
     }
+    if (strangers.size >= strangersMax) {
+      const [oldest] = strangers
+      oldest?.destroy()
+    }
     sockets.add(socket)
     strangers.add(socket)
-    perAddress.set(address, here + 1)
+    perAddress.set(source, here + 1)
     socket.once('close', () => {
       sockets.delete(socket)
       strangers.delete(socket)
-      const left = (perAddress.get(address) ?? 1) - 1
-      if (left === 0) perAddress.delete(address)
-      else perAddress.set(address, left)
+      const left = (perAddress.get(source) ?? 1) - 1
+      if (left === 0) perAddress.delete(source)
+      else perAddress.set(source, left)
     })
     const connectionWorld = { ...world, admitted: () => void strangers.delete(socket) }
     // One for each connection, so that a client and its socket are told together; nothing listens here.
@@ -78,9 +79,6 @@ export async function listen(options: {
 
 /** Time for the first byte of a client, in ms: they send it at once. */
 const helloMs = 10_000
-
-/** An IPv4 client of a socket for both is the same as one of a socket for IPv4. */
-const plainAddress = (address: string | undefined): string => (address ?? '').replace(/^::ffff:(?=\d+\.)/, '')
 
 /** What is neither broken nor about to be: elliptic curves, AEAD ciphers and encrypt-then-MAC, no SHA-1, no compression. */
 const algorithms = {
