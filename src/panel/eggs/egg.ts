@@ -1,6 +1,6 @@
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { invalidRequest } from '../../contract/errors.ts'
+import { AppError, invalidRequest } from '../../contract/errors.ts'
 
 /**
  * An egg as Pterodactyl (`PTDL_v1`, `PTDL_v2`) and Pelican (`PLCN_v1` to `PLCN_v3`) export it, read generously: what is not known
@@ -101,8 +101,14 @@ export type Egg = z.output<typeof Egg>
 /** The longest text of an egg, in characters: icons are most of it. */
 export const eggCharsMax = 2 * 1024 * 1024
 
+/** The same for YAML, which takes a thousand times longer to read: the worst text of this length some hundred milliseconds. */
+const yamlCharsMax = 256 * 1024
+
 /** An honest egg has none. */
 const yamlAliasesMax = 20
+
+/** Brackets inside each other: the reader goes a call deeper with each. */
+const yamlDepthMax = 100
 
 /** The egg in a text (JSON or YAML) or a value that was parsed already. Throws `invalid_request` that names what is wrong. */
 export function readEgg(source: unknown): Egg {
@@ -119,18 +125,26 @@ function parseText(text: string): unknown {
   if (text.length > eggCharsMax) throw invalidRequest('egg', `is longer than ${eggCharsMax} characters`)
   const bare = text.replace(/^\ufeff/, '')
   try {
-    return bare.trimStart().startsWith('{')
-      ? (JSON.parse(bare) as unknown)
-      : (parse(bare, { maxAliasCount: yamlAliasesMax, logLevel: 'silent' }) as unknown)
+    return bare.trimStart().startsWith('{') ? (JSON.parse(bare) as unknown) : parseYaml(bare)
   } catch (error) {
-    const why =
-      error instanceof RangeError
-        ? 'it is nested too deeply'
-        : error instanceof Error
-          ? (error.message.split('\n')[0] ?? '')
-          : ''
+    if (error instanceof AppError) throw error
+    const said = error instanceof Error ? (error.message.split('\n')[0] ?? '') : ''
+    const why = error instanceof RangeError ? 'it is nested too deeply' : said
     throw invalidRequest('egg', `is neither JSON nor YAML: ${why.slice(0, 200)}`)
   }
+}
+
+function parseYaml(text: string): unknown {
+  if (text.length > yamlCharsMax)
+    throw invalidRequest('egg', `is longer than ${yamlCharsMax} characters of YAML; export it as JSON`)
+  let depth = 0
+  for (const char of text) {
+    if (char === '[' || char === '{') depth += 1
+    else if (char === ']' || char === '}') depth = Math.max(0, depth - 1)
+    if (depth > yamlDepthMax) throw new RangeError('deep')
+  }
+  if (/^ *(?:[-?] +){64}/m.test(text)) throw new RangeError('deep')
+  return parse(text, { maxAliasCount: yamlAliasesMax, logLevel: 'silent', uniqueKeys: false }) as unknown
 }
 
 function truth(value: boolean | number | string): boolean {
