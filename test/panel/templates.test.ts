@@ -10,6 +10,7 @@ import { gzipSync } from 'node:zlib'
 import { ZipFile } from 'yazl'
 import { ApiError } from '../../src/client/index.ts'
 import { type Entry, tar } from '../../src/node/extraction/testing.ts'
+import { testOnEachDatabase } from '../databases.ts'
 import {
   type JoinedFake,
   keyOf,
@@ -389,4 +390,31 @@ describe('a source', () => {
       assert.ok(refused('conflict', /being read at this moment/)((failed[0] as PromiseRejectedResult).reason))
     await until('it can be read again', async () => (await sync(id))['egg.json'] === 'same slow')
   })
+})
+
+testOnEachDatabase('templates and sources are kept the same way', async (database, t) => {
+  const other = await startServersWorld(database)
+  t.after(() => other[Symbol.asyncDispose]())
+  const home = await other.workspace('home')
+  const { api } = await other.person('admin@example.com', { workspaceId: home, role: 'owner' }, { instanceAdmin: true })
+  assert.equal((await api.importTemplate({ body: { egg: egg('Kept') } })).outcome, 'added')
+  assert.equal((await api.importTemplate({ body: { egg: egg('Kept') } })).outcome, 'same')
+  await api.updateTemplate({ params: { template: 'kept' }, body: { category: 'tool' } })
+  assert.deepEqual(
+    (await api.templates()).map(({ id, category }) => [id, category]),
+    [
+      ['kept', 'tool'],
+      ['paper', 'tool'],
+    ],
+  )
+  const body = { name: 'one', url: 'http://127.0.0.1:1/eggs.zip', everyHours: 1 }
+  const { id } = await api.createTemplateSource({ body })
+  await assert.rejects(api.createTemplateSource({ body }), refused('conflict', /called one already/))
+  await assert.rejects(
+    api.syncTemplateSource({ params: { source: id } }),
+    refused('conflict', /not on the public internet/),
+  )
+  await api.deleteTemplateSource({ params: { source: id } })
+  await api.deleteTemplate({ params: { template: 'kept' } })
+  assert.deepEqual((await api.templateSources()).sources, [])
 })
