@@ -8,6 +8,7 @@ import { type Product, startProduct } from './product.ts'
 
 const password = 'correct horse battery'
 const stepMs = 30_000
+const publicKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEz33NQkr6NVBDnAQSfsN6gMRfmfJNuhqRNRgWBIqK11 me@laptop'
 
 describe('somebody who guards their account', { skip: noBrowser, timeout: 3 * patienceMs }, () => {
   let product: Product
@@ -44,6 +45,12 @@ describe('somebody who guards their account', { skip: noBrowser, timeout: 3 * pa
     await page.getByRole('button', { name: 'Begin' }).click()
     await page.getByRole('button', { name: 'Create and start' }).waitFor()
     await page.goto(`${origin}/account`)
+    await page.getByRole('button', { name: 'Add an SSH key' }).click()
+    await page.getByLabel('Public key').fill(publicKey)
+    await page.getByLabel('Your password').fill(password)
+    await assertAccessible(page)
+    await page.getByRole('dialog').getByRole('button', { name: 'Add an SSH key' }).click()
+    await page.getByRole('cell', { name: 'me@laptop' }).waitFor()
     await page.getByRole('button', { name: 'Turn on' }).click()
     await page.getByLabel('Your password').fill(password)
     await page.getByRole('button', { name: 'Continue' }).click()

@@ -52,6 +52,7 @@ async function up(folder: string, port: number, edgePorts: Range, nodePorts: Ran
     '--port': port,
     '--edge-http-port': 0,
     '--edge-minecraft-port': 0,
+    '--sftp-port': 0,
     '--edge-ports': `${edgePorts.first}-${edgePorts.last}`,
     '--node-ports': `${nodePorts.first}-${nodePorts.last}`,
   }

@@ -27,7 +27,7 @@ export function SftpCard() {
       {error && <Notice tone="bad">{errorText(error)}</Notice>}
       {data && !data.enabled && <p className="text-muted">{t.off}</p>}
       {data?.enabled && (
-        <div className="grid gap-4">
+        <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
           <Facts
             facts={[
               [t.user, <Copyable key="user" text={data.user} />],
