@@ -60,7 +60,12 @@ export async function startNodeRole(
     'dataDir' | 'logLevel' | 'sftpPort' | 'sftpHost' | 'sftpAddress' | 'dockerSocket' | 'containerNetwork'
   > &
     Partial<NodeSettings>,
-  { panel, credential, root, metrics }: { panel: PanelEndpoint; credential: Secret; root: string; metrics?: Metrics },
+  {
+    panel,
+    credential,
+    root,
+    metrics,
+  }: { panel: PanelEndpoint; credential: Secret; root: string; metrics?: Metrics | undefined },
 ): Promise<Node> {
   const { version } = Program.parse(JSON.parse(await readFile(join(root, 'package.json'), 'utf8')))
   const sftp = sftpPort === 'none' ? null : { port: sftpPort, host: sftpHost, address: sftpAddress ?? null }

@@ -13,7 +13,7 @@ const get = (port: number | null, path: string, headers: Record<string, string> 
 
 test('without an address nothing listens', async () => {
   await using observation = await startObservation({ metricsAddress: undefined, metricsToken: undefined })
-  assert.equal(observation.port, null)
+  assert.deepEqual([observation.port, observation.metrics], [null, undefined])
 })
 
 test('is alive at once, and ready when every role of it is', async () => {
@@ -36,7 +36,7 @@ test('is alive at once, and ready when every role of it is', async () => {
 
 test('shows metrics of the process and of what counts, in the format of Prometheus', async () => {
   await using observation = await startObservation({ metricsAddress: loopback, metricsToken: undefined })
-  observation.metrics.counter('pharos_things_total', 'Things.').add({ kind: 'x' })
+  observation.metrics?.counter('pharos_things_total', 'Things.').add({ kind: 'x' })
   const reply = await get(observation.port, '/metrics')
   assert.match(reply.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/)
   const text = await reply.text()

@@ -16,7 +16,8 @@ export interface ObservationSettings {
 export type Readiness = () => string | null | Promise<string | null>
 
 export interface Observation extends AsyncDisposable {
-  readonly metrics: Metrics
+  /** Where roles put what they count; missing without an address, so that nobody counts for nobody. */
+  readonly metrics: Metrics | undefined
   /** Where it listens; null without an address. */
   readonly port: number | null
   /** Asked by `/readyz` from now on, under this role's name. */
@@ -78,7 +79,7 @@ export async function startObservation({ metricsAddress, metricsToken }: Observa
   }
   const opened = closer.move()
   return {
-    metrics,
+    metrics: metricsAddress && metrics,
     port,
     ready: (role, readiness) => void parts.set(role, readiness),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
