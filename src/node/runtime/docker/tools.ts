@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError } from '../../../contract/errors.ts'
@@ -62,7 +62,7 @@ export async function prepareContainerTools(folder: string): Promise<ContainerTo
 
 /** The dynamic loader of a program, null for one that needs none, and the libraries that it loads. */
 export async function librariesOf(program: string): Promise<{ loader: string | null; libraries: string[] }> {
-  const loader = interpreterOf(await readFile(program))
+  const loader = await interpreterOf(program)
   if (loader === null) return { loader, libraries: [] }
   const { stdout } = await run('ldd', [program], { env: toolEnvironment }).catch((cause: unknown) => {
     throw new AppError('conflict', `The libraries of ${program} could not be found with ldd`, { cause })
@@ -74,18 +74,27 @@ export async function librariesOf(program: string): Promise<{ loader: string | n
 /** The kind of entry in a program's header that names its loader (PT_INTERP). */
 const interpreterEntry = 3
 
+/** Before the table of entries there is a head of this length. */
+const elfHeadBytes = 64
+
 /** Reads the name of the loader out of an ELF file of this machine's own 64 bits; null where it names none. */
-function interpreterOf(elf: Buffer): string | null {
-  if (elf.toString('latin1', 0, 4) !== '\x7fELF') return null
-  const table = Number(elf.readBigUInt64LE(32))
-  const entryBytes = elf.readUInt16LE(54)
-  const entries = elf.readUInt16LE(56)
-  for (let index = 0; index < entries; index++) {
-    const at = table + index * entryBytes
-    if (elf.readUInt32LE(at) !== interpreterEntry) continue
-    const offset = Number(elf.readBigUInt64LE(at + 8))
-    const length = Number(elf.readBigUInt64LE(at + 32))
-    return elf.toString('latin1', offset, offset + length - 1)
+async function interpreterOf(program: string): Promise<string | null> {
+  const file = await open(program, 'r')
+  try {
+    const bytesAt = async (position: number, length: number): Promise<Buffer> =>
+      (await file.read(Buffer.alloc(length), 0, length, position)).buffer
+    const head = await bytesAt(0, elfHeadBytes)
+    if (head.toString('latin1', 0, 4) !== '\x7fELF') return null
+    const entryBytes = head.readUInt16LE(54)
+    const table = await bytesAt(Number(head.readBigUInt64LE(32)), entryBytes * head.readUInt16LE(56))
+    for (let at = 0; at < table.length; at += entryBytes) {
+      if (table.readUInt32LE(at) !== interpreterEntry) continue
+      const name = await bytesAt(Number(table.readBigUInt64LE(at + 8)), Number(table.readBigUInt64LE(at + 32)))
+      // It ends with a NUL.
+      return name.toString('latin1', 0, name.length - 1)
+    }
+    return null
+  } finally {
+    await file.close()
   }
-  return null
 }
