@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import { ApiError } from '../client/index.ts'
 import { AppError } from '../contract/errors.ts'
 import { SettingsError } from '../settings/resolve.ts'
-import { instanceSettings } from '../settings/roles.ts'
+import { allSettings, instanceSettings } from '../settings/roles.ts'
 import { keyOf } from '../settings/setting.ts'
 import { type Command, CommandError, UsageError } from './command.ts'
 import { commands } from './commands/index.ts'
@@ -102,6 +102,8 @@ function clientCommand(name: string, declared: Command, surroundings: Surroundin
       readText: (bytesMax) => readText(stdin, bytesMax),
       configHome: configHome(env),
       dataDir: (named) => path(named ?? (env.PHAROS_DATA_DIR || defaultDataDir(surroundings))),
+      settings: (flags) => settingsOf(allSettings, { ...flags }, surroundings),
+      root: surroundings.root,
       instance: (flags) => settingsOf(instanceSettings, { ...flags }, surroundings),
       path,
     })

@@ -3,7 +3,10 @@ import type { Client, LiveSocket } from '../client/index.ts'
 import type { publicOperations, publicSockets } from '../contract/api/index.ts'
 import type { Arguments } from '../contract/operation.ts'
 import type { Secret } from '../lib/secret.ts'
+import type { allSettings } from '../settings/roles.ts'
+import type { Values } from '../settings/setting.ts'
 import type { Output } from './output.ts'
+import type { WithDataDir } from './surroundings.ts'
 
 /** The API as commands use it. */
 export interface Connection {
@@ -38,6 +41,10 @@ export interface Tools {
   dataDir(named: string | undefined): string
   /** The data folder and the database that flags, variables and the configuration file name, as a role would take them. */
   instance(flags: InstanceFlags): Promise<{ dataDir: string; databaseUrl: Secret | undefined }>
+  /** Every setting of every role, as `pharos up`, `panel`, `node` and `edge` would take them. */
+  settings(flags: Pick<InstanceFlags, 'dataDir' | 'config'>): Promise<WithDataDir<Values<typeof allSettings>>>
+  /** The folder of the program. */
+  root: string
   /** An absolute path, seen from where the command was called. */
   path(named: string): string
 }

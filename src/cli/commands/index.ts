@@ -14,6 +14,7 @@ import { getFile } from './files/get.ts'
 import { pullFile } from './files/pull.ts'
 import { putFile } from './files/put.ts'
 import { backUpInstance } from './instance/backup.ts'
+import { doctor } from './instance/doctor.ts'
 import { restoreInstance } from './instance/restore.ts'
 import { drainNode } from './nodes/drain.ts'
 import { nodeCommands } from './nodes/nodes.ts'
@@ -90,4 +91,5 @@ export const commands: readonly Command[] = [
   ...planCommands,
   backUpInstance,
   restoreInstance,
+  doctor,
 ]

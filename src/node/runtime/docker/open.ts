@@ -104,11 +104,17 @@ async function findEngine(options: OpenContainersOptions, tools: ContainerTools)
 }
 
 /** Where engines listen, that of the whole machine first. */
-async function usualSockets(): Promise<string[]> {
+export async function usualSockets(): Promise<string[]> {
   const own = `/run/user/${process.getuid?.() ?? 0}`
   const paths = ['/run/docker.sock', '/run/podman/podman.sock', `${own}/docker.sock`, `${own}/podman/podman.sock`]
   const there = await Promise.all(paths.map((path) => lstat(path).then((stat) => stat.isSocket(), () => false))) // biome-ignore format: one thing
   return paths.filter((_, index) => there[index])
+}
+
+/** Asks the engine at this socket what it is, and nothing else: `Docker Engine 20.10.24`. */
+export async function describeEngine(socket: string): Promise<string> {
+  using http = connectEngine(socket)
+  return (await openEngine(http)).facts.name
 }
 
 /** Runs a container of an empty image, with everything that a server's has, until a way is found that works. */

@@ -1,0 +1,67 @@
+import { access, constants, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** What checks read of a machine. They change nothing. */
+export interface Machine {
+  /** Of the user who asks; null where there are no user ids. */
+  readonly uid: number | null
+  /** `24.9.0` */
+  readonly nodeVersion: string
+  /** A small file's text; null where it cannot be read. */
+  text(path: string): Promise<string | null>
+  /** Where a program of the system is; null where it is not. */
+  program(name: string): Promise<string | null>
+  /** What is at the path for this user. */
+  place(path: string): Promise<'nothing' | 'file' | 'folder' | 'writable folder'>
+  /** Bytes that may still be written below this folder. */
+  freeBytes(folder: string): Promise<number>
+  /** Names of everything that runs, as far as this user sees it. */
+  processes(): Promise<string[]>
+  /** The process that has this socket, by the socket's number in /proc/net; null where that is hidden from this user. */
+  socketOwner(inode: string): Promise<{ pid: number; name: string } | null>
+}
+
+const programFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+
+export const thisMachine = (): Machine => ({
+  uid: process.getuid?.() ?? null,
+  nodeVersion: process.versions.node,
+  text,
+  async program(name) {
+    for (const folder of programFolders) if (await may(join(folder, name), constants.X_OK)) return join(folder, name)
+    return null
+  },
+  async place(path) {
+    const found = await stat(path).catch(() => null)
+    if (!found) return 'nothing'
+    if (!found.isDirectory()) return 'file'
+    return (await may(path, constants.W_OK | constants.X_OK)) ? 'writable folder' : 'folder'
+  },
+  async freeBytes(folder) {
+    const disk = await statfs(folder)
+    return disk.bavail * disk.bsize
+  },
+  async processes() {
+    const names = (await processIds()).map((pid) => text(`/proc/${pid}/comm`))
+    return (await Promise.all(names)).flatMap((name) => (name === null ? [] : [name.trim()]))
+  },
+  async socketOwner(inode) {
+    for (const pid of await processIds()) {
+      for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => []))
+        if ((await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')) === `socket:[${inode}]`)
+          return { pid: Number(pid), name: ((await text(`/proc/${pid}/comm`)) ?? 'a program').trim() }
+    }
+    return null
+  },
+})
+
+const processIds = async (): Promise<string[]> =>
+  (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name))
+
+const text = (path: string): Promise<string | null> => readFile(path, 'utf8').catch(() => null)
+
+const may = (path: string, mode: number): Promise<boolean> =>
+  access(path, mode).then(
+    () => true,
+    () => false,
+  )

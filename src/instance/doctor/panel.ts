@@ -1,0 +1,114 @@
+import { join } from 'node:path'
+import { type DatabaseState, readDatabaseState } from '../../panel/db/index.ts'
+import { databasePath } from '../contents.ts'
+import { type Finding, limited, missing, ok } from './finding.ts'
+import { greeting, reaches } from './reach.ts'
+import type { DoctorRequest } from './request.ts'
+
+/** Codes of second factors hold for half a minute, and panels compare times by the database's clock, in ms. */
+const clockOffMsMax = 10_000
+
+/** What a panel talks to: its database, a mail server, a store of backups. */
+export async function examinePanel(request: DoctorRequest): Promise<Finding[]> {
+  const { settings, signal } = request
+  const findings = [...(await databaseFindings(request))]
+  const { smtpHost, smtpPort, backupsS3Endpoint } = settings
+  if (smtpHost === undefined)
+    findings.push(
+      limited(
+        'mail',
+        'no mail server is set',
+        'links of invitations and new passwords are shown to hand over, and alerts go to webhooks alone',
+        'set smtp-host and smtp-from',
+      ),
+    )
+  else {
+    const refused = await greeting(smtpHost, smtpPort, signal)
+    findings.push(
+      refused === null
+        ? ok('mail', `the mail server ${smtpHost}:${smtpPort} answers`)
+        : limited(
+            'mail',
+            `the mail server ${smtpHost}:${smtpPort} does not answer (${refused})`,
+            'invitations and alerts wait, and are not sent',
+            'start it, or look at smtp-host, smtp-port and the firewall',
+          ),
+    )
+  }
+  if (backupsS3Endpoint !== undefined) {
+    const { hostname, port, protocol } = new URL(backupsS3Endpoint)
+    const refused = await reaches(
+      hostname.replace(/^\[|\]$/g, ''),
+      Number(port) || (protocol === 'https:' ? 443 : 80),
+      signal,
+    )
+    findings.push(
+      refused === null
+        ? ok('backup-store', `the backup store ${backupsS3Endpoint} answers`)
+        : missing(
+            'backup-store',
+            `the backup store ${backupsS3Endpoint} is not reached (${refused})`,
+            'backups fail, and those that are there cannot be restored',
+            'start it, or look at backups-s3-endpoint and the firewall',
+          ),
+    )
+  }
+  return findings
+}
+
+async function databaseFindings({ settings, dataDir, now }: DoctorRequest): Promise<Finding[]> {
+  const { databaseUrl: url } = settings
+  const name = url ? 'the PostgreSQL database' : `the database ${join(dataDir, databasePath)}`
+  try {
+    const state = await readDatabaseState(
+      url ? { kind: 'postgres', url } : { kind: 'sqlite', file: join(dataDir, databasePath) },
+      () => now,
+    )
+    return stateFindings(name, state)
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException
+    return [
+      missing(
+        'database',
+        `${name} cannot be read (${message || code})`,
+        'no panel starts',
+        url
+          ? 'start PostgreSQL, or look at database-url and the firewall'
+          : 'give it to the user that runs Pharos, or put a backup back with "pharos restore"',
+      ),
+    ]
+  }
+}
+
+/** What the state of a database means. */
+export function stateFindings(name: string, { empty, pending, newer, clockAheadMs }: DatabaseState): Finding[] {
+  const findings: Finding[] = []
+  if (newer.length > 0)
+    findings.push(
+      missing(
+        'database',
+        `${name} was written by a newer Pharos (it has ${newer.join(', ')})`,
+        'this version does not start on it',
+        'start that version again, or restore a backup made before the upgrade',
+      ),
+    )
+  else if (empty) findings.push(ok('database', `${name} is made at the first start`))
+  else if (pending.length > 0)
+    findings.push(
+      ok(
+        'database',
+        `${name} moves forward by ${pending.length} ${pending.length === 1 ? 'step' : 'steps'} at the next start (${pending.join(', ')})`,
+      ),
+    )
+  else findings.push(ok('database', `${name} is that of this version`))
+  if (clockAheadMs !== null && Math.abs(clockAheadMs) > clockOffMsMax)
+    findings.push(
+      limited(
+        'clock',
+        `the clocks of this machine and of the database are ${Math.round(Math.abs(clockAheadMs) / 1000)} s apart`,
+        'schedules and sessions end at times that differ from panel to panel',
+        'keep both right: apt-get install chrony',
+      ),
+    )
+  return findings
+}
