@@ -24,15 +24,26 @@ export class Channel implements SocketChannel<unknown, unknown> {
   readonly #socket: WebSocket
   readonly #accepts: z.ZodType
   readonly #write: (message: unknown) => Buffer
+  readonly #onFault: (error: unknown) => void
   readonly #gone = new AbortController()
   #listener: ((message: unknown) => void) | undefined
   #early: unknown[] = []
   #answered = true
 
-  constructor(socket: WebSocket, accepts: z.ZodType, write: (message: unknown) => Buffer) {
+  /**
+   * @param write serialises what is sent; it throws for a message that is not what the contract says
+   * @param onFault is told of that; whoever sends is not, since it may be far from the fault and serve others too
+   */
+  constructor(
+    socket: WebSocket,
+    accepts: z.ZodType,
+    write: (message: unknown) => Buffer,
+    onFault: (error: unknown) => void,
+  ) {
     this.#socket = socket
     this.#accepts = accepts
     this.#write = write
+    this.#onFault = onFault
     const pings = setInterval(() => this.#ping(), socketPingMs)
     socket.on('pong', () => {
       this.#answered = true
@@ -48,7 +59,14 @@ export class Channel implements SocketChannel<unknown, unknown> {
 
   send(message: unknown): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return
-    this.#socket.send(this.#write(message), { binary: false })
+    let bytes: Buffer
+    try {
+      bytes = this.#write(message)
+    } catch (error) {
+      this.#onFault(error)
+      return
+    }
+    this.#socket.send(bytes, { binary: false })
     if (this.#socket.bufferedAmount > socketBufferBytesMax) this.#socket.terminate()
   }
 

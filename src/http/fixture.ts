@@ -105,7 +105,7 @@ const items = {
       kind: z
         .discriminatedUnion('by', [
           z.strictObject({ by: z.literal('a'), a: z.int() }),
-          z.strictObject({ by: z.literal('b'), b: z.string() }),
+          z.strictObject({ by: z.literal('b'), b: z.string(), level: z.enum(['low', 'high']).nullable() }),
         ])
         .optional(),
     }),
@@ -192,7 +192,7 @@ export async function startTestApi(options: Partial<ApiOptions<TestContexts>> = 
         if (params.how === 'limited') throw new AppError('rate_limited', 'Too many', { retryAfterSeconds: 7 })
         if (params.how === 'missing') throw new AppError('not_found', 'Key not found')
         if (params.how === 'shape') return { ok: undefined as unknown as boolean, kind: { by: 'c' } as never }
-        if (params.how === 'union') return { ok: true, kind: { by: 'b', b: 'text', ...{ extra: 1 } } }
+        if (params.how === 'union') return { ok: true, kind: { by: 'b', b: 'text', level: null, ...{ extra: 1 } } }
         return { ok: true }
       },
       slow: async () => {
@@ -205,7 +205,10 @@ export async function startTestApi(options: Partial<ApiOptions<TestContexts>> = 
         test.onChannel?.(channel)
         if (params.serverId === 'ffffffff') throw new Error('secret of the handler')
         if (query.greeting) channel.send({ text: query.greeting, ...{ secret: 'never shown' } })
-        channel.onMessage(({ say }) => (say === 'bye' ? channel.close('bye') : channel.send({ text: say })))
+        channel.onMessage(({ say }) => {
+          if (say === 'bye') channel.close('bye')
+          else channel.send(say === 'nonsense' ? ({} as { text: string }) : { text: say })
+        })
       },
     }),
   ]

@@ -74,7 +74,7 @@ export function bindSocket<C extends Contexts>(
       const headers = reply.getHeaders() as Record<string, string>
       reply.hijack()
       binding.upgrader.accept(request.raw, headers, (connection) => {
-        const channel = new Channel(connection, socket.accepts, write)
+        const channel: Channel = new Channel(connection, socket.accepts, write, (error) => fail(error))
         const fail = (error: unknown): void => {
           if (channel.signal.aborted) return
           binding.log.error(

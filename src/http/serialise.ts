@@ -20,10 +20,14 @@ function structure(node: unknown): unknown {
   if (Array.isArray(options)) {
     const others = options.filter((option: Json) => option['type'] !== 'null')
     // `X | null` has a fast path of its own; as a union each value would be validated before it is written.
-    if (others.length === 1 && others.length < options.length)
-      return { ...(structure(others[0]) as Json), nullable: true }
+    if (others.length === 1 && others.length < options.length) return orNull(structure(others[0]) as Json)
   }
   return Object.fromEntries(Object.entries(schema).flatMap(([key, value]) => keep(key, value)))
+}
+
+/** Where it is part of a union, values are told by what they may be: a list of them must name null itself. */
+function orNull({ const: only, enum: some = only === undefined ? undefined : [only], ...rest }: Json): Json {
+  return { ...rest, ...(Array.isArray(some) && { enum: [...some, null] }), nullable: true }
 }
 
 function keep(key: string, value: unknown): [string, unknown][] {

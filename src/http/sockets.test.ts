@@ -129,6 +129,16 @@ describe('an open connection', () => {
     assert.deepEqual([code, String(reason)], [1011, 'Internal error'])
     assert.match(world.logged.join(''), /secret of the handler/)
   })
+  test('a message that is not what the contract says closes this one and ends nothing else', async () => {
+    const [broken, other] = [dial(path), dial(path)]
+    await Promise.all([once(broken, 'open'), once(other, 'open')])
+    broken.send('{"say":"nonsense"}')
+    const [code, reason] = await once(broken, 'close')
+    assert.deepEqual([code, String(reason)], [1011, 'Internal error'])
+    other.send('{"say":"still here"}')
+    assert.deepEqual(JSON.parse(String((await once(other, 'message'))[0])), { text: 'still here' })
+    other.terminate()
+  })
   test('the handler learns when the client has gone', async () => {
     const opened = Promise.withResolvers<SocketChannel<unknown, unknown>>()
     world.onChannel = opened.resolve
