@@ -110,7 +110,7 @@ export function createContainers(options: ContainersOptions): Containers {
     const input = join(folder, serverFiles.input)
     const fifo = await opened(input, now, marker.name)
     try {
-      if (process.getuid?.() === 0) for (const file of [input, join(folder, serverFiles.log)]) await chown(file, 0, 0)
+      await takeBack(folder)
       await fifo.write('\n')
     } finally {
       await fifo.close()
@@ -147,6 +147,7 @@ export function createContainers(options: ContainersOptions): Containers {
       return await begin(folder, marker, now)
     } catch (error) {
       await now.remove(name).catch((failure: unknown) => log.warn({ err: failure }, 'container not removed'))
+      await takeBack(folder)
       await removeMarker(folder)
       throw error
     }
@@ -262,6 +263,15 @@ async function consoleFiles({ folder, shared, script }: Launching, owner: Owner 
   await (await open(paths.log, 'a', 0o600)).close()
   if (owner) for (const file of [paths.input, paths.log]) await chown(file, owner.uid, owner.gid)
   return paths
+}
+
+/** From now on only who has the console's files open can use them. */
+async function takeBack(folder: string): Promise<void> {
+  if (process.getuid?.() !== 0) return
+  for (const name of [serverFiles.input, serverFiles.log])
+    await chown(join(folder, name), 0, 0).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+    })
 }
 
 /** The FIFO, once the container's first program has it open. */
