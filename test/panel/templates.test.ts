@@ -148,6 +148,22 @@ describe('an imported egg', () => {
     assert.equal((await admin.api.importTemplate({ body: { egg: newer, replace: true } })).outcome, 'updated')
     assert.equal((await admin.api.importTemplate({ body: { egg: newer } })).outcome, 'same')
     await ada.api.updateServer({ params, body: { name: 'still old' } })
+    const { newer: change } = await ada.api.startup({ params })
+    assert.ok(change?.parts.includes('start'))
+    assert.deepEqual(
+      change?.variables.map(({ name, from, to }) => [name, from, to]),
+      [
+        ['APP', '7', null],
+        ['TOKEN', 'abc', '5'],
+        ['MORE', null, 'x'],
+      ],
+    )
+    assert.doesNotMatch(JSON.stringify(change), /URL|secret/)
+    const [forAdmin, forAda] = await Promise.all(
+      [admin, ada].map(({ api }) => api.template({ params: { template: 'greeter' } })),
+    )
+    assert.ok((forAdmin?.servers ?? 0) >= 1)
+    assert.equal(forAda?.servers, null)
     assert.equal(specOf(id).template.start.lines?.[0]?.line, './run {{GREETING}}')
     const { variables } = await ada.api.takeTemplate({ params })
     assert.deepEqual(Object.fromEntries(variables.map(({ name, value }) => [name, value])), {

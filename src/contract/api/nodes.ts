@@ -21,6 +21,10 @@ export const Node = z
     capabilities: NodeCapabilities.nullable().meta({
       description: 'What the machine can enforce, and in words what it cannot',
     }),
+    tooOldFor: z.array(z.string()).meta({
+      description: 'What this panel can do and the machine’s program cannot, in words; empty while it is away',
+      example: ['moving servers to other nodes'],
+    }),
     publicAddress: z.string().nullable().meta({ description: 'Null: players come through an edge' }),
     ports: z.strictObject({ first: Port, last: Port }),
     servers: z.int(),

@@ -11,6 +11,22 @@ const Startup = z
   .strictObject({
     template: z.string().meta({ description: 'The id of the template that the server was made from' }),
     variables: z.array(StartupVariable),
+    newer: z
+      .strictObject({
+        parts: z
+          .array(z.string())
+          .meta({ description: 'What of the template differs', example: ['start', 'variables'] }),
+        variables: z.array(
+          z.strictObject({
+            name: z.string(),
+            label: z.string(),
+            from: z.string().nullable().meta({ description: 'Null for a new variable' }),
+            to: z.string().nullable().meta({ description: 'Null for one that is no more' }),
+          }),
+        ),
+      })
+      .nullable()
+      .meta({ description: 'What taking the template’s newest version would change; null where the server has it' }),
   })
   .meta({ id: 'Startup' })
 

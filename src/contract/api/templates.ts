@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { displayName, noControls, Time } from '../fields.ts'
 import { operation } from '../operation.ts'
-import { Resources, TemplateCategory, TemplateVariable } from '../template.ts'
+import { ImageName, Resources, TemplateCategory, TemplateVariable } from '../template.ts'
 
 const Protocols = z
   .array(z.enum(['tcp', 'udp']))
@@ -17,7 +17,21 @@ export const TemplateSummary = z
     protocols: z.array(z.enum(['tcp', 'udp'])),
     resources: Resources.meta({ description: 'What a new server gets unless it says otherwise' }),
     variables: z.array(TemplateVariable),
+    images: z.array(z.strictObject({ name: z.string(), image: ImageName })).meta({
+      description: 'Container images that it runs in, the usual one first; empty where it runs in the sandbox alone',
+    }),
     origin: z.enum(['shipped', 'imported']).meta({ description: 'Only imported ones can be changed and deleted' }),
+    changedAt: Time.nullable().meta({
+      description: 'Since when it is as it is now; null for those that come with the program',
+    }),
+    source: z
+      .string()
+      .nullable()
+      .meta({ description: 'Id of the source that keeps it up to date, for administrators' }),
+    servers: z
+      .int()
+      .nullable()
+      .meta({ description: 'Made from any version of it; null for whoever is no administrator' }),
   })
   .meta({ id: 'TemplateSummary' })
 

@@ -1,11 +1,13 @@
 import type { nodeAdminOperations } from '../../contract/api/nodes.ts'
 import { notFound } from '../../contract/errors.ts'
 import { NodeFacts } from '../../contract/node.ts'
+import { featureWords, type NodeFeature } from '../../contract/node-protocol.ts'
 import type { Handlers } from '../../contract/operation.ts'
 import { type Clock, isoTime } from '../../lib/clock.ts'
 import type { PanelContexts } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
 import { capacityOf, labelsOf } from './capacity.ts'
+import type { LiveNode } from './live.ts'
 import type { Nodes } from './nodes.ts'
 import { listNodes, type NodeWithServers, nodeWithServers } from './store.ts'
 
@@ -33,6 +35,7 @@ export function nodeHandlers({
       memoryBytes: facts?.memoryBytes ?? null,
       diskFreeBytes: facts?.diskFreeBytes ?? null,
       capabilities: facts?.capabilities ?? null,
+      tooOldFor: live ? featuresBeyond(live) : [],
       publicAddress: row.public_address,
       ports: { first: row.port_first, last: row.port_last },
       servers: row.servers,
@@ -66,3 +69,10 @@ export function nodeHandlers({
     },
   }
 }
+
+/** What it is too old for, in words. */
+const featuresBeyond = (node: LiveNode): string[] =>
+  // `Object.keys` of a record has its keys.
+  (Object.keys(featureWords) as NodeFeature[])
+    .filter((feature) => !node.knows(feature))
+    .map((feature) => featureWords[feature])

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { startupOperations } from '../../contract/api/startup.ts'
 import { AppError, conflict } from '../../contract/errors.ts'
 import type { Handlers, Reply } from '../../contract/operation.ts'
@@ -6,6 +7,8 @@ import type { PanelContexts } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
 import { type Servers, variablesOf } from '../servers/index.ts'
 import { checkVariables, keepTemplate, keptTemplate, type Templates } from '../templates/index.ts'
+
+type Startup = Reply<(typeof startupOperations)['startup']>
 
 /** The variables of a server, by the rules of its template as it was when the server was made. */
 export function startupHandlers({
@@ -17,9 +20,11 @@ export function startupHandlers({
   servers: Servers
   templates: Templates
 }): Handlers<typeof startupOperations, PanelContexts> {
+  const newest = async (id: string): Promise<Template | null> => (await templates.find(id))?.template ?? null
   return {
     async startup({ server: { row } }) {
-      return startupReply(await keptTemplate(db.kysely, row.template_hash), variablesOf(row))
+      const template = await keptTemplate(db.kysely, row.template_hash)
+      return startupReply(template, variablesOf(row), await newest(template.id))
     },
     async updateStartup({ caller, server, body }) {
       const { result } = await servers.change(server.row.id, async (trx, row) => {
@@ -38,7 +43,7 @@ export function startupHandlers({
           )
         return { set: { variables: JSON.stringify(values) }, result: { template, values } }
       })
-      return startupReply(result.template, result.values)
+      return startupReply(result.template, result.values, await newest(result.template.id))
     },
     async takeTemplate({ server }) {
       const found = await templates.find(server.row.template)
@@ -50,7 +55,7 @@ export function startupHandlers({
         const template_hash = await keepTemplate(trx, template)
         return { set: { template_hash, variables: JSON.stringify(values) }, result: values }
       })
-      return startupReply(template, result)
+      return startupReply(template, result, template)
     },
   }
 }
@@ -67,9 +72,38 @@ function carriedOver(template: Template, before: Readonly<Record<string, string>
 const startupReply = (
   template: Template,
   values: Readonly<Record<string, string>>,
-): Reply<(typeof startupOperations)['startup']> => ({
+  newest: Template | null,
+): Startup => ({
   template: template.id,
   variables: template.variables
     .filter(({ access }) => access !== 'hidden')
     .map((variable) => ({ ...variable, value: values[variable.name] ?? variable.default })),
+  newer: newest && newerThan(template, values, newest),
 })
+
+/** What is undefined is not there. */
+const asKept = (template: Template): Record<string, unknown> => JSON.parse(JSON.stringify(template))
+
+/** What a server with these values gets by taking the newest version; null where that is the one it has. */
+function newerThan(template: Template, values: Readonly<Record<string, string>>, newest: Template): Startup['newer'] {
+  const [kept, offered] = [asKept(template), asKept(newest)]
+  const parts = [...new Set([...Object.keys(kept), ...Object.keys(offered)])].filter(
+    (part) => !isDeepStrictEqual(kept[part], offered[part]),
+  )
+  if (parts.length === 0) return null
+  const next = carriedOver(newest, values)
+  const seen = (of: Template) => of.variables.filter(({ access }) => access !== 'hidden')
+  const labels = new Map([...seen(template), ...seen(newest)].map(({ name, label }) => [name, label]))
+  const valueIn = (of: Template, set: Readonly<Record<string, string>>, name: string): string | null => {
+    const variable = seen(of).find((each) => each.name === name)
+    return variable ? (set[name] ?? variable.default) : null
+  }
+  const variables = [...labels]
+    .map(([name, label]) => ({
+      ...{ name, label },
+      from: valueIn(template, values, name),
+      to: valueIn(newest, next, name),
+    }))
+    .filter(({ from, to }) => from !== to)
+  return { parts, variables }
+}

@@ -1,21 +1,32 @@
 import type { z } from 'zod'
 import type { TemplateSummary, templateOperations, templateSourceOperations } from '../../contract/api/templates.ts'
 import type { Handlers } from '../../contract/operation.ts'
-import type { PanelContexts } from '../access/index.ts'
+import { isoTime } from '../../lib/clock.ts'
+import type { Caller, PanelContexts } from '../access/index.ts'
 import type { TemplateSources } from './sources.ts'
 import type { Offered, Templates } from './templates.ts'
 
 export function templateHandlers(templates: Templates): Handlers<typeof templateOperations, PanelContexts> {
+  const usesFor = ({ instanceAdmin }: Caller): Promise<Uses> | null => (instanceAdmin ? templates.uses() : null)
   return {
-    templates: async ({ caller }) =>
-      (await templates.all()).map((offered) => summaryOf(offered, caller.instanceAdmin)).sort(gamesFirst),
-    template: async ({ caller, params }) => summaryOf(await templates.need(params.template), caller.instanceAdmin),
+    async templates({ caller }) {
+      const uses = await usesFor(caller)
+      return (await templates.all()).map((offered) => summaryOf(offered, uses)).sort(gamesFirst)
+    },
+    template: async ({ caller, params }) => summaryOf(await templates.need(params.template), await usesFor(caller)),
     importTemplate: async ({ body }) => {
       const { template, outcome, notes } = await templates.fromEgg(body.egg, body)
-      return { template: summaryOf({ template, origin: 'imported' }, true), outcome, notes }
+      const now = await templates.find(template.id)
+      const offered = { changedAt: now?.changedAt ?? null, sourceId: now?.sourceId ?? null }
+      return {
+        template: summaryOf({ ...offered, template, origin: 'imported' }, await templates.uses()),
+        outcome,
+        notes,
+      }
     },
     exportTemplate: async ({ params }) => ({ egg: await templates.export(params.template) }),
-    updateTemplate: async ({ params, body }) => summaryOf(await templates.update(params.template, body), true),
+    updateTemplate: async ({ params, body }) =>
+      summaryOf(await templates.update(params.template, body), await templates.uses()),
     deleteTemplate: async ({ params }) => {
       await templates.delete(params.template)
       return { id: params.template }
@@ -38,11 +49,22 @@ export function templateSourceHandlers(
   }
 }
 
-/** How a template installs and starts its servers is the operator's business, not the caller's, and so are hidden variables. */
-function summaryOf({ template, origin }: Offered, isAdmin: boolean): z.input<typeof TemplateSummary> {
-  const { id, name, summary, category, protocols, resources, variables } = template
-  const seen = isAdmin ? variables : variables.filter(({ access }) => access !== 'hidden')
-  return { id, name, summary, category, protocols, resources, variables: seen, origin }
+/** How many servers were made from each template: known to administrators alone. */
+type Uses = ReadonlyMap<string, number>
+
+/** How a template installs and starts its servers is the operator's business, and so are hidden variables: `uses` null for others. */
+function summaryOf(
+  { template, origin, changedAt, sourceId }: Offered,
+  uses: Uses | null,
+): z.input<typeof TemplateSummary> {
+  const { id, name, summary, category, protocols, resources, variables, images = [] } = template
+  return {
+    ...{ id, name, summary, category, protocols, resources, images, origin },
+    variables: uses ? variables : variables.filter(({ access }) => access !== 'hidden'),
+    changedAt: changedAt === null ? null : isoTime(changedAt),
+    source: uses ? sourceId : null,
+    servers: uses ? (uses.get(id) ?? 0) : null,
+  }
 }
 
 type Listed = Pick<z.input<typeof TemplateSummary>, 'category' | 'name'>

@@ -46,8 +46,8 @@ export function templateOf(row: Pick<TemplateRow, 'content' | 'edits'>): Templat
 }
 
 /** `updated_at` grows with each change. */
-export const importedVersions = (db: Store): Promise<Pick<TemplateRow, 'id' | 'updated_at'>[]> =>
-  db.selectFrom('templates').select(['id', 'updated_at']).execute()
+export const importedVersions = (db: Store): Promise<Pick<TemplateRow, 'id' | 'updated_at' | 'source_id'>[]> =>
+  db.selectFrom('templates').select(['id', 'updated_at', 'source_id']).execute()
 
 /** How many ids one query names: databases have limits of their own. */
 const idsAtOnce = 200
@@ -115,6 +115,16 @@ export async function serversMadeFrom(db: Store, id: string): Promise<string[]> 
     .limit(4)
     .execute()
   return rows.map(({ name }) => name)
+}
+
+/** How many servers were made from each template; those without any are left out. */
+export async function serversByTemplate(db: Store): Promise<ReadonlyMap<string, number>> {
+  const rows = await db
+    .selectFrom('servers')
+    .select(({ fn }) => ['template', fn.countAll().as('count')])
+    .groupBy('template')
+    .execute()
+  return new Map(rows.map(({ template, count }) => [template, Number(count)]))
 }
 
 export const sourceRows = (db: Store): Promise<TemplateSourceRow[]> =>

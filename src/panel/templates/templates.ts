@@ -17,6 +17,7 @@ import {
   importedVersions,
   insertTemplate,
   removeTemplate,
+  serversByTemplate,
   serversMadeFrom,
   setTemplate,
   templateOf,
@@ -25,6 +26,10 @@ import {
 export interface Offered {
   template: Template
   origin: 'shipped' | 'imported'
+  /** Since when it is as it is now, ms since 1970; null for those that come with the program. */
+  changedAt: number | null
+  /** The source that brought it. */
+  sourceId: string | null
 }
 
 export interface Import {
@@ -58,16 +63,24 @@ export class Templates {
     const offered = new Set(versions.map(({ id }) => id).filter((id) => !this.#shipped.has(id)))
     for (const id of this.#read.keys()) if (!offered.has(id)) this.#read.delete(id)
     return [
-      ...[...this.#shipped.values()].map((template) => ({ template, origin: 'shipped' as const })),
-      ...[...this.#read.values()].map(({ template }) => ({ template, origin: 'imported' as const })),
+      ...[...this.#shipped.values()].map(asShipped),
+      ...versions.flatMap((version): Offered[] => {
+        const read = this.#read.get(version.id)
+        return read ? [asImported(read.template, version)] : []
+      }),
     ]
   }
 
   async find(id: string): Promise<Offered | null> {
     const shipped = this.#shipped.get(id)
-    if (shipped) return { template: shipped, origin: 'shipped' }
+    if (shipped) return asShipped(shipped)
     const row = await importedRow(this.#db.kysely, id)
-    return row ? { template: templateOf(row), origin: 'imported' } : null
+    return row ? asImported(templateOf(row), row) : null
+  }
+
+  /** How many servers were made from each; those without any are left out. */
+  uses(): Promise<ReadonlyMap<string, number>> {
+    return serversByTemplate(this.#db.kysely)
   }
 
   /** Throws `not_found`. */
@@ -173,6 +186,12 @@ export class Templates {
     return 'updated'
   }
 }
+
+const asShipped = (template: Template): Offered => ({ template, origin: 'shipped', changedAt: null, sourceId: null })
+
+const asImported = (template: Template, row: { updated_at: number; source_id: string | null }): Offered => ({
+  ...{ template, origin: 'imported', changedAt: row.updated_at, sourceId: row.source_id },
+})
 
 const taken = (id: string) =>
   conflict(`There is another template ${id} already; give this one another id, or replace that one by it`)
