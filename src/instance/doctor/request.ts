@@ -2,8 +2,7 @@ import type { Secret } from '../../lib/secret.ts'
 import type { Machine } from './machine.ts'
 
 /** What a machine can be asked to be; `up` is panel, node and edge together. */
-export const doctorRoles = ['up', 'panel', 'node', 'edge'] as const
-export type DoctorRole = (typeof doctorRoles)[number]
+export type DoctorRole = 'up' | 'panel' | 'node' | 'edge'
 
 interface Range {
   first: number

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { Kysely, type Transaction } from 'kysely'
 import type { Log } from '../../lib/log.ts'
 import type { Secret } from '../../lib/secret.ts'
+import { copyBeforeUpgrade } from './before-upgrade.ts'
 import { migrate } from './migrate.ts'
 import { migrations } from './migrations/index.ts'
 import { openPostgres } from './postgres.ts'
@@ -27,7 +28,7 @@ export interface Database extends AsyncDisposable {
 
 /**
  * Opens the database and brings it up to date; two panels may do so at the same moment. Refuses a database that a newer
- * Pharos has written.
+ * Pharos has written. Of a SQLite file a copy is kept before it moves forward.
  * @param queried told how long each query took, for measuring
  */
 export async function openDatabase(
@@ -39,6 +40,7 @@ export async function openDatabase(
   const guard = (): void => {
     if (inside.getStore()) throw new Error('A query inside transact() must use its trx')
   }
+  if (config.kind === 'sqlite') await copyBeforeUpgrade(config.file, migrations, log)
   const dialect = config.kind === 'sqlite' ? await openSqlite(config.file, guard) : openPostgres(config.url, guard, log)
   const kysely = new Kysely<Tables>({
     dialect,
