@@ -1,3 +1,3 @@
 // What a machine lacks, and what that costs.
-export { type Diagnosis, examine } from './doctor.ts'
+export { examine } from './doctor.ts'
 export { thisMachine } from './machine.ts'
