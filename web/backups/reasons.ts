@@ -22,7 +22,16 @@ export function roomFor(backups: readonly Backup[], settings: BackupSettings | u
 }
 
 /** What has to happen before files can be put back: nothing, that somebody stops the server, or that they wait or ask. */
-export type Stopped = 'is' | 'stop' | 'stopping' | 'restoring' | 'installing' | 'installFailed' | 'suspended' | 'away'
+export type Stopped =
+  | 'is'
+  | 'stop'
+  | 'stopping'
+  | 'restoring'
+  | 'installing'
+  | 'transferring'
+  | 'installFailed'
+  | 'suspended'
+  | 'away'
 
 export function stoppedState({ status, node }: Pick<ServerDetails, 'status' | 'node'>): Stopped {
   if (!node.online) return 'away'
@@ -36,6 +45,7 @@ export function stoppedState({ status, node }: Pick<ServerDetails, 'status' | 'n
     case 'stopping':
     case 'restoring':
     case 'installing':
+    case 'transferring':
     case 'suspended':
       return status
     case 'install_failed':
