@@ -17,16 +17,21 @@ import { openSqlite } from './sqlite.ts'
 const firstReleased = '0012-second-factors'
 const upTo = (last: string) => migrations.filter(({ name }) => name <= last)
 
+/** As a program has it that migrates nothing by itself. */
+async function opened(config: DatabaseConfig): Promise<Kysely<unknown>> {
+  const none = (): void => undefined
+  const dialect =
+    config.kind === 'sqlite' ? await openSqlite(config.file, none) : openPostgres(config.url, none, silentLog)
+  return new Kysely<unknown>({ dialect })
+}
+
 /** A database as an older program made it, with `fill` done to it by that program. */
 async function olderDatabase(
   config: DatabaseConfig,
   last: string,
   fill: (kysely: Kysely<unknown>) => Promise<void> = async () => undefined,
 ): Promise<void> {
-  const none = (): void => undefined
-  const dialect =
-    config.kind === 'sqlite' ? await openSqlite(config.file, none) : openPostgres(config.url, none, silentLog)
-  const kysely = new Kysely<unknown>({ dialect })
+  const kysely = await opened(config)
   try {
     await migrate(kysely, config.kind, upTo(last))
     await fill(kysely)
@@ -81,12 +86,25 @@ testOnEachDatabase('every state in between moves forward, one step and all at on
   assert.equal((await database.kysely.selectFrom('servers').selectAll().execute()).length, 1)
 })
 
+testOnEachDatabase(
+  'a panel of the version before goes on writing while a newer one has moved the database forward',
+  async (config) => {
+    await (await openDatabase(config, silentLog))[Symbol.asyncDispose]()
+    const older = await opened(config)
+    try {
+      await fillFirst(older)
+    } finally {
+      await older.destroy()
+    }
+    await using database = await openDatabase(config, silentLog)
+    const server = await database.kysely.selectFrom('servers').selectAll().executeTakeFirstOrThrow()
+    assert.deepEqual([server.name, server.restart_on_hang, server.runtime], ['Survival', 0, 'sandbox'])
+  },
+)
+
 testOnEachDatabase('an upgrade that fails leaves the database as it was, and the next one succeeds', async (config) => {
   await olderDatabase(config, firstReleased, fillFirst)
-  const none = (): void => undefined
-  const dialect =
-    config.kind === 'sqlite' ? await openSqlite(config.file, none) : openPostgres(config.url, none, silentLog)
-  const kysely = new Kysely<unknown>({ dialect })
+  const kysely = await opened(config)
   const broken = { name: '9999-broken', up: async () => assert.fail('broken on purpose') }
   try {
     await assert.rejects(migrate(kysely, config.kind, [...migrations, broken]), /broken on purpose/)
