@@ -66,7 +66,7 @@ const machineOf = (given: Partial<Machine> & { texts?: Record<string, string>; p
   place: async () => 'nothing',
   freeBytes: async () => 100 * 1024 ** 3,
   processes: async () => [],
-  socketOwner: async () => null,
+  socketOwners: async () => new Map(),
   ...given,
 })
 
@@ -144,6 +144,29 @@ describe('on this machine the doctor', () => {
     assert.match(
       lines(await examinePorts(asked)),
       new RegExp(`ok ports: the panel’s port .* is held by the Pharos that runs here \\(process ${process.pid}\\)`),
+    )
+  })
+
+  test('names who listens on ports that it would give to servers and tunnels', async () => {
+    const table = (port: number, inode: number) =>
+      `  0: 00000000:${port.toString(16)} 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 ${inode} 1`
+    const texts = {
+      '/proc/net/tcp': [5000, 5001, 5002].map((port) => table(port, port)).join('\n'),
+      '/proc/net/udp': '',
+      '/srv/pharos/up.lock': '77 123',
+      '/proc/77/stat': `77 (node) ${'0 '.repeat(19)}123 0`,
+    }
+    const owners = new Map([
+      ['5000', { pid: 77, name: 'node' }],
+      ['5001', { pid: 78, name: 'java' }],
+    ])
+    const machine = machineOf({ texts, socketOwners: async () => owners })
+    const given = { nodePorts: { first: 5000, last: 5002 }, edgePorts: { first: 5000, last: 5000 } }
+    const said = lines(await examinePorts(request({ machine, dataDir: '/srv/pharos', settings: given })))
+    assert.match(said, /ok ports: ports of tunnels \(5000-5000\) are free/)
+    assert.match(
+      said,
+      /limited ports: of ports of servers .* 2 are in use: 5001 by java \(process 78\), 5002 by a program that/,
     )
   })
 

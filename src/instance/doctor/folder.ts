@@ -24,7 +24,7 @@ export async function examineFolder(request: DoctorRequest): Promise<Finding[]> 
         'nothing can be kept, so nothing starts',
         is === 'file'
           ? 'name another folder with --data-dir'
-          : `give ${at} to the user that runs Pharos, or name another folder with --data-dir`,
+          : `ask as the user that runs Pharos, give ${at} to that user, or name another folder with --data-dir`,
       ),
     ]
   findings.push(ok('data-folder', at === dataDir ? `${dataDir} can be written` : `${dataDir} can be made`))
@@ -135,13 +135,14 @@ async function quotaFinding({ uid, program }: Machine, mount: Mount | null): Pro
   return ok('quotas', 'the file system has project quotas')
 }
 
-/** The process that runs on the data folder under one of the roles' locks, if it still lives; null otherwise. */
-export async function runningProcess(machine: Machine, dataDir: string): Promise<number | null> {
+/** The processes that hold the data folder by the roles' locks and still live. */
+export async function runningProcesses(machine: Machine, dataDir: string): Promise<number[]> {
+  const found = new Set<number>()
   for (const role of ['up', 'panel', 'node', 'edge']) {
     const [pid, began] = ((await machine.text(join(dataDir, `${role}.lock`))) ?? '').split(' ')
     if (!pid || !/^\d+$/.test(pid)) continue
     const afterName = (await machine.text(`/proc/${pid}/stat`))?.split(') ').at(-1) ?? ''
-    if (afterName.split(' ')[19] === began) return Number(pid)
+    if (afterName.split(' ')[19] === began) found.add(Number(pid))
   }
-  return null
+  return [...found]
 }

@@ -1,5 +1,5 @@
 import { type Finding, limited, missing, ok } from './finding.ts'
-import { runningProcess } from './folder.ts'
+import { runningProcesses } from './folder.ts'
 import { type DoctorRequest, isTo } from './request.ts'
 
 /** Below this not even the panel's own files and links fit. */
@@ -19,7 +19,7 @@ const capNetBindService = 10n
 export async function examineLimits(request: DoctorRequest): Promise<Finding[]> {
   const { machine, dataDir } = request
   const findings: Finding[] = []
-  const running = await runningProcess(machine, dataDir)
+  const [running = null] = await runningProcesses(machine, dataDir)
   const files = openFiles((await machine.text(`/proc/${running ?? 'self'}/limits`)) ?? '')
   if (files !== null) findings.push(openFilesFinding(files, running))
   const sysctl = (name: string): Promise<string | null> => machine.text(`/proc/sys/${name.replaceAll('.', '/')}`)

@@ -17,8 +17,14 @@ export interface Machine {
   freeBytes(folder: string): Promise<number>
   /** Names of everything that runs, as far as this user sees it. */
   processes(): Promise<string[]>
-  /** The process that has this socket, by the socket's number in /proc/net; null where that is hidden from this user. */
-  socketOwner(inode: string): Promise<{ pid: number; name: string } | null>
+  /** Whose each socket is, by its number in /proc/net, as far as this user sees it. */
+  socketOwners(): Promise<ReadonlyMap<string, SocketOwner>>
+}
+
+export interface SocketOwner {
+  pid: number
+  /** Of the program, as the kernel has it: at most fifteen letters. */
+  name: string
 }
 
 const programFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
@@ -45,13 +51,16 @@ export const thisMachine = (): Machine => ({
     const names = (await processIds()).map((pid) => text(`/proc/${pid}/comm`))
     return (await Promise.all(names)).flatMap((name) => (name === null ? [] : [name.trim()]))
   },
-  async socketOwner(inode) {
+  async socketOwners() {
+    const owners = new Map<string, SocketOwner>()
     for (const pid of await processIds()) {
-      for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => []))
-        if ((await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')) === `socket:[${inode}]`)
-          return { pid: Number(pid), name: ((await text(`/proc/${pid}/comm`)) ?? 'a program').trim() }
+      const name = ((await text(`/proc/${pid}/comm`)) ?? 'a program').trim()
+      for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
+        const [, inode] = /^socket:\[(\d+)\]$/.exec(await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')) ?? []
+        if (inode !== undefined) owners.set(inode, { pid: Number(pid), name })
+      }
     }
-    return null
+    return owners
   },
 })
 

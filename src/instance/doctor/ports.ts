@@ -2,8 +2,8 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { type Finding, limited, missing, ok } from './finding.ts'
-import { runningProcess } from './folder.ts'
-import type { Machine } from './machine.ts'
+import { runningProcesses } from './folder.ts'
+import type { Machine, SocketOwner } from './machine.ts'
 import { type DoctorRequest, isTo } from './request.ts'
 
 type Protocol = 'tcp' | 'udp'
@@ -22,15 +22,12 @@ interface Wanted {
 /** Whether each port is free, or whose it is; a Pharos that runs on this data folder has its own with good reason. */
 export async function examinePorts(request: DoctorRequest): Promise<Finding[]> {
   const { machine, dataDir, settings } = request
-  const running = await runningProcess(machine, dataDir)
-  const sockets = await listeners(machine)
+  const running = await runningProcesses(machine, dataDir)
+  const held = { sockets: await listeners(machine), owners: await machine.socketOwners(), running }
   const findings: Finding[] = []
-  for (const wanted of wantedPorts(request))
-    if (wanted.port !== 0) findings.push(await portFinding(machine, wanted, sockets, running))
-  if (isTo(request, 'edge'))
-    findings.push(await rangeFinding(machine, 'ports of tunnels', 'edge-ports', settings.edgePorts, sockets, running))
-  if (isTo(request, 'node'))
-    findings.push(await rangeFinding(machine, 'ports of servers', 'node-ports', settings.nodePorts, sockets, running))
+  for (const wanted of wantedPorts(request)) if (wanted.port !== 0) findings.push(await portFinding(wanted, held))
+  if (isTo(request, 'edge')) findings.push(rangeFinding('ports of tunnels', 'edge-ports', settings.edgePorts, held))
+  if (isTo(request, 'node')) findings.push(rangeFinding('ports of servers', 'node-ports', settings.nodePorts, held))
   return findings
 }
 
@@ -89,12 +86,14 @@ function wantedPorts(request: DoctorRequest): Wanted[] {
   return wanted
 }
 
-async function portFinding(
-  machine: Machine,
-  wanted: Wanted,
-  sockets: readonly Listener[],
-  running: number | null,
-): Promise<Finding> {
+/** What listens on this machine, whose it is, and which processes are the Pharos of this data folder. */
+interface Held {
+  sockets: readonly Listener[]
+  owners: ReadonlyMap<string, SocketOwner>
+  running: readonly number[]
+}
+
+async function portFinding(wanted: Wanted, held: Held): Promise<Finding> {
   const { what, protocol, host, port, setting, without } = wanted
   const place = `${what} (${protocol} ${port} on ${host})`
   const refused = await tryListening(protocol, host, port)
@@ -117,38 +116,28 @@ async function portFinding(
       'name one of its addresses, or 0.0.0.0 for all of them',
     )
   if (refused !== 'EADDRINUSE') return lack('ports', `${place} cannot be listened on (${refused})`, cost, next)
-  const owners = await ownersOf(
-    machine,
-    sockets.filter((one) => one.protocol === protocol && one.port === port),
-  )
-  if (running !== null && owners.some(({ pid }) => pid === running))
-    return ok('ports', `${place} is held by the Pharos that runs here (process ${running})`)
+  const owners = ownersOf(held, (one) => one.protocol === protocol && one.port === port)
+  const ours = owners.find(({ pid }) => held.running.includes(pid))
+  if (ours) return ok('ports', `${place} is held by the Pharos that runs here (process ${ours.pid})`)
   return lack('ports', `${place} is held by ${wordsOf(owners)}`, cost, next)
 }
 
-async function rangeFinding(
-  machine: Machine,
+function rangeFinding(
   what: string,
   setting: string,
   { first, last }: { first: number; last: number },
-  sockets: readonly Listener[],
-  running: number | null,
-): Promise<Finding> {
-  const inside = sockets.filter(({ port }) => port >= first && port <= last)
-  const foreign = new Map<number, Owner[]>()
-  for (const one of inside) {
-    const owners = await ownersOf(machine, [one])
-    // Servers outlive Pharos: their ports are theirs, and the panel knows.
-    if (running !== null && owners.some(({ pid }) => pid === running)) continue
-    foreign.set(one.port, [...(foreign.get(one.port) ?? []), ...owners])
-    if (foreign.size >= foreignShownMax) break
-  }
+  held: Held,
+): Finding {
+  const ports = new Set(held.sockets.map(({ port }) => port).filter((port) => port >= first && port <= last))
+  const foreign = [...ports]
+    .map((port) => ({ port, owners: ownersOf(held, (one) => one.port === port) }))
+    .filter(({ owners }) => !owners.some(({ pid }) => held.running.includes(pid)))
   const place = `${what} (${first}-${last})`
-  if (foreign.size === 0) return ok('ports', `${place} are free`)
-  const shown = [...foreign].map(([port, owners]) => `${port} by ${wordsOf(owners)}`).join(', ')
+  if (foreign.length === 0) return ok('ports', `${place} are free`)
+  const shown = foreign.slice(0, foreignShownMax).map(({ port, owners }) => `${port} by ${wordsOf(owners)}`)
   return limited(
     'ports',
-    `of ${place} some are in use: ${shown}`,
+    `of ${place} ${foreign.length} ${foreign.length === 1 ? 'is' : 'are'} in use: ${shown.join(', ')}${foreign.length > shown.length ? ', …' : ''}`,
     'nobody else gets those; they may well be servers of this node',
     `where they are not, choose others with --${setting}`,
   )
@@ -157,18 +146,16 @@ async function rangeFinding(
 /** How many ports of others in a range are named. */
 const foreignShownMax = 5
 
-interface Owner {
-  pid: number
-  name: string
+function ownersOf({ sockets, owners }: Held, which: (socket: Listener) => boolean): SocketOwner[] {
+  const found = new Map<number, SocketOwner>()
+  for (const { inode } of sockets.filter(which)) {
+    const owner = owners.get(inode)
+    if (owner) found.set(owner.pid, owner)
+  }
+  return [...found.values()]
 }
 
-async function ownersOf(machine: Machine, sockets: readonly Listener[]): Promise<Owner[]> {
-  const owners = await Promise.all(sockets.map(({ inode }) => machine.socketOwner(inode)))
-  const known = owners.filter((owner) => owner !== null)
-  return known.filter(({ pid }, index) => known.findIndex((other) => other.pid === pid) === index)
-}
-
-const wordsOf = (owners: readonly Owner[]): string =>
+const wordsOf = (owners: readonly SocketOwner[]): string =>
   owners.length === 0
     ? 'a program that this user cannot see'
     : owners.map(({ name, pid }) => `${name} (process ${pid})`).join(' and ')
