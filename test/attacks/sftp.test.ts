@@ -372,7 +372,7 @@ test('an SFTP session ends with what it came by: password, SSH key, API key, mem
   )
   await by.password.ended
   assert.deepEqual(await names(by.ownKey.sftp), [])
-  await asEve.deleteSshKey({ params: { key: added.body.id } })
+  await asEve.deleteSshKey({ params: { sshKey: added.body.id } })
   await by.ownKey.ended
   assert.deepEqual(await names(by.token.sftp), [])
   const [token] = (await asEve.tokens()).tokens

@@ -68,7 +68,7 @@ export const samples: Record<keyof typeof publicOperations, Sample> = {
   sftpDetails: { params: { serverId: '{server}' } },
   sshKeys: {},
   createSshKey: { body: { publicKey: 'ssh-dss AAAA never@taken', password: 'not the password' } },
-  deleteSshKey: { params: { key: 'ssh_missing' } },
+  deleteSshKey: { params: { sshKey: 'ssh_missing' } },
   signOut: {},
   sessions: {},
   endSession: { params: { session: 'ses_missing' } },

@@ -27,7 +27,7 @@ export function SshKeysCard() {
   const [adding, setAdding] = useState(false)
   const [removing, setRemoving] = useState<{ id: string; name: string } | null>(null)
   const remove = useAction({
-    run: (key: string) => api.deleteSshKey({ params: { key } }),
+    run: (sshKey: string) => api.deleteSshKey({ params: { sshKey } }),
     changes: [sshKeysQuery.queryKey],
     onDone: () => setRemoving(null),
   })

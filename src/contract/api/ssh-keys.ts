@@ -48,10 +48,10 @@ export const sshKeyOperations = {
   deleteSshKey: operation({
     ...base,
     method: 'DELETE',
-    path: '/account/ssh-keys/{key}',
+    path: '/account/ssh-keys/{sshKey}',
     summary: 'Forget an SSH key; what is connected by it ends at once',
     access: 'account',
-    params: z.object({ key: z.string() }),
+    params: z.object({ sshKey: z.string() }),
     reply: z.strictObject({ id: z.string(), deleted: z.literal(true) }),
     errors: ['not_found'],
   }),

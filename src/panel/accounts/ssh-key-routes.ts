@@ -18,7 +18,7 @@ export const sshKeyRoutes = (accounts: Accounts): Handlers<typeof sshKeyOperatio
     return accounts.sshKeys.add(userId, { ...key, tokenId: via.kind === 'token' ? via.tokenId : null })
   },
   async deleteSshKey({ caller, params }) {
-    await accounts.sshKeys.remove(caller.userId, params.key)
-    return { id: params.key, deleted: true }
+    await accounts.sshKeys.remove(caller.userId, params.sshKey)
+    return { id: params.sshKey, deleted: true }
   },
 })

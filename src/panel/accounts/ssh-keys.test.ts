@@ -42,8 +42,8 @@ testOnEachDatabase('an SSH key is added, listed by its fingerprint, and removed'
   assert.ok(made.tokenId)
   assert.deepEqual((await world.acme.sshKeys()).sshKeys, [made])
   for (const other of [rsa(2048), ecdsa()]) await world.acme.createSshKey({ body: { publicKey: other, name: 'CI' } })
-  assert.deepEqual(await world.acme.deleteSshKey({ params: { key: made.id } }), { id: made.id, deleted: true })
-  await assert.rejects(world.acme.deleteSshKey({ params: { key: made.id } }), { code: 'not_found' })
+  assert.deepEqual(await world.acme.deleteSshKey({ params: { sshKey: made.id } }), { id: made.id, deleted: true })
+  await assert.rejects(world.acme.deleteSshKey({ params: { sshKey: made.id } }), { code: 'not_found' })
   assert.equal((await world.acme.sshKeys()).sshKeys.length, 2)
 })
 
@@ -91,7 +91,7 @@ testOnEachDatabase('nobody sees or removes the SSH keys of somebody else', async
   const { id } = await world.acme.createSshKey({ body: { publicKey: ed25519() } })
   const max = world.client((await addMember(world, 'max@example.com', 'owner')).key)
   assert.deepEqual(await max.sshKeys(), { sshKeys: [] })
-  await assert.rejects(max.deleteSshKey({ params: { key: id } }), { code: 'not_found' })
+  await assert.rejects(max.deleteSshKey({ params: { sshKey: id } }), { code: 'not_found' })
 })
 
 testOnEachDatabase('a session adds an SSH key with the password alone', async (database) => {

@@ -64,7 +64,7 @@ const remove = command({
   options: z.object({ id: z.string().min(1) }),
   async run({ id }, { connect, out }) {
     const { client } = await connect()
-    const reply = await client.deleteSshKey({ params: { key: id } })
+    const reply = await client.deleteSshKey({ params: { sshKey: id } })
     out.result(reply, () => `${reply.id} is removed.`)
   },
 })
