@@ -37,6 +37,9 @@ const pages: Record<string, string> = {
   account: '/account',
   nodes: '/admin/nodes',
   edges: '/admin/edges',
+  templates: '/admin/templates',
+  'database-hosts': '/admin/database-hosts',
+  plans: '/admin/plans',
   nothing: '/not-a-page',
 }
 /** Pages for people who are not signed in. */

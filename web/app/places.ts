@@ -3,12 +3,15 @@ import {
   Braces,
   Cable,
   ChartColumn,
+  Database,
+  Gauge,
   HardDrive,
   History,
   KeyRound,
   type LucideIcon,
   RadioTower,
   Server,
+  Shapes,
   Users,
 } from 'lucide-react'
 import { rolePermissions, type WorkspacePermission } from '../../src/contract/permissions.ts'
@@ -59,6 +62,9 @@ export function usePlaces(): readonly PlaceGroup[] {
       places: [
         { to: '/admin/nodes', icon: HardDrive, label: t.nodes, shown: instanceAdmin },
         { to: '/admin/edges', icon: RadioTower, label: t.edges, shown: instanceAdmin },
+        { to: '/admin/templates', icon: Shapes, label: t.templates, shown: instanceAdmin },
+        { to: '/admin/database-hosts', icon: Database, label: t.databaseHosts, shown: instanceAdmin },
+        { to: '/admin/plans', icon: Gauge, label: t.plans, shown: instanceAdmin },
       ],
     },
   ]

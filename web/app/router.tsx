@@ -183,6 +183,22 @@ const edges = createRoute({
   component: lazyRouteComponent(() => import('../admin/edges-page.tsx'), 'EdgesPage'),
 })
 
+const templates = createRoute({
+  getParentRoute: () => inside,
+  path: '/admin/templates',
+  component: lazyRouteComponent(() => import('../templates/templates-page.tsx'), 'TemplatesPage'),
+})
+const plans = createRoute({
+  getParentRoute: () => inside,
+  path: '/admin/plans',
+  component: lazyRouteComponent(() => import('../admin/plans-page.tsx'), 'PlansPage'),
+})
+const databaseHosts = createRoute({
+  getParentRoute: () => inside,
+  path: '/admin/database-hosts',
+  component: lazyRouteComponent(() => import('../admin/database-hosts-page.tsx'), 'DatabaseHostsPage'),
+})
+
 const routes = root.addChildren([
   setup,
   invitation,
@@ -213,6 +229,9 @@ const routes = root.addChildren([
     reference,
     nodes,
     edges,
+    templates,
+    plans,
+    databaseHosts,
     tunnels,
   ]),
 ])

@@ -1,6 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { keepLive, type Liveness } from '../api/live.ts'
+import { hasEnded, transferQuery } from '../transfers/queries.ts'
 import { type ServerDetails, type ServerListItem, serversQuery, shortId, usageKey } from './queries.ts'
 
 /** Keeps every server on the pages as it is: status and usage arrive by themselves. What was missed while away is read again. */
@@ -39,6 +40,19 @@ export function useLiveServers(): Liveness {
             case 'usage':
               queries.setQueryData(usageKey(shortId(event.serverId)), event.usage)
               break
+            case 'transfer': {
+              const { transferId, type: _, serverId, ...progress } = event
+              const id = shortId(serverId)
+              const { queryKey } = transferQuery(id)
+              // Only where a page of this server has asked, or would.
+              if (!queries.getQueryState(queryKey)) break
+              if (queries.getQueryData(queryKey)?.id === transferId)
+                queries.setQueryData(queryKey, (known) => known && { ...known, ...progress })
+              else void queries.fetchQuery(transferQuery(id)).catch(() => undefined)
+              // It may be another node's now, under another address.
+              if (hasEnded(event.stage)) void queries.invalidateQueries({ queryKey: ['server', id] })
+              break
+            }
             case 'deleted':
               // Also when somebody may no longer see it: what is known of it is forgotten, and its pages ask anew.
               void queries.resetQueries({ queryKey: ['server', shortId(event.serverId)] })

@@ -8,13 +8,14 @@ import { api } from '../api/api.ts'
 import { errorText, fieldError } from '../api/error-text.ts'
 import { useAction } from '../api/use-action.ts'
 import { useText } from '../i18n/language.tsx'
-import { useMay } from '../session/session.ts'
+import { useAccount, useMay } from '../session/session.ts'
 import { Button } from '../ui/button.tsx'
 import { Card } from '../ui/card.tsx'
 import { classNames } from '../ui/class-names.ts'
 import { Field, Input } from '../ui/field.tsx'
 import { Page } from '../ui/page.tsx'
 import { Notice } from '../ui/state.tsx'
+import { PlacementFields, placedAnywhere, placingBody } from './placement-fields.tsx'
 import { serversQuery, shortId, templatesQuery } from './queries.ts'
 import { Room } from './room.tsx'
 import { serversText } from './text.ts'
@@ -27,12 +28,14 @@ type Limit = 'memory' | 'disk' | 'cpu'
 export function NewServerPage() {
   const t = useText(serversText)
   const { data: templates } = useSuspenseQuery(templatesQuery)
+  const { instanceAdmin } = useAccount()
   const mayCreate = useMay('servers.create')
   const router = useRouter()
   const [template, setTemplate] = useState<Template | undefined>(templates[0])
   const [name, setName] = useState<string | null>(null)
   const [resources, setResources] = useState<Partial<Record<Limit, string>>>({})
   const [variables, setVariables] = useState<Record<string, string>>({})
+  const [placing, setPlacing] = useState(placedAnywhere)
   const create = useAction({
     run: (chosen: Template) =>
       api.createServer({
@@ -45,6 +48,7 @@ export function NewServerPage() {
               .map(([limit, value]) => [limit, Number(value)]),
           ),
           variables,
+          ...placingBody(placing),
         },
       }),
     done: (server) => t.made(server.name),
@@ -59,6 +63,7 @@ export function NewServerPage() {
   const choose = (next: Template): void => {
     setTemplate(next)
     setVariables({})
+    setPlacing(placedAnywhere)
     create.reset()
   }
   const { error } = create
@@ -129,17 +134,27 @@ export function NewServerPage() {
                   </Field>
                 ))}
               </div>
+              <PlacementFields
+                template={template}
+                memoryMib={Number(resources.memory || template.resources.memory)}
+                value={placing}
+                error={error}
+                onChange={setPlacing}
+              />
               {template.variables.length > 0 && (
                 <div className="grid gap-4 sm:grid-cols-2">
-                  {template.variables.map((variable) => (
-                    <VariableField
-                      key={variable.name}
-                      variable={variable}
-                      value={variables[variable.name] ?? variable.default}
-                      error={fieldError(error, `variables.${variable.name}`)}
-                      onChange={(value) => setVariables({ ...variables, [variable.name]: value })}
-                    />
-                  ))}
+                  {template.variables
+                    .filter(({ access }) => access !== 'hidden')
+                    .map((variable) => (
+                      <VariableField
+                        key={variable.name}
+                        variable={variable}
+                        value={variables[variable.name] ?? variable.default}
+                        locked={variable.access === 'view' && !instanceAdmin ? t.forAdmins : null}
+                        error={fieldError(error, `variables.${variable.name}`)}
+                        onChange={(value) => setVariables({ ...variables, [variable.name]: value })}
+                      />
+                    ))}
                 </div>
               )}
             </div>

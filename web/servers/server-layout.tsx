@@ -4,6 +4,7 @@ import { ChevronLeft } from 'lucide-react'
 import { Suspense } from 'react'
 import type { ServerPermission } from '../../src/contract/permissions.ts'
 import { useText } from '../i18n/language.tsx'
+import { TransferNotice } from '../transfers/transfer-notice.tsx'
 import { Copyable } from '../ui/copy.tsx'
 import { useExtras } from '../ui/page.tsx'
 import { Loading, Notice } from '../ui/state.tsx'
@@ -91,6 +92,7 @@ export function ServerLayout() {
         )}
       </nav>
       <div className="grid gap-4">
+        <TransferNotice serverId={serverId} status={server.status} />
         {!server.node.online && <Notice tone="warn">{t.nodeAway(server.node.name)}</Notice>}
         {server.message && <Notice tone={server.status === 'install_failed' ? 'bad' : 'info'}>{server.message}</Notice>}
         {server.lastExit?.outOfMemory && server.status === 'offline' && <Notice tone="warn">{t.outOfMemory}</Notice>}

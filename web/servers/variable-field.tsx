@@ -10,31 +10,39 @@ export function VariableField({
   value,
   error,
   onChange,
-  disabled = false,
+  disabled: forbidden = false,
+  locked = null,
 }: {
   variable: z.output<typeof TemplateVariable>
   value: string
   error: string | undefined
   onChange(value: string): void
   disabled?: boolean
+  /** Why this one cannot be set, where others can. */
+  locked?: string | null
 }) {
+  const disabled = forbidden || locked !== null
+  const hint = [description, locked].filter(Boolean).join(' ')
   if (rule.type === 'boolean')
     return (
       <Switch
         label={label}
-        hint={error ?? description}
+        hint={error ?? hint}
         checked={value === 'true'}
         disabled={disabled}
         onChange={(on) => onChange(String(on))}
       />
     )
   return (
-    <Field label={label} hint={description} error={error}>
+    <Field label={label} hint={hint} error={error}>
       {rule.type === 'choice' ? (
         <Select
           value={value}
           disabled={disabled}
-          choices={rule.of.map((each) => ({ value: each, label: each }))}
+          choices={(rule.optional ? [...new Set(['', ...rule.of])] : rule.of).map((each) => ({
+            value: each,
+            label: each || '–',
+          }))}
           onChange={onChange}
         />
       ) : rule.type === 'integer' || rule.type === 'number' ? (

@@ -10,6 +10,7 @@ import { useText } from '../i18n/language.tsx'
 import { resourcesQuery, serverQuery, serversQuery } from '../servers/queries.ts'
 import { useServer } from '../servers/server-layout.tsx'
 import { useAccount } from '../session/session.ts'
+import { MoveCard } from '../transfers/move-card.tsx'
 import { Button } from '../ui/button.tsx'
 import { Card } from '../ui/card.tsx'
 import { Copyable } from '../ui/copy.tsx'
@@ -30,6 +31,7 @@ export function SettingsPage() {
       <About />
       <SftpCard />
       <Resources mayChange={instanceAdmin} />
+      {instanceAdmin && <MoveCard />}
       <Danger instanceAdmin={instanceAdmin} />
     </div>
   )
