@@ -9,8 +9,16 @@ import { operation, transfer } from './operation.ts'
 /** Names of backups, made by the panel. They become file names on the node. */
 export const BackupKey = z.string().regex(/^bak_[0-9a-z]{16}$/)
 
-export const backupFormats = ['zstd', 'gzip'] as const
+/** A tar file on its own, compressed so. */
+export const archiveFormats = ['zstd', 'gzip'] as const
+export type ArchiveFormat = (typeof archiveFormats)[number]
+
+/** `restic`: a snapshot in the server's repository, which holds what changed since the one before. */
+export const backupFormats = [...archiveFormats, 'restic'] as const
 export type BackupFormat = (typeof backupFormats)[number]
+
+/** What opens a repository. It travels with each job, like the keys of a store, and the node never writes it down. */
+const RepositoryPassword = z.string().min(32).max(200)
 
 /**
  * Where an archive is: in the node's own data folder, or an object of an S3-compatible store. The keys of a store travel with
@@ -23,7 +31,7 @@ export const BackupStore = z.discriminatedUnion('kind', [
     endpoint: z.url({ protocol: /^https?$/ }),
     bucket: z.string().min(1).max(255),
     region: z.string().min(1).max(100),
-    /** The object's name. */
+    /** The object's name; of a repository what all its objects begin with. */
     key: z.string().min(1).max(1000),
     accessKeyId: z.string().min(1).max(500),
     secretAccessKey: z.string().min(1).max(500),
@@ -41,9 +49,9 @@ export const BackupReport = z.strictObject({
   bytesDone: z.int().min(0),
   bytesTotal: z.int().min(0),
   files: z.int().min(0),
-  /** Of the archive. Null until it is ready. */
+  /** Of the archive; of a snapshot what it added to its repository. Null until it is ready. */
   size: z.int().min(0).nullable(),
-  /** SHA-256 of the archive in hex. Null until it is ready. */
+  /** SHA-256 of the archive in hex; of a snapshot its id, which is one too. Null until it is ready. */
   checksum: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
@@ -97,6 +105,36 @@ export const RestoredPaths = z
     'are too many: restore their folder',
   )
 
+/** Something in a snapshot. Names may be any bytes: those that are no UTF-8 are shown with replacement characters. */
+export const SnapshotEntry = z.strictObject({
+  name: z.string().max(1024),
+  kind: z.enum(['file', 'folder', 'link']),
+  size: z.int().min(0),
+  /** ms since 1970. */
+  modifiedAt: z.int(),
+})
+export type SnapshotEntry = z.output<typeof SnapshotEntry>
+
+/** A folder inside the backup; empty for the whole. */
+export const SnapshotPath = z.union([z.literal(''), RestoredPath])
+
+/** How the check of a server's repository stands. */
+export const RepositoryCheck = z.strictObject({
+  state: z.enum(['running', 'intact', 'damaged', 'failed']),
+  /** What is wrong, or why it could not be found out. */
+  message: z.string().max(2000).nullable(),
+  /** Snapshots in it, and the bytes that all of them take together. Null until that is known. */
+  backups: z.int().min(0).nullable(),
+  storedBytes: z.int().min(0).nullable(),
+  /** ms since 1970. */
+  startedAt: z.int(),
+  endedAt: z.int().nullable(),
+})
+export type RepositoryCheck = z.output<typeof RepositoryCheck>
+
+const OfRepository = { store: BackupStore, password: RepositoryPassword } as const
+const Snapshot = z.string().regex(/^[0-9a-f]{64}$/)
+
 const OfServer = z.object({ server: z.string().regex(/^[0-9a-f]{8}$/) })
 const OfBackup = OfServer.extend({ backup: BackupKey })
 const base = { family: 'internal', access: 'peer', tag: 'Node' } as const
@@ -108,7 +146,13 @@ export const nodeBackupOperations = {
     path: '/servers/{server}/backups/{backup}',
     summary: 'Begin a backup; what follows is told by events. Repeating it changes nothing',
     params: OfBackup,
-    body: z.strictObject({ store: BackupStore, format: z.enum(backupFormats), ignored: IgnorePatterns }),
+    body: z.strictObject({
+      store: BackupStore,
+      format: z.enum(backupFormats),
+      ignored: IgnorePatterns,
+      /** Of the repository, with the format `restic`. */
+      password: RepositoryPassword.optional(),
+    }),
     reply: BackupReport,
     errors: ['not_found', 'conflict'],
   }),
@@ -148,9 +192,60 @@ export const nodeBackupOperations = {
       /** First delete what is not in the backup, except what it left out by its patterns. */
       deleteOthers: z.boolean(),
       ignored: IgnorePatterns,
+      /** Of the repository, with the format `restic`. */
+      password: RepositoryPassword.optional(),
     }),
     reply: z.strictObject({}),
     errors: ['not_found', 'conflict'],
+  }),
+  forgetBackup: operation({
+    ...base,
+    method: 'POST',
+    path: '/servers/{server}/backups/{backup}/forget',
+    summary: 'Cancel a backup of format `restic`, remove its snapshot and forget it; a missing one is success',
+    params: OfBackup,
+    body: z.strictObject(OfRepository),
+    reply: z.strictObject({}),
+    errors: ['conflict'],
+  }),
+  backupFiles: operation({
+    ...base,
+    method: 'POST',
+    path: '/servers/{server}/backups/{backup}/files',
+    summary: 'What a folder of a snapshot holds',
+    params: OfBackup,
+    body: z.strictObject({ ...OfRepository, snapshot: Snapshot, path: SnapshotPath }),
+    reply: z.strictObject({ entries: z.array(SnapshotEntry), more: z.boolean() }),
+    errors: ['not_found', 'conflict'],
+  }),
+  openBackup: operation({
+    ...base,
+    method: 'POST',
+    path: '/servers/{server}/backups/{backup}/open',
+    summary: 'A pass for one download of a snapshot, soon: its secrets are in no address',
+    params: OfBackup,
+    body: z.strictObject({ ...OfRepository, snapshot: Snapshot }),
+    reply: z.strictObject({ pass: z.string().max(100) }),
+    errors: ['conflict'],
+  }),
+  checkRepository: operation({
+    ...base,
+    method: 'POST',
+    path: '/servers/{server}/repository/check',
+    summary: 'Begin to check the repository of a server, unless that is under way',
+    params: OfServer,
+    body: z.strictObject({ ...OfRepository, readData: z.boolean() }),
+    reply: RepositoryCheck,
+    errors: ['conflict'],
+  }),
+  repositoryCheck: operation({
+    ...base,
+    method: 'GET',
+    path: '/servers/{server}/repository/check',
+    summary: 'How the last check stands, since the node was started',
+    params: OfServer,
+    reply: RepositoryCheck,
+    errors: ['not_found'],
   }),
 }
 
@@ -163,5 +258,15 @@ export const nodeBackupTransfers = {
     params: OfBackup,
     gives: 'application/octet-stream',
     errors: ['not_found'],
+  }),
+  backupDump: transfer({
+    ...base,
+    method: 'GET',
+    path: '/servers/{server}/backups/{backup}/dump',
+    summary: 'A snapshot as tar with zstd, for a pass',
+    params: OfBackup,
+    query: z.object({ pass: z.string().max(100) }),
+    gives: 'application/octet-stream',
+    errors: ['not_found', 'conflict'],
   }),
 }

@@ -7,10 +7,11 @@ import type { NodeFacts, ServerSpec } from './node.ts'
  *
  * - 1: before versions were compared. Whoever names none speaks this one, and refuses fields that it does not know.
  * - 2: fields that are not known are left out; servers can be moved to other nodes.
+ * - 3: backups of format `restic`.
  *
  * A new field needs no new version; a new operation, or a new value of an old field, does.
  */
-export const nodeProtocols = { oldest: 1, newest: 2 } as const
+export const nodeProtocols = { oldest: 1, newest: 3 } as const
 
 export const ProtocolRange = z.strictObject({ oldest: z.int().min(1).max(1000), newest: z.int().min(1).max(1000) })
 export type ProtocolRange = z.output<typeof ProtocolRange>
@@ -20,11 +21,14 @@ export const NodeWelcome = z.object({ nodeId: z.string(), name: z.string(), prot
 export type NodeWelcome = z.output<typeof NodeWelcome>
 
 /** Since which version there is something that a panel may want of a node. */
-export const nodeFeatures = { transfers: 2 } as const
+export const nodeFeatures = { transfers: 2, incrementalBackups: 3 } as const
 export type NodeFeature = keyof typeof nodeFeatures
 
 /** What of it people call it. */
-export const featureWords: Readonly<Record<NodeFeature, string>> = { transfers: 'moving servers to other nodes' }
+export const featureWords: Readonly<Record<NodeFeature, string>> = {
+  transfers: 'moving servers to other nodes',
+  incrementalBackups: 'incremental backups',
+}
 
 /** The newest version that both speak, or in words which of them must be updated. */
 export function commonProtocol(offered: ProtocolRange | undefined, own: ProtocolRange): number | { refused: string } {

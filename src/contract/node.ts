@@ -127,6 +127,8 @@ export const NodeCapabilities = z.strictObject({
   warnings: z.array(z.string()),
   /** Null where servers cannot run in containers. */
   containers: ContainerCapabilities.nullable().default(null),
+  /** The restic of incremental backups: its version; null where it is not installed yet. Left out by nodes that know nothing of it. */
+  restic: z.string().max(100).nullable().optional(),
 })
 export type NodeCapabilities = z.output<typeof NodeCapabilities>
 

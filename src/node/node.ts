@@ -7,7 +7,7 @@ import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { type Dialler, type KeptLink, tlsDialler } from '../link/index.ts'
 import { createNodeApi, type NodeApiOptions } from './api.ts'
-import { Backups } from './backups/index.ts'
+import { Backups, createResticPrograms } from './backups/index.ts'
 import { NodeConfig, type NodeConfigInput } from './config.ts'
 import { type DatabasesOptions, openDatabases } from './databases/index.ts'
 import { openEdges } from './edges.ts'
@@ -63,7 +63,8 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const debian = createDebianPackages()
   const servers = closer.use(await openServers({ dataDir, runtime, packages, quotas, debian, clock, log }))
   const databases = closer.use(await openDatabases({ dataDir, runtime, debian, log, ...overrides.databases }))
-  const backups = closer.use(await Backups.open({ dataDir, servers, runtime, clock, log }))
+  const restic = closer.use(createResticPrograms({ debian, log }))
+  const backups = closer.use(await Backups.open({ dataDir, servers, runtime, clock, log, programs: restic }))
   const files = closer.use(
     openNodeFiles({ dataDir, runtime, servers, quotas, clock, log, ...(isReachable ? { isReachable } : {}) }),
   )
@@ -83,7 +84,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
     sftp,
     async facts() {
       await runtime.refresh()
-      return readFacts(dataDir, version, runtime.capabilities)
+      return readFacts(dataDir, version, { ...runtime.capabilities, restic: await restic.version() })
     },
     putEdges: (list) => edges.put(list),
     log,

@@ -34,6 +34,8 @@ export const PanelConfig = z.strictObject({
     .strictObject({
       /** How many a server may have unless it is given another limit. */
       limit: z.int().min(0).max(1000).default(10),
+      /** How new ones are made unless somebody says: plain archives, which need nothing, or by restic, which adds what has changed. */
+      engine: z.enum(['archive', 'restic']).default('archive'),
       /** Where new ones go: beside the servers on their node, or to an S3-compatible store that nodes and panel reach. */
       store: z
         .discriminatedUnion('kind', [

@@ -52,7 +52,16 @@ import {
 } from './accounts/index.ts'
 import { Activity, activityHandlers, recordDenials, recorded } from './activity/index.ts'
 import { Alerts } from './alerts/index.ts'
-import { Backups, backupHandlers, backupTransferHandlers, Downloads, Places, setBackupLimit } from './backups/index.ts'
+import {
+  Backups,
+  backupHandlers,
+  backupTransferHandlers,
+  Downloads,
+  Passwords,
+  Places,
+  Repositories,
+  setBackupLimit,
+} from './backups/index.ts'
 import type { PanelConfig, PanelSecrets } from './config.ts'
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from './console/index.ts'
 import {
@@ -222,8 +231,14 @@ export async function startPanel(
   const stats = closer.use(new Stats({ db: database, clock, log, servers }))
   const watching = closer.use(new Watching({ db: database, clock, log, nodes, activity }))
   const places = new Places(config.backups.store, secrets.backupKeys ?? null)
+  const repositories = new Repositories({
+    ...{ nodes, places, passwords: new Passwords({ db: database, clock, sealer }) },
+  })
   const backups = closer.use(
-    new Backups({ db: database, changes, clock, log, nodes, servers, places, limit: config.backups.limit }),
+    new Backups({
+      ...{ db: database, changes, clock, log, nodes, servers, places, repositories },
+      ...{ limit: config.backups.limit, engine: config.backups.engine },
+    }),
   )
   const transfers = closer.use(
     await Transfers.open({
@@ -261,7 +276,7 @@ export async function startPanel(
       setLimit: (trx, { id }, most) => setScheduleLimit(trx, id, most),
     },
   }
-  const downloads = new Downloads({ backups, nodes, places, access, tickets, changes, publicUrl })
+  const downloads = new Downloads({ backups, nodes, places, repositories, access, tickets, changes, publicUrl })
   const feeds = closer.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = closer.use(new Viewers({ db: database, changes, access, servers, consoles, feeds, activity, log }))
 

@@ -121,12 +121,12 @@ function mailOf(settings: Located<PanelSettings>): Pick<PanelConfigInput, 'mail'
 
 /** Where new backups go; half of a store is a mistake that would show only when somebody needs a backup. */
 function backupsOf(settings: Located<PanelSettings>): PanelConfigInput['backups'] {
-  const { backupsPerServer, backupsS3Endpoint, backupsS3Bucket, backupsS3Region, backupsS3KeyId, backupsS3Key } =
-    settings
+  const { backupsPerServer, backupsEngine: engine } = settings
+  const { backupsS3Endpoint, backupsS3Bucket, backupsS3Region, backupsS3KeyId, backupsS3Key } = settings
   if (backupsS3Endpoint === undefined) {
     if (backupsS3Bucket !== undefined || backupsS3Region !== undefined || backupsS3KeyId || backupsS3Key)
       throw new SettingsError(['A backup store is half set: --backups-s3-endpoint is missing.'])
-    return { limit: backupsPerServer }
+    return { limit: backupsPerServer, engine }
   }
   if (backupsS3Bucket === undefined)
     throw new SettingsError(['--backups-s3-endpoint is set, but not --backups-s3-bucket: where do backups go?'])
@@ -136,6 +136,7 @@ function backupsOf(settings: Located<PanelSettings>): PanelConfigInput['backups'
     ])
   return {
     limit: backupsPerServer,
+    engine,
     store: {
       kind: 's3',
       endpoint: backupsS3Endpoint,

@@ -21,11 +21,12 @@ import { createApi, part, socketPart } from '../../src/http/index.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { newId } from '../../src/lib/ids.ts'
 import { silentLog } from '../../src/lib/log.ts'
+import { openSealer } from '../../src/lib/seal.ts'
 import { hashSecret, newSecret } from '../../src/lib/secret.ts'
 import { acceptLinks, dialLink, listenShared, loadIdentity, tlsDialler } from '../../src/link/index.ts'
 import { createAccess, openTickets, type PanelContexts } from '../../src/panel/access/index.ts'
 import { Activity } from '../../src/panel/activity/index.ts'
-import { Backups, Places } from '../../src/panel/backups/index.ts'
+import { Backups, Passwords, Places, Repositories } from '../../src/panel/backups/index.ts'
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from '../../src/panel/console/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from '../../src/panel/db/index.ts'
 import { eventHandlers, Viewers } from '../../src/panel/events/index.ts'
@@ -158,7 +159,11 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
   const stats = stack.use(new Stats({ db, clock, log, servers }))
   const watching = stack.use(new Watching({ db, clock, log, nodes, activity }))
   const places = new Places({ kind: 'local' }, null)
-  const backups = stack.use(new Backups({ db, changes, clock, log, nodes, servers, places, limit: 3 }))
+  const sealer = await openSealer(join(folder, 'secrets.key'))
+  const repositories = new Repositories({ nodes, places, passwords: new Passwords({ db, clock, sealer }) })
+  const backups = stack.use(
+    new Backups({ db, changes, clock, log, nodes, servers, places, repositories, limit: 3, engine: 'archive' }),
+  )
   const schedules = stack.use(new Schedules({ db, clock, log, access, servers, consoles, backups, activity }))
   const feeds = stack.use(new ConsoleFeeds({ nodes, clock, log }))
   const viewers = stack.use(new Viewers({ db, changes, access, servers, consoles, feeds, activity, log }))

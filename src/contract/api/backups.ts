@@ -1,12 +1,15 @@
 import { z } from 'zod'
 import { displayName, Time } from '../fields.ts'
-import { backupFormats, backupJobStates, IgnorePatterns, RestoredPaths } from '../node-backups.ts'
+import { backupFormats, backupJobStates, IgnorePatterns, RestoredPaths, SnapshotPath } from '../node-backups.ts'
 import { operation, transfer } from '../operation.ts'
 import { OfServer } from './servers.ts'
 
 const backupFields = {
   name: z.string(),
-  size: z.int().meta({ description: 'Bytes of the archive; 0 until it is ready', example: 1_024_000 }),
+  size: z.int().meta({
+    description: 'Bytes of the archive, or what an incremental backup added; 0 until it is ready',
+    example: 1_024_000,
+  }),
   createdAt: Time,
   state: z.enum(backupJobStates),
   progress: z
@@ -24,12 +27,26 @@ const backupFields = {
   format: z.enum(backupFormats),
   ignored: z.string().meta({ description: 'What it leaves out: patterns in the syntax of .gitignore, one a line' }),
   files: z.int(),
-  checksum: z.string().nullable().meta({ description: 'SHA-256 of the archive, in hex' }),
+  checksum: z
+    .string()
+    .nullable()
+    .meta({ description: 'SHA-256 in hex: of the archive, or the id of the snapshot of an incremental backup' }),
   completedAt: Time.nullable(),
 } as const
 
 export const Backup = z.strictObject({ id: z.string(), ...backupFields }).meta({ id: 'Backup' })
 export const BackupDetails = z.strictObject({ backupId: z.string(), ...backupFields }).meta({ id: 'BackupDetails' })
+
+const BackupVerification = z
+  .strictObject({
+    state: z.enum(['running', 'intact', 'damaged', 'failed']),
+    message: z.string().nullable().meta({ description: 'What is wrong, or why it could not be found out' }),
+    backups: z.int().nullable().meta({ description: 'How many there are in the repository' }),
+    storedBytes: z.int().nullable().meta({ description: 'Bytes that all of them take together' }),
+    startedAt: Time,
+    endedAt: Time.nullable(),
+  })
+  .meta({ id: 'BackupVerification' })
 
 const Message = z.strictObject({ message: z.string() })
 const OfBackup = OfServer.extend({ backup: z.string().meta({ description: 'The backup’s id' }) })
@@ -62,7 +79,10 @@ export const backupOperations = {
           description: 'Files and folders to leave out: patterns in the syntax of .gitignore, one a line',
           example: '*.log\ncache/',
         }),
-        format: z.enum(backupFormats).default('zstd'),
+        format: z.enum(backupFormats).optional().meta({
+          description:
+            'zstd or gzip: an archive of everything. restic: what has changed since the one before, encrypted, in a repository of the server. Without it the installation decides',
+        }),
         locked: z.boolean().default(false),
       })
       .prefault({}),
@@ -145,6 +165,59 @@ export const backupOperations = {
     params: OfBackup,
     reply: Message,
     errors: [],
+  }),
+  backupFiles: operation({
+    ...base,
+    method: 'GET',
+    path: '/servers/{serverId}/backups/{backup}/files',
+    summary: 'What a folder of an incremental backup holds',
+    access: { server: 'backups.read' },
+    params: OfBackup,
+    query: z.object({
+      path: SnapshotPath.default('').meta({
+        description: 'A folder inside the server; the whole without it',
+        example: 'world',
+      }),
+    }),
+    reply: z.strictObject({
+      entries: z.array(
+        z
+          .strictObject({
+            name: z.string(),
+            kind: z.enum(['file', 'folder', 'link']),
+            size: z.int().meta({ description: 'Bytes of a file' }),
+            modifiedAt: Time,
+          })
+          .meta({ id: 'BackupEntry' }),
+      ),
+      more: z.boolean().meta({ description: 'There are more than are listed' }),
+    }),
+    errors: ['conflict'],
+  }),
+  verifyBackups: operation({
+    ...base,
+    method: 'POST',
+    path: '/servers/{serverId}/backups/verify',
+    summary: 'Begin to check the incremental backups of the server, unless that is under way',
+    access: { server: 'backups.create' },
+    params: OfServer,
+    body: z
+      .strictObject({
+        readData: z.boolean().default(false).meta({ description: 'Also read every byte, which takes time' }),
+      })
+      .prefault({}),
+    reply: BackupVerification,
+    errors: ['conflict'],
+  }),
+  backupVerification: operation({
+    ...base,
+    method: 'GET',
+    path: '/servers/{serverId}/backups/verify',
+    summary: 'How the last check of its incremental backups stands',
+    access: { server: 'backups.read' },
+    params: OfServer,
+    reply: BackupVerification,
+    errors: ['conflict'],
   }),
   backupSettings: operation({
     ...base,

@@ -1,14 +1,26 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { AppError, conflict, notFound } from '../../contract/errors.ts'
-import type { BackupFormat, BackupReport, BackupStore } from '../../contract/node-backups.ts'
+import type {
+  BackupFormat,
+  BackupReport,
+  BackupStore,
+  RepositoryCheck,
+  SnapshotEntry,
+} from '../../contract/node-backups.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { Signal } from '../../lib/signals.ts'
 import { type Runtime, serverFiles } from '../runtime.ts'
 import type { Servers } from '../supervisor/servers.ts'
+import { compressor } from './codec.ts'
+import { Passes } from './incremental/passes.ts'
+import { createResticPrograms, type ResticPrograms } from './incremental/programs.ts'
+import { Repositories, type RepositoryOrder } from './incremental/repositories.ts'
 import { backupsAtOnce, claimedDiskFactor, progressMs } from './limits.ts'
-import { makeBackup } from './make.ts'
+import { type Made, makeBackup } from './make.ts'
 import { BackupPlace } from './place.ts'
 import { restoreWork } from './restore.ts'
 
@@ -18,12 +30,16 @@ export interface BackupsOptions {
   runtime: Pick<Runtime, 'confine'>
   clock: Clock
   log: Log
+  /** What makes incremental backups: what is installed unless given. */
+  programs?: ResticPrograms
 }
 
 export interface BackupOrder {
   store: BackupStore
   format: BackupFormat
   ignored: string
+  /** Of the server's repository, with the format `restic`. */
+  password?: string | undefined
 }
 
 export interface RestoreOrder extends BackupOrder {
@@ -45,6 +61,8 @@ export class Backups implements AsyncDisposable {
   readonly events = new Signal<BackupReport>()
   readonly #options: BackupsOptions
   readonly #place: BackupPlace
+  readonly #repositories: Repositories
+  readonly #passes: Passes
   readonly #jobs = new Map<string, Job>()
   /** By backup, the server that it is being restored into. */
   readonly #restoring = new Map<string, string>()
@@ -54,6 +72,9 @@ export class Backups implements AsyncDisposable {
   private constructor(options: BackupsOptions, place: BackupPlace) {
     this.#options = options
     this.#place = place
+    const { clock, log, programs = createResticPrograms({ debian: null, log }) } = options
+    this.#repositories = new Repositories({ place, programs, clock, log })
+    this.#passes = new Passes(clock)
   }
 
   /** Opens the folder of backups and tells what became of those that a killed node was making. */
@@ -106,18 +127,69 @@ export class Backups implements AsyncDisposable {
     await this.#place.remove(server, id)
   }
 
+  /** The same of a snapshot, and gives it up in its repository. */
+  async forget(server: string, id: string, order: RepositoryOrder): Promise<void> {
+    if (this.#restoring.get(id) === server)
+      throw conflict('This backup is being restored; delete it when that has ended')
+    const job = this.#jobs.get(id)
+    if (job && job.report.server !== server) return
+    job?.stopping.abort()
+    await job?.done
+    await this.#repositories.forget(server, id, order)
+    await this.#place.remove(server, id)
+  }
+
+  /** What a folder of a snapshot holds. Throws `not_found`. */
+  async files(
+    server: string,
+    order: RepositoryOrder & { snapshot: string; path: string },
+  ): Promise<{ entries: SnapshotEntry[]; more: boolean }> {
+    const { entries, more } = await this.#repositories.list(server, order)
+    return { entries, more }
+  }
+
+  /** A pass for one download of a snapshot. */
+  admit(server: string, id: string, order: RepositoryOrder & { snapshot: string }): string {
+    return this.#passes.issue({ server, id, ...order })
+  }
+
+  /** A snapshot as a compressed tar file, for a pass. Throws `not_found`. Its bytes throw at the end where they are not all. */
+  dump(server: string, id: string, pass: string): { content: Readable } {
+    const admitted = this.#passes.redeem(pass)
+    if (admitted?.server !== server || admitted.id !== id) throw notFound('This download')
+    const stopping = new AbortController()
+    const bytes = this.#repositories.read(server, { ...admitted, path: '', signal: stopping.signal })
+    const compressed = compressor('zstd')
+    // Whoever reads the compressor learns of every failure; one who leaves early ends the rest.
+    pipeline(Readable.from(bytes, { objectMode: false }), compressed).catch(() => stopping.abort())
+    return { content: compressed }
+  }
+
+  checkRepository(server: string, order: RepositoryOrder & { readData: boolean }): Promise<RepositoryCheck> {
+    this.#options.servers.get(server)
+    return this.#repositories.check(server, order)
+  }
+
+  /** Throws `not_found`. */
+  repositoryCheck(server: string): RepositoryCheck {
+    return this.#repositories.lastCheck(server)
+  }
+
   /** Begins to put files back into the stopped server; what follows is told by the server's states. */
   async restore(server: string, id: string, order: RestoreOrder): Promise<void> {
     const target = this.#options.servers.get(server)
     if (this.#restoring.has(id)) throw conflict(`Backup ${order.name} is being restored already`)
     const record = await this.#place.record(server, id)
-    if (order.store.kind === 'local' && record?.report.state !== 'ready') throw notFound(`Backup ${id}`)
+    const { format } = order
+    if (format !== 'restic' && order.store.kind === 'local' && record?.report.state !== 'ready')
+      throw notFound(`Backup ${id}`)
     if ([...this.#jobs.values()].some(({ report }) => report.server === server))
       throw conflict(`A backup of server ${target.spec.name} is being made; restore when that has ended`)
     const diskBytesMax = target.spec.resources.disk * 1024 * 1024
     const work = restoreWork({
       ...order,
       ...{ archive: this.#place.archive(server, id), runtime: this.#options.runtime },
+      snapshot: format === 'restic' ? (signal) => this.#snapshot(server, order, signal) : null,
       diskBytesMax,
     })
     const over = (): boolean => this.#restoring.delete(id)
@@ -134,7 +206,13 @@ export class Backups implements AsyncDisposable {
   async archive(server: string, id: string): Promise<{ path: string; size: number; checksum: string }> {
     const record = await this.#place.record(server, id)
     const { state, size, checksum } = record?.report ?? {}
-    if (record?.store !== 'local' || state !== 'ready' || size == null || checksum == null)
+    if (
+      record?.store !== 'local' ||
+      record.format === 'restic' ||
+      state !== 'ready' ||
+      size == null ||
+      checksum == null
+    )
       throw notFound(`Backup ${id}`)
     return { path: this.#place.archive(server, id), size, checksum }
   }
@@ -144,6 +222,7 @@ export class Backups implements AsyncDisposable {
     const jobs = [...this.#jobs.values()]
     for (const { stopping } of jobs) stopping.abort(new AppError('conflict', cutOffWords))
     await Promise.all(jobs.map(({ done }) => done))
+    await this.#repositories[Symbol.asyncDispose]()
   }
 
   async #known(server: string, id: string): Promise<BackupReport | null> {
@@ -178,6 +257,7 @@ export class Backups implements AsyncDisposable {
         ...{ version: 1, report: job.report, format: order.format, store: order.store.kind },
         endedAt: clock.now(),
       })
+      await this.#place.settle(server, id)
     } catch (error) {
       log.error({ err: error, server, backup: id }, 'how a backup ended could not be written down')
       job.report = { ...job.report, state: 'failed', size: null, checksum: null, message: failedWords }
@@ -197,14 +277,44 @@ export class Backups implements AsyncDisposable {
       told = clock.now()
       this.events.emit(job.report)
     }
-    const made = await makeBackup({
-      ...{ server, id, place: this.#place, progress, ...order },
+    const task = {
+      ...{ server, id, progress },
       data: join(target.folder, serverFiles.data),
       claimedBytesMax: target.spec.resources.disk * 1024 * 1024 * claimedDiskFactor,
       signal: job.stopping.signal,
-    })
-    const { bytes, files, size, checksum, message } = made
+    }
+    const { bytes, files, size, checksum, message } =
+      order.format === 'restic'
+        ? await this.#makeSnapshot({ ...task, ...order, ...repositoryOf(order) })
+        : await makeBackup({ ...task, place: this.#place, ...order, format: order.format })
     job.report = { ...job.report, state: 'ready', bytesDone: bytes, bytesTotal: bytes, files, size, checksum, message }
+  }
+
+  async #makeSnapshot(order: Parameters<Repositories['back']>[0]): Promise<Made> {
+    await this.#place.begin(order.server, order.id)
+    const { id: checksum, ...made } = await this.#repositories.back(order)
+    return { ...made, checksum }
+  }
+
+  /** At least what is wanted of a snapshot: of one folder that alone, else all that is in the folder that they share. */
+  async *#snapshot(server: string, order: RestoreOrder, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
+    const repository = { ...repositoryOf(order), snapshot: order.checksum }
+    let path = order.files === null ? '' : sharedFolder(order.files)
+    const only = order.files?.length === 1 ? (order.files[0] ?? '') : null
+    // A folder's own dump does not hold the folder itself, which is all that there is of an empty one.
+    if (only !== null && (await this.#holdsSomethingIn(server, { ...repository, path: only }))) path = only
+    yield* this.#repositories.read(server, { ...repository, path, signal })
+  }
+
+  /** Throws `conflict` where the snapshot does not have it. */
+  async #holdsSomethingIn(server: string, order: Parameters<Repositories['list']>[1]): Promise<boolean> {
+    try {
+      return (await this.#repositories.list(server, order)).entries.length > 0
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'not_found')
+        throw conflict(`The backup does not hold ${order.path}`)
+      throw error
+    }
   }
 
   async #slot(signal: AbortSignal): Promise<void> {
@@ -231,3 +341,15 @@ const newReport = (server: string, id: string): BackupReport => ({
   ...{ id, server, state: 'pending', bytesDone: 0, bytesTotal: 0, files: 0 },
   ...{ size: null, checksum: null, message: null },
 })
+
+function repositoryOf({ store, password }: BackupOrder): RepositoryOrder {
+  if (password === undefined) throw conflict('The panel gave no password for the repository: update the panel')
+  return { store, password }
+}
+
+/** The deepest folder that all paths are in. */
+function sharedFolder(paths: readonly string[]): string {
+  const [first = [], ...others] = paths.map((path) => path.split('/').slice(0, -1))
+  const differs = first.findIndex((part, index) => others.some((other) => other[index] !== part))
+  return first.slice(0, differs === -1 ? first.length : differs).join('/')
+}

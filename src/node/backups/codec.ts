@@ -1,6 +1,6 @@
 import type { Transform } from 'node:stream'
 import { constants, createGzip, createZstdCompress } from 'node:zlib'
-import type { BackupFormat } from '../../contract/node-backups.ts'
+import type { ArchiveFormat } from '../../contract/node-backups.ts'
 
 /** zstd's own default: half again as fast as gzip's fastest, and smaller. */
 const zstdLevel = 3
@@ -11,7 +11,7 @@ const gzipLevel = 4
 const chunkSize = 256 * 1024
 
 /** A compressor whose output any `tar` reads. */
-export function compressor(format: BackupFormat): Transform {
+export function compressor(format: ArchiveFormat): Transform {
   switch (format) {
     case 'zstd':
       return createZstdCompress({

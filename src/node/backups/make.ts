@@ -4,7 +4,7 @@ import { mkdir, statfs } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AppError, conflict } from '../../contract/errors.ts'
-import type { BackupFormat, BackupStore } from '../../contract/node-backups.ts'
+import type { ArchiveFormat, BackupStore } from '../../contract/node-backups.ts'
 import { S3Failure, type S3Place, s3Upload } from '../../lib/s3.ts'
 import { Secret } from '../../lib/secret.ts'
 import { type ArchiveTally, archiveOf, measureTree, type Names, newTally } from './archive.ts'
@@ -20,7 +20,7 @@ export interface MakeOptions {
   data: string
   place: BackupPlace
   store: BackupStore
-  format: BackupFormat
+  format: ArchiveFormat
   ignored: string
   /** More than this is refused. */
   claimedBytesMax: number

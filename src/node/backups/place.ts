@@ -1,4 +1,4 @@
-import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ServerKey } from '../../contract/node.ts'
@@ -11,9 +11,12 @@ import { elsewhereKeptMs } from './limits.ts'
  *
  * | file | what |
  * | --- | --- |
- * | `<id>.partial` | an archive that is being written |
+ * | `<id>.partial` | an archive that is being written; empty, a snapshot that is being made |
  * | `<id>.archive` | a whole one: its bytes were on disk before it got this name |
  * | `<id>.json` | how it ended; written last, so an archive without it belongs to nobody |
+ * | `repository/` | the server's snapshots, in restic's own format; `repository.new` while it is made |
+ * | `repository-cache/` | of a repository in a store elsewhere: its indexes |
+ * | `repository.json` | what has been forgotten in it and not been cleared away yet |
  */
 export const BackupRecord = z.strictObject({
   version: z.literal(1),
@@ -42,6 +45,29 @@ export class BackupPlace {
 
   archive(server: string, id: string): string {
     return join(this.root, server, `${id}.archive`)
+  }
+
+  repository(server: string): string {
+    return join(this.root, server, 'repository')
+  }
+
+  repositoryCache(server: string): string {
+    return join(this.root, server, 'repository-cache')
+  }
+
+  repositoryDebt(server: string): string {
+    return join(this.root, server, 'repository.json')
+  }
+
+  /** Notes that a snapshot is being made, so that one that is cut off is told. Ended by `settle` or `remove`. */
+  async begin(server: string, id: string): Promise<void> {
+    await mkdir(this.folder(server), { recursive: true, mode: 0o700 })
+    await writeFile(this.partial(server, id), '', { flag: 'wx', mode: 0o600 })
+  }
+
+  /** Its record is written. */
+  async settle(server: string, id: string): Promise<void> {
+    await rm(this.partial(server, id), { force: true })
   }
 
   /** Null where nothing is known of it. */

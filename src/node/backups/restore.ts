@@ -18,6 +18,8 @@ export interface RestoreOptions {
   store: BackupStore
   /** Where the archive is on this machine, with a store of kind local. */
   archive: string
+  /** Of a snapshot: its bytes as tar, which its repository checks itself. Begins with all that the restore wants, and more. */
+  snapshot: ((signal: AbortSignal) => AsyncIterable<Uint8Array>) | null
   format: BackupFormat
   checksum: string
   files: readonly string[] | null
@@ -38,7 +40,9 @@ export function restoreWork(options: RestoreOptions): RestoreWork {
       const fresh = await beginRestore(folder, cover)
       if (owner) await chown(fresh, owner.uid, owner.gid)
       const { digest, through } = checksumming((done) => progress(`Reading backup ${name}: ${inMib(done)} MiB`))
-      const bytes = store.kind === 'local' ? readLocal() : await s3Read(s3PlaceOf(store), store.key, { signal })
+      const bytes =
+        options.snapshot?.(signal) ??
+        (store.kind === 'local' ? readLocal() : await s3Read(s3PlaceOf(store), store.key, { signal }))
       try {
         await unpack(options.runtime, {
           ...{ folder: fresh, owner, archive: through(bytes), job: jobOf(options) },
@@ -47,10 +51,10 @@ export function restoreWork(options: RestoreOptions): RestoreWork {
       } catch (error) {
         signal.throwIfAborted()
         // An archive that was changed is told as what it is, rather than as what became of it.
-        if (store.kind === 'local') mustMatch(await digestOf(readLocal()), options.checksum)
+        if (store.kind === 'local' && !options.snapshot) mustMatch(await digestOf(readLocal()), options.checksum)
         throw error
       }
-      mustMatch(digest(), options.checksum)
+      if (!options.snapshot) mustMatch(digest(), options.checksum)
       const stays = deleteOthers ? 0 : ((await measureDisk(data, signal)) ?? 0) - (await replacedBytes(folder, data))
       const comes = (await measureDisk(fresh, signal)) ?? 0
       if (stays + comes > diskBytesMax) throw tooLarge(diskBytesMax)
@@ -69,7 +73,7 @@ const readBytes = 256 * 1024
 function jobOf({ format, files, diskBytesMax }: RestoreOptions): Job {
   const entriesMax = Math.min(restoreEntriesMax, filesMaxOf(diskBytesMax))
   return {
-    kind: format === 'zstd' ? 'tar.zst' : 'tar.gz',
+    kind: kinds[format],
     name: '',
     bytesMax: diskBytesMax,
     tooLarge: tooLarge(diskBytesMax).message,
@@ -80,6 +84,8 @@ function jobOf({ format, files, diskBytesMax }: RestoreOptions): Job {
     only: files === null ? null : [...files],
   }
 }
+
+const kinds: Readonly<Record<BackupFormat, Job['kind']>> = { zstd: 'tar.zst', gzip: 'tar.gz', restic: 'tar' }
 
 const tooLarge = (bytesMax: number) =>
   conflict(

@@ -17,9 +17,17 @@ export const backupPart = (backups: Backups): ApiPart =>
       await backups.restore(params.server, params.backup, body)
       return {}
     },
+    async forgetBackup({ params, body }) {
+      await backups.forget(params.server, params.backup, body)
+      return {}
+    },
+    backupFiles: ({ params, body }) => backups.files(params.server, body),
+    openBackup: ({ params, body }) => ({ pass: backups.admit(params.server, params.backup, body) }),
+    checkRepository: ({ params, body }) => backups.checkRepository(params.server, body),
+    repositoryCheck: ({ params }) => backups.repositoryCheck(params.server),
   })
 
-/** Archives that are kept on this machine. */
+/** Archives that are kept on this machine, and snapshots as archives. */
 export const backupContentPart = (backups: Backups): ApiPart =>
   transferPart<typeof nodeBackupTransfers, Contexts>(nodeBackupTransfers, {
     async backupContent({ params, request }) {
@@ -33,6 +41,10 @@ export const backupContentPart = (backups: Backups): ApiPart =>
         request,
         { 'content-type': 'application/octet-stream' },
       )
+    },
+    async backupDump({ params, query }) {
+      const { content } = backups.dump(params.server, params.backup, query.pass)
+      return { status: 200, headers: { 'content-type': 'application/octet-stream' }, content }
     },
   })
 

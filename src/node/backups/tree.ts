@@ -28,15 +28,22 @@ const depthMax = 200
 
 /**
  * Everything under `root` but what is excluded, folders before what is in them. Sockets, pipes and devices are passed over: they hold
- * nothing. `tooDeep` is told of folders whose content is left out.
+ * nothing. `tooDeep` is told of folders whose content is left out, `leftOut` of what is excluded or passed over.
  */
 export async function* walkTree(
   root: string,
   excluded: Excluded,
   tooDeep: (path: Buffer) => void,
+  leftOut: (path: Buffer) => void = () => undefined,
 ): AsyncGenerator<Found, void, void> {
   await using folder = await open(root, folderFlags)
-  yield* walkFolder(folder, empty, 1, excluded, tooDeep)
+  yield* walkFolder(folder, empty, 1, { excluded, tooDeep, leftOut })
+}
+
+interface Visitor {
+  excluded: Excluded
+  tooDeep(path: Buffer): void
+  leftOut(path: Buffer): void
 }
 
 const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
@@ -49,15 +56,18 @@ async function* walkFolder(
   folder: FileHandle,
   at: Buffer,
   depth: number,
-  excluded: Excluded,
-  tooDeep: (path: Buffer) => void,
+  visitor: Visitor,
 ): AsyncGenerator<Found, void, void> {
+  const { excluded, tooDeep, leftOut } = visitor
   const here = Buffer.from(`/proc/self/fd/${folder.fd}/`)
   const opening = new Opening()
   try {
     for await (const { name, real, stat } of entriesOf(folder, here, opening)) {
       const path = at.length === 0 ? name : Buffer.concat([at, slash, name])
-      if (excluded(path.toString(), stat.isDirectory())) continue
+      if (excluded(path.toString(), stat.isDirectory())) {
+        leftOut(path)
+        continue
+      }
       const facts = { path, mode: stat.mode & 0o777, modifiedSeconds: stat.mtimeMs / 1000 }
       if (stat.isFile()) {
         yield { kind: 'file', ...facts, sizeBytes: stat.size, open: () => opening.track(() => openFile(real)) }
@@ -70,11 +80,11 @@ async function* walkFolder(
         try {
           yield { kind: 'folder', ...facts }
           if (depth >= depthMax) tooDeep(path)
-          else yield* walkFolder(inner, path, depth + 1, excluded, tooDeep)
+          else yield* walkFolder(inner, path, depth + 1, visitor)
         } finally {
           await inner.close()
         }
-      }
+      } else leftOut(path)
     }
   } finally {
     // The folder's descriptor may be closed now, and its number become another folder's.

@@ -1,8 +1,13 @@
 import { type Client, createClient } from '../../client/index.ts'
 import { type AppError, conflict, notFound } from '../../contract/errors.ts'
 import { ApiError } from '../../contract/exchange.ts'
-import type { BackupFormat, BackupReport } from '../../contract/node-backups.ts'
-import { nodeBackupOperations } from '../../contract/node-backups.ts'
+import {
+  type BackupFormat,
+  type BackupReport,
+  nodeBackupOperations,
+  type RepositoryCheck,
+  type SnapshotEntry,
+} from '../../contract/node-backups.ts'
 import { linkSend } from '../../http/index.ts'
 import { type Clock, isoTime } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
@@ -14,6 +19,7 @@ import { answerOf, type LiveNode, type Nodes } from '../nodes/index.ts'
 import type { Servers } from '../servers/index.ts'
 import { beginGraceMs, deletionWaitMs, failedKeptMax, messageCharsMax, sweepEveryMs, sweptAtOnceMax } from './limits.ts'
 import type { Places } from './places.ts'
+import { isSnapshot, type Repositories } from './repositories.ts'
 import { leavingOf, restoreWords, roomFor, usedOf } from './rules.ts'
 import {
   backupOf,
@@ -27,6 +33,7 @@ import {
   markOrphans,
   markRunning,
   removeBackup,
+  removeRepositories,
   setLocked,
   setRotate,
   settingsOf,
@@ -42,6 +49,9 @@ export interface BackupsOptions {
   nodes: Nodes
   servers: Servers
   places: Places
+  repositories: Repositories
+  /** How a backup is made unless somebody says. */
+  engine: 'archive' | 'restic'
   /** How many backups a server may have unless it is given another limit. */
   limit: number
 }
@@ -49,7 +59,8 @@ export interface BackupsOptions {
 export interface NewBackup {
   name: string
   ignored: string
-  format: BackupFormat
+  /** Undefined for the installation's own. */
+  format?: BackupFormat | undefined
   locked: boolean
 }
 
@@ -117,9 +128,11 @@ export class Backups implements AsyncDisposable {
     await servers.mustStay(server.id)
     const node = await this.#nodeOf(server)
     const id = newId('bak')
+    const format = input.format ?? (this.#options.engine === 'restic' ? 'restic' : 'zstd')
+    if (format === 'restic') node.mustKnow('incrementalBackups')
     const row = {
-      ...{ id, server_id: server.id, node_id: node.id, name: input.name, ignored: input.ignored, format: input.format },
-      place: places.placeFor(server.id, id, input.format),
+      ...{ id, server_id: server.id, node_id: node.id, name: input.name, ignored: input.ignored, format },
+      place: places.placeFor({ serverId: server.id, nodeId: node.id, id, format }),
       ...{ state: 'pending' as const, locked: input.locked ? 1 : 0, bytes: 0, files: 0, size: null, checksum: null },
       ...{ message: null, completed_at: null, deleted_at: null },
     }
@@ -142,7 +155,7 @@ export class Backups implements AsyncDisposable {
         node.name,
         this.#client(node).startBackup({
           params: { server: server.id, backup: id },
-          body: { store: places.orderFor(row), format: row.format, ignored: row.ignored },
+          body: { format, ignored: row.ignored, ...(await this.#orderFor(row)) },
         }),
       )
       await this.#heard(node, report)
@@ -212,13 +225,14 @@ export class Backups implements AsyncDisposable {
     const node = await this.#nodeOf(server)
     if (node.id !== row.node_id && this.#options.places.isLocal(row))
       throw conflict(`Backup ${row.name} is on another node than ${server.name}: download it there.`)
-    const order = this.#options.places.orderFor(row)
+    const order = await this.#orderFor(row)
+    if (row.format === 'restic') node.mustKnow('incrementalBackups')
     await answerOf(
       node.name,
       this.#client(node).restoreBackup({
         params: { server: server.id, backup: id },
         body: {
-          ...{ store: order, format: row.format, checksum: row.checksum, name: row.name, ignored: row.ignored },
+          ...{ ...order, format: row.format, checksum: row.checksum, name: row.name, ignored: row.ignored },
           ...{ files, deleteOthers: input.deleteOthers },
         },
       }),
@@ -227,6 +241,27 @@ export class Backups implements AsyncDisposable {
     const state = await answerOf(node.name, node.client.server({ params: { server: server.id } }))
     if (state.id === server.id) this.#options.servers.world.states.offer(node, state, server.suspended_at !== null)
     return words
+  }
+
+  /** What a folder of a backup holds. Throws `conflict` where it is not one of those that can be looked into. */
+  async files(server: ServerFacts, id: string, path: string): Promise<{ entries: SnapshotEntry[]; more: boolean }> {
+    const { row } = await this.one(server, id)
+    if (row.state !== 'ready') throw notReady(row)
+    if (!isSnapshot(row))
+      throw conflict(
+        `Backup ${row.name} is a plain archive, which says what it holds only when it is read: download it, or make incremental backups.`,
+      )
+    return this.#options.repositories.files(row, path)
+  }
+
+  /** Begins to check the server's incremental backups, unless that is under way. Throws `conflict` where it has none. */
+  async check(server: ServerFacts, readData: boolean): Promise<RepositoryCheck> {
+    return this.#options.repositories.check(await this.#newestSnapshot(server), readData)
+  }
+
+  /** How the last check stands; null where there was none. */
+  async lastCheck(server: ServerFacts): Promise<RepositoryCheck | null> {
+    return this.#options.repositories.lastCheck(await this.#newestSnapshot(server))
   }
 
   /** Removes what is given up, as far as nodes and stores can be reached. Resolves when that has been tried. */
@@ -238,6 +273,7 @@ export class Backups implements AsyncDisposable {
         if (this.#closed) return
         await this.#remove(row)
       }
+      await removeRepositories(db.kysely)
     })
   }
 
@@ -288,6 +324,7 @@ export class Backups implements AsyncDisposable {
   /** What a failed backup left behind goes; its row stays to say why. */
   async #clear(row: BackupRow, node: LiveNode, places: Places): Promise<void> {
     try {
+      if (row.format === 'restic') return await this.#options.repositories.forget(row, node)
       if (!places.isLocal(row)) await places.remove(row)
       await this.#client(node).removeBackup({ params: { server: row.server_id, backup: row.id } })
     } catch (error) {
@@ -324,8 +361,16 @@ export class Backups implements AsyncDisposable {
 
   /** False where its node or its store cannot do it now. Never rejects. */
   async #remove(row: Given): Promise<boolean> {
-    const { db, nodes, places, log } = this.#options
+    const { db, nodes, places, repositories, log } = this.#options
     try {
+      if (row.format === 'restic') {
+        const nodeIsGone = row.node_known === 0
+        const reaching = repositories.reaching(row, { nodeIsGone })
+        if (reaching) await repositories.forget(row, reaching)
+        else if (!nodeIsGone || !places.isLocal(row)) return false
+        await removeBackup(db.kysely, row.id)
+        return true
+      }
       const node = nodes.online(row.node_id)
       if (node) await this.#client(node).removeBackup({ params: { server: row.server_id, backup: row.id } })
       else if (row.node_known > 0 && (places.isLocal(row) || row.state !== 'ready')) return false
@@ -336,6 +381,21 @@ export class Backups implements AsyncDisposable {
       log.warn({ backup: row.id, server: row.server_id, err: error }, 'a backup could not be removed yet')
       return false
     }
+  }
+
+  async #newestSnapshot(server: ServerFacts): Promise<BackupRow> {
+    const row = (await backupsOf(this.#options.db.kysely, server.id)).find(isSnapshot)
+    if (!row)
+      throw conflict(
+        `${server.name} has no incremental backups: plain archives are checked when they are restored. Make one of format restic first.`,
+      )
+    return row
+  }
+
+  /** Where a backup is kept, and what opens it. */
+  async #orderFor(row: Pick<BackupRow, 'format' | 'place' | 'name' | 'server_id'>) {
+    const { places, repositories } = this.#options
+    return row.format === 'restic' ? repositories.orderFor(row) : { store: places.orderFor(row) }
   }
 
   #tell(row: BackupRow, report: BackupReport): void {

@@ -10,11 +10,13 @@ import { answerOf, type Nodes } from '../nodes/index.ts'
 import { type Backups, notReady } from './backups.ts'
 import { downloadLinkMs } from './limits.ts'
 import { Places } from './places.ts'
+import { isSnapshot, type Repositories } from './repositories.ts'
 
 export interface DownloadsOptions {
   backups: Backups
   nodes: Nodes
   places: Places
+  repositories: Repositories
   access: Pick<Access, 'serverAccess' | 'stillValid'>
   tickets: Tickets
   changes: Changes
@@ -60,9 +62,11 @@ export class Downloads {
       'content-disposition': attachmentHeader(Places.fileName(row.name, row.format)),
     }
     try {
-      const outgoing = this.#options.places.isLocal(row)
-        ? await this.#fromNode(row, request, headers, signal)
-        : this.#fromStore({ ...row, size: row.size, checksum: row.checksum }, request, headers, signal)
+      const outgoing = isSnapshot(row)
+        ? await this.#options.repositories.download(row, headers, signal)
+        : this.#options.places.isLocal(row)
+          ? await this.#fromNode(row, request, headers, signal)
+          : this.#fromStore({ ...row, size: row.size, checksum: row.checksum }, request, headers, signal)
       if (outgoing.content === null) entitled.stop()
       return { ...outgoing, content: outgoing.content && endingWith(outgoing.content, entitled.stop) }
     } catch (error) {

@@ -19,5 +19,8 @@ export const storeRemoveMs = 30_000
 /** Characters of a node's message about a backup that are kept. */
 export const messageCharsMax = 1_000
 
+/** How long a node may take to look into a repository or to give a snapshot up, in ms: stores are slow, and backups come first. */
+export const repositoryAskMs = 60_000
+
 /** Deletions that one sweep works on. */
 export const sweptAtOnceMax = 200

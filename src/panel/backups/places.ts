@@ -29,7 +29,8 @@ const Place = z.discriminatedUnion('kind', [
 ])
 type Place = z.output<typeof Place>
 
-const suffixes: Record<BackupFormat, string> = { zstd: 'tar.zst', gzip: 'tar.gz' }
+/** What a person saves it as. */
+const suffixes: Record<BackupFormat, string> = { zstd: 'tar.zst', gzip: 'tar.gz', restic: 'tar.zst' }
 
 /** Where backups are kept, and with what keys. */
 export class Places {
@@ -43,11 +44,23 @@ export class Places {
   }
 
   /** For a new row. */
-  placeFor(serverId: string, id: string, format: BackupFormat): string {
+  placeFor({
+    serverId,
+    nodeId,
+    id,
+    format,
+  }: {
+    serverId: string
+    nodeId: string
+    id: string
+    format: BackupFormat
+  }): string {
     const store = this.#store
     if (store.kind === 'local') return JSON.stringify({ kind: 'local' } satisfies Place)
     const { endpoint, bucket, region, prefix } = store
-    const key = [prefix, serverId, `${id}.${suffixes[format]}`].filter((part) => part !== '').join('/')
+    // A repository of one node alone: nobody else ever writes to it, so a lock that is found there is of a process that was killed.
+    const name = format === 'restic' ? `${nodeId}.repository` : `${id}.${suffixes[format]}`
+    const key = [prefix, serverId, name].filter((part) => part !== '').join('/')
     return JSON.stringify({ kind: 's3', endpoint, bucket, region, key } satisfies Place)
   }
 

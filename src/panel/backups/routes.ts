@@ -1,5 +1,8 @@
 import type { backupOperations, backupTransfers } from '../../contract/api/backups.ts'
+import { notFound } from '../../contract/errors.ts'
+import type { RepositoryCheck } from '../../contract/node-backups.ts'
 import type { Handlers, TransferHandlers } from '../../contract/operation.ts'
+import { isoTime } from '../../lib/clock.ts'
 import type { PanelContexts } from '../access/index.ts'
 import type { Backups } from './backups.ts'
 import type { Downloads } from './download.ts'
@@ -41,6 +44,19 @@ export function backupHandlers({
       const { name } = await backups.setLocked(server.row, params.backup, false)
       return { message: `Backup ${name} is not locked any more` }
     },
+    backupFiles: async ({ server, params, query }) => {
+      const { entries, more } = await backups.files(server.row, params.backup, query.path)
+      return {
+        entries: entries.map(({ modifiedAt, ...entry }) => ({ ...entry, modifiedAt: isoTime(modifiedAt) })),
+        more,
+      }
+    },
+    verifyBackups: async ({ server, body }) => checkView(await backups.check(server.row, body.readData)),
+    backupVerification: async ({ server }) => {
+      const last = await backups.lastCheck(server.row)
+      if (!last) throw notFound(`A check of the backups of ${server.row.name} since its node was started`)
+      return checkView(last)
+    },
     backupSettings: ({ server }) => backups.settings(server.row),
     updateBackupSettings: async ({ server, body }) => {
       await backups.setRotate(server.row, body.rotate)
@@ -54,4 +70,10 @@ export const backupTransferHandlers = (
 ): TransferHandlers<typeof backupTransfers, PanelContexts> => ({
   backupContent: ({ caller, server, ticket, params, request }) =>
     downloads.content({ caller, server, ticket }, params.backup, request),
+})
+
+const checkView = ({ startedAt, endedAt, ...check }: RepositoryCheck) => ({
+  ...check,
+  startedAt: isoTime(startedAt),
+  endedAt: endedAt === null ? null : isoTime(endedAt),
 })

@@ -125,6 +125,46 @@ export async function removeBackup(db: Store, id: string): Promise<void> {
   await db.deleteFrom('backups').where('id', '=', id).where('deleted_at', 'is not', null).execute()
 }
 
+/** The repository of a server's incremental backups. */
+export async function repositoryOf(db: Store, serverId: string): Promise<{ password: string } | undefined> {
+  return db.selectFrom('backup_repositories').select('password').where('server_id', '=', serverId).executeTakeFirst()
+}
+
+/** Nothing happens where there is one. */
+export async function insertRepository(
+  db: Store,
+  row: { server_id: string; password: string; created_at: number },
+): Promise<void> {
+  await db
+    .insertInto('backup_repositories')
+    .values(row)
+    .onConflict((conflict) => conflict.column('server_id').doNothing())
+    .execute()
+}
+
+/** Forgets the passwords of servers that are gone and of which no backup needs them any more. */
+export async function removeRepositories(db: Store): Promise<void> {
+  await db
+    .deleteFrom('backup_repositories')
+    .where(({ and, not, exists, selectFrom }) =>
+      and([
+        not(
+          exists(
+            selectFrom('servers').select('servers.id').whereRef('servers.id', '=', 'backup_repositories.server_id'),
+          ),
+        ),
+        not(
+          exists(
+            selectFrom('backups')
+              .select('backups.id')
+              .whereRef('backups.server_id', '=', 'backup_repositories.server_id'),
+          ),
+        ),
+      ]),
+    )
+    .execute()
+}
+
 export interface BackupSettings {
   rotate: boolean
   /** Null for the installation's own. */

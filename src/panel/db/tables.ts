@@ -41,6 +41,8 @@ export interface Tables {
   subusers: { server_id: string; user_id: string; permissions: string; created_at: number }
   // backups
   backups: BackupRow
+  /** Of incremental backups, one for each server; it stays until the last of them is gone. `password` is sealed. */
+  backup_repositories: { server_id: string; password: string; created_at: number }
   /** `backups_limit` null: the installation's own. */
   backup_settings: { server_id: string; rotate: number; backups_limit: number | null }
   // tunnels
@@ -356,7 +358,7 @@ export interface BackupRow {
   name: string
   /** Patterns of what it leaves out. */
   ignored: string
-  format: 'zstd' | 'gzip'
+  format: 'zstd' | 'gzip' | 'restic'
   /** JSON: which store it is in. */
   place: string
   state: 'pending' | 'running' | 'ready' | 'failed'

@@ -71,7 +71,7 @@ async function backUp(
 ): Promise<void> {
   const over = new AbortController()
   const { promise: ended, resolve } = Promise.withResolvers<true>()
-  const id = await backups.create(row, { name, ignored, format: 'zstd', locked: false })
+  const id = await backups.create(row, { name, ignored, locked: false })
   const stop = servers.news.on((news) => {
     if (news.type === 'backup' && news.backupId === id && (news.state === 'ready' || news.state === 'failed'))
       resolve(true)

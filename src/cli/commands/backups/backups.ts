@@ -4,7 +4,9 @@ import { CommandError, command, UsageError } from '../../command.ts'
 import { download } from '../../download.ts'
 import { bytes, table } from '../../output.ts'
 import { findServer } from '../servers/find.ts'
+import { backupFiles } from './files.ts'
 import { findBackup } from './find.ts'
+import { verifyBackups } from './verify.ts'
 
 const ofServer = ['<server>', 'its name or id'] as const
 const ofBackup = ['<backup>', 'its name or id'] as const
@@ -26,12 +28,13 @@ const list = command({
       backups.length === 0
         ? `No backups yet. "pharos backups create ${server}" makes one.`
         : table(
-            ['id', 'name', 'state', 'size', 'made', ''],
+            ['id', 'name', 'state', 'size', 'of files', 'made', ''],
             backups.map((one) => [
               one.id,
               one.name,
               one.state === 'running' ? `${one.progress.percent} %` : one.state,
-              one.size > 0 ? bytes(one.size) : '-',
+              one.size > 0 ? `${one.format === 'restic' ? '+' : ''}${bytes(one.size)}` : '-',
+              one.progress.bytesTotal > 0 ? bytes(one.progress.bytesTotal) : '-',
               one.createdAt,
               one.locked ? 'locked' : '',
             ]),
@@ -47,7 +50,7 @@ const create = command({
   flags: [
     ['--wait', 'until it is ready'],
     ['--ignore <pattern...>', 'what to leave out, in the syntax of .gitignore'],
-    ['--format <format>', 'zstd or gzip'],
+    ['--format <format>', 'zstd or gzip, or restic: only what has changed; what the installation says without it'],
     ['--lock', 'keep it: neither deleted by hand nor by rotation'],
   ],
   examples: [
@@ -59,7 +62,7 @@ const create = command({
     name: z.string().min(1).optional(),
     wait: z.boolean().default(false),
     ignore: z.array(z.string()).default([]),
-    format: z.enum(['zstd', 'gzip']).default('zstd'),
+    format: z.enum(['zstd', 'gzip', 'restic']).optional(),
     lock: z.boolean().default(false),
   }),
   async run({ server, name, wait, ignore, format, lock }, { connect, out, signal }) {
@@ -67,7 +70,11 @@ const create = command({
     const params = { serverId: await findServer(connection, server) }
     const { message, backupId } = await connection.client.createBackup({
       params,
-      body: { format, locked: lock, ignored: ignore.join('\n'), ...(name === undefined ? {} : { name }) },
+      body: {
+        ...{ locked: lock, ignored: ignore.join('\n') },
+        ...(format !== undefined && { format }),
+        ...(name !== undefined && { name }),
+      },
     })
     if (!wait) return out.result({ backupId, message }, () => `${backupId}: ${message}`)
     const ask = () => connection.client.backup({ params: { ...params, backup: backupId } })
@@ -84,8 +91,12 @@ const create = command({
     }
     if (backup.state === 'failed') throw new CommandError(backup.message ?? 'It failed, and nobody knows why.')
     if (backup.message !== null) out.talk(backup.message)
-    const { size, files } = backup
-    out.result(backup, () => `${backupId}: ${files} files in ${bytes(size)}`)
+    const { size, files, progress } = backup
+    out.result(backup, () =>
+      backup.format === 'restic'
+        ? `${backupId}: ${files} files, ${bytes(progress.bytesTotal)}; ${bytes(size)} of it are new`
+        : `${backupId}: ${files} files in ${bytes(size)}`,
+    )
   },
 })
 
@@ -102,7 +113,7 @@ const get = command({
     const params = { serverId, backup: await findBackup(connection, serverId, meant) }
     const { format } = await connection.client.backup({ params })
     const { downloadUrl } = await connection.client.downloadBackup({ params })
-    const target = path(file ?? `${params.backup}.tar.${format === 'zstd' ? 'zst' : 'gz'}`)
+    const target = path(file ?? `${params.backup}.tar.${format === 'gzip' ? 'gz' : 'zst'}`)
     const size = await download({ url: new URL(downloadUrl, connection.url), file: target, force, out, signal })
     out.result({ file: target, size }, () => `${target} (${bytes(size)})`)
   },
@@ -144,5 +155,5 @@ const remove = command({
   },
 })
 
-/** `backups list|create|download|lock|unlock|delete` */
-export const backupCommands = [list, create, get, ...locks, remove]
+/** `backups list|create|download|lock|unlock|delete|files|verify` */
+export const backupCommands = [list, create, get, ...locks, remove, backupFiles, verifyBackups]

@@ -16,6 +16,7 @@ export const restoreBackup = command({
     ['[files...]', 'what to put back; everything without it'],
   ],
   flags: [
+    ['--path <path...>', 'the same as files: a folder means everything in it'],
     ['--delete-others', 'first delete what is not in the backup'],
     ['--dry-run', 'only say what would happen'],
     ['--no-wait', 'return at once, while it is restored'],
@@ -24,21 +25,24 @@ export const restoreBackup = command({
   examples: [
     'pharos backups restore survival "Before the update" --yes',
     'pharos backups restore survival "Before the update" world/level.dat --dry-run',
+    'pharos backups restore survival "Before the update" --path world/ --yes',
   ],
   options: z.object({
     server: z.string().min(1),
     backup: z.string().min(1),
     files: z.array(z.string().min(1)).default([]),
+    path: z.array(z.string().min(1)).default([]),
     deleteOthers: z.boolean().default(false),
     dryRun: z.boolean().default(false),
     wait: z.boolean(),
     yes: z.boolean().default(false),
   }),
-  async run({ server, backup: meant, files, deleteOthers, dryRun, wait, yes }, { connect, out, signal }) {
+  async run({ server, backup: meant, files: named, path, deleteOthers, dryRun, wait, yes }, { connect, out, signal }) {
     if (!yes && !dryRun)
       throw new UsageError(
         `This replaces files of ${server}. Add --yes to do it, or --dry-run to see what would happen.`,
       )
+    const files = [...named, ...path].map((one) => one.replace(/(?<=.)\/+$/, ''))
     const connection = await connect()
     const { client } = connection
     const serverId = await findServer(connection, server)

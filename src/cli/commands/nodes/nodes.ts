@@ -13,7 +13,18 @@ const list = command({
     const reply = await client.nodes()
     out.result(reply, () =>
       table(
-        ['id', 'name', 'state', 'servers', 'memory promised', 'labels', 'ports', 'public address', 'containers'],
+        [
+          'id',
+          'name',
+          'state',
+          'servers',
+          'memory promised',
+          'labels',
+          'ports',
+          'public address',
+          'containers',
+          'restic',
+        ],
         reply.nodes.map((node) => [
           node.id,
           node.name,
@@ -24,6 +35,7 @@ const list = command({
           `${node.ports.first}-${node.ports.last}`,
           node.publicAddress ?? 'through an edge',
           node.capabilities?.containers?.engine ?? '-',
+          node.capabilities?.restic ?? '-',
         ]),
       ),
     )

@@ -15,6 +15,7 @@ import * as transfers from './0015-transfers.ts'
 import * as sshKeys from './0016-ssh-keys.ts'
 import * as watching from './0017-watching.ts'
 import * as containers from './0018-containers.ts'
+import * as incrementalBackups from './0019-incremental-backups.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
 export const migrations: readonly Migration[] = [
@@ -34,4 +35,5 @@ export const migrations: readonly Migration[] = [
   { name: '0016-ssh-keys', up: sshKeys.up },
   { name: '0017-watching', up: watching.up },
   { name: '0018-containers', up: containers.up },
+  { name: '0019-incremental-backups', up: incrementalBackups.up },
 ]
