@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { sql } from 'kysely'
+import { patienceMs } from '../../../test/patience.ts'
 import { reservePorts } from '../../../test/ports.ts'
 import { lockFolder } from '../../lib/folder-lock.ts'
 import { silentLog } from '../../lib/log.ts'
@@ -80,6 +81,7 @@ const request = (
   checkEdge: false,
   now: Date.UTC(2026, 10, 22),
   signal: new AbortController().signal,
+  answerMs: patienceMs,
   say: () => undefined,
   ...given,
   settings: { ...settings, ...given.settings },

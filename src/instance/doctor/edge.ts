@@ -4,21 +4,19 @@ import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { newShortId } from '../../lib/ids.ts'
 import { type Finding, limited, missing, ok } from './finding.ts'
-import { reaches } from './reach.ts'
+import { reaches, type Waiting } from './reach.ts'
 import { type DoctorRequest, isTo } from './request.ts'
 
 const dayMs = 86_400_000
 /** Time enough to renew a certificate by hand, in days. */
 const certificateDaysGood = 14
-/** Around the world and back with a handshake, in ms. */
-const answerMs = 10_000
 
 /** What an edge depends on: its panels, its certificate, and (where asked) its public name. */
 export async function examineEdge(request: DoctorRequest): Promise<Finding[]> {
-  const { settings, signal, checkEdge } = request
+  const { settings, checkEdge } = request
   const findings: Finding[] = []
   for (const { host, port } of settings.edgePanels) {
-    const refused = await reaches(host, port, signal)
+    const refused = await reaches(host, port, request)
     findings.push(
       refused === null
         ? ok('edge-panels', `the panel ${host}:${port} is reached`)
@@ -75,10 +73,10 @@ export function certificateFinding(file: string, pem: string | null, now: number
   }
 }
 
-async function nameFindings({ settings, signal }: DoctorRequest): Promise<Finding[]> {
-  const { edgeHost, edgeBase, edgeHttpPort, edgeScheme, edgeCertificate } = settings
+async function nameFindings(request: DoctorRequest): Promise<Finding[]> {
+  const { edgeHost, edgeBase, edgeHttpPort, edgeScheme, edgeCertificate } = request.settings
   const findings: Finding[] = []
-  const direct = await reaches(edgeHost, edgeHttpPort, signal)
+  const direct = await reaches(edgeHost, edgeHttpPort, request)
   findings.push(
     direct === null
       ? ok('edge-name', `${edgeHost}:${edgeHttpPort} is reached`)
@@ -104,7 +102,7 @@ async function nameFindings({ settings, signal }: DoctorRequest): Promise<Findin
   const tls = edgeScheme === 'https' || edgeCertificate !== undefined
   // Behind something that ends TLS visitors come by the usual port; else by the edge's own.
   const port = tls && edgeCertificate === undefined ? 443 : edgeHttpPort
-  findings.push(await answerFinding({ name, address, port, tls }, signal))
+  findings.push(await answerFinding({ name, address, port, tls }, request))
   return findings
 }
 
@@ -125,7 +123,7 @@ interface Visit {
 }
 
 /** Asks for a name that no tunnel has: an edge says so in its own words. */
-async function answerFinding(visit: Visit, signal: AbortSignal): Promise<Finding> {
+async function answerFinding(visit: Visit, { signal, answerMs }: Waiting): Promise<Finding> {
   const { name, port, tls } = visit
   const url = `${tls ? 'https' : 'http'}://${name}:${port}/`
   try {

@@ -92,6 +92,8 @@ interface Tool {
   found: string
   cost: string
   packages: string
+  /** A node that runs as root installs it by itself, when it is first needed. */
+  brought: boolean
 }
 
 const tools: readonly Tool[] = [
@@ -100,24 +102,28 @@ const tools: readonly Tool[] = [
     found: 'MariaDB',
     cost: 'servers have no databases on this node, unless a database host is registered',
     packages: 'mariadb-server-core mariadb-client-core',
+    brought: true,
   },
   {
     programs: ['java'],
     found: 'Java',
     cost: 'templates and eggs that start a Java game in the sandbox do not run',
     packages: 'default-jre-headless',
+    brought: false,
   },
   {
     programs: ['restic'],
     found: 'restic',
     cost: 'incremental backups are not made on this node; plain archives are',
     packages: 'restic',
+    brought: true,
   },
 ]
 
 async function toolFindings(machine: Machine): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const { programs, found, cost, packages } of tools) {
+  for (const { programs, found, cost, packages, brought } of tools) {
+    const comes = brought && machine.uid === 0
     const lacking: string[] = []
     for (const program of programs) if (!(await machine.program(program))) lacking.push(program)
     findings.push(
@@ -126,8 +132,8 @@ async function toolFindings(machine: Machine): Promise<Finding[]> {
         : limited(
             'tools',
             `${found} is not installed (${lacking.join(', ')})`,
-            cost,
-            `apt-get install --no-install-recommends ${packages}`,
+            comes ? 'who needs it first waits until the node has installed it' : cost,
+            `${comes ? 'nothing, or ' : ''}apt-get install --no-install-recommends ${packages}`,
           ),
     )
   }

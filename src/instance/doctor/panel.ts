@@ -10,7 +10,7 @@ const clockOffMsMax = 10_000
 
 /** What a panel talks to: its database, a mail server, a store of backups. */
 export async function examinePanel(request: DoctorRequest): Promise<Finding[]> {
-  const { settings, signal } = request
+  const { settings } = request
   const findings = [...(await databaseFindings(request))]
   const { smtpHost, smtpPort, backupsS3Endpoint } = settings
   if (smtpHost === undefined)
@@ -23,7 +23,7 @@ export async function examinePanel(request: DoctorRequest): Promise<Finding[]> {
       ),
     )
   else {
-    const refused = await greeting(smtpHost, smtpPort, signal)
+    const refused = await greeting(smtpHost, smtpPort, request)
     findings.push(
       refused === null
         ? ok('mail', `the mail server ${smtpHost}:${smtpPort} answers`)
@@ -40,7 +40,7 @@ export async function examinePanel(request: DoctorRequest): Promise<Finding[]> {
     const refused = await reaches(
       hostname.replace(/^\[|\]$/g, ''),
       Number(port) || (protocol === 'https:' ? 443 : 80),
-      signal,
+      request,
     )
     findings.push(
       refused === null

@@ -1,5 +1,6 @@
 import type { Secret } from '../../lib/secret.ts'
 import type { Machine } from './machine.ts'
+import type { Waiting } from './reach.ts'
 
 /** What a machine can be asked to be; `up` is panel, node and edge together. */
 export type DoctorRole = 'up' | 'panel' | 'node' | 'edge'
@@ -34,7 +35,7 @@ export interface DoctorSettings {
   metricsAddress: { host: string; port: number } | undefined
 }
 
-export interface DoctorRequest {
+export interface DoctorRequest extends Waiting {
   role: DoctorRole
   settings: DoctorSettings
   dataDir: string
@@ -44,7 +45,6 @@ export interface DoctorRequest {
   /** Also whether the edge is reached at its public name. */
   checkEdge: boolean
   now: number
-  signal: AbortSignal
   /** How far it is. */
   say(line: string): void
 }

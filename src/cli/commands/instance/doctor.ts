@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { CommandError, command } from '../../command.ts'
 
+/** Around the world and back with a handshake takes less, in ms. */
+const answerMs = 10_000
+
 const roles = ['up', 'panel', 'node', 'edge'] as const
 
 export const doctor = command({
@@ -33,6 +36,7 @@ export const doctor = command({
     const { findings, able } = await examine({
       ...{ role, checkEdge, root, signal, settings: found, dataDir: found.dataDir },
       machine: thisMachine(),
+      answerMs,
       now: now(),
       say: (line) => out.progress(line),
     })
