@@ -30,6 +30,8 @@ export interface PanelAndNode extends AsyncDisposable {
   data: string
   panelPid: number
   nodePid: number
+  /** Kills the node's process with -9 and starts it again at once; resolves to its new id when it has started. */
+  restartNode(): Promise<number>
 }
 
 if (import.meta.main) {
@@ -43,23 +45,23 @@ if (import.meta.main) {
 export async function startPanelAndNode(
   folder: string,
   command = 'cat',
-  { sftp = false }: { sftp?: boolean } = {},
+  { sftp = false, ports }: { sftp?: boolean; ports?: { first: number; last: number } } = {},
 ): Promise<PanelAndNode> {
   await using opening = new AsyncDisposableStack()
   const stack = opening.use(new AsyncDisposableStack())
-  const start = async <T>(role: string, config: unknown): Promise<[T, number]> => {
+  const start = async <T>(role: string, config: unknown): Promise<[T, ChildProcess]> => {
     const child = fork(import.meta.filename, [role, folder])
     stack.defer(() => stop(child))
     child.send({ config })
     const [ready] = (await once(child, 'message')) as [T]
-    return [ready, child.pid ?? 0]
+    return [ready, child]
   }
-  const [{ port, key }, panelPid] = await start<{ port: number; key: string }>('panel', null)
+  const [{ port, key }, panelProcess] = await start<{ port: number; key: string }>('panel', null)
   const baseUrl = `http://127.0.0.1:${port}${apiPrefix}`
   const api = createClient(publicOperations, { baseUrl, token: key })
   await api.putWorkspacePlan({ params: { slug: 'bench' }, body: { plan: 'enterprise', rateLimit: 1_000_000 } })
   const { joinToken } = await api.createNode({
-    body: { name: 'bench', publicAddress: '127.0.0.1', ports: await reservePorts(2) },
+    body: { name: 'bench', publicAddress: '127.0.0.1', ports: ports ?? (await reservePorts(2)) },
   })
   const { panel: endpoint, secret } = decodeJoinToken(joinToken)
   const joining = await dialLink({
@@ -69,11 +71,8 @@ export async function startPanelAndNode(
   })
   const { credential } = JoinWelcome.parse(joining.greeting)
   joining.close('joined')
-  const [, nodePid] = await start('node', {
-    panels: [endpoint],
-    credential,
-    sftp: sftp ? { host: '127.0.0.1', port: 0 } : null,
-  })
+  const nodeConfig = { panels: [endpoint], credential, sftp: sftp ? { host: '127.0.0.1', port: 0 } : null }
+  let [, nodeProcess] = await start('node', nodeConfig)
   await until(async () => (await api.nodes()).nodes.some(({ online }) => online))
   const { id } = await api.createServer({
     body: {
@@ -98,8 +97,13 @@ export async function startPanelAndNode(
     key,
     serverId,
     data: join(folder, 'node', 'servers', serverId, 'data'),
-    panelPid,
-    nodePid,
+    panelPid: panelProcess.pid ?? 0,
+    nodePid: nodeProcess.pid ?? 0,
+    async restartNode() {
+      await stop(nodeProcess)
+      ;[, nodeProcess] = await start('node', nodeConfig)
+      return nodeProcess.pid ?? 0
+    },
     [Symbol.asyncDispose]: async () => {
       await stack.disposeAsync()
       await rm(folder, { recursive: true, force: true })
@@ -107,9 +111,9 @@ export async function startPanelAndNode(
   }
 }
 
-/** Polls; for what is not told. Gives up after a minute. */
-export async function until(look: () => boolean | Promise<boolean>, everyMs = 10): Promise<void> {
-  const end = performance.now() + 60_000
+/** Polls; for what is not told. Gives up after a minute unless told otherwise. */
+export async function until(look: () => boolean | Promise<boolean>, everyMs = 10, withinMs = 60_000): Promise<void> {
+  const end = performance.now() + withinMs
   while (!(await look())) {
     if (performance.now() > end) throw new Error(`never happened: ${look}`)
     await new Promise((resolve) => setTimeout(resolve, everyMs))
