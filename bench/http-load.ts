@@ -73,7 +73,7 @@ interface Measured {
  */
 export async function compareServers(
   script: string,
-  names: readonly [string, string],
+  names: readonly [string, string, ...string[]],
   rounds: number,
   seconds: number,
 ): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * What the whole panel costs per request: an authenticated, permission-checked, rate-limited `GET /api/v1/servers/{id}` with
- * live usage, on SQLite, against a bare `node:http` reply of the same size. Goal: at least 0.5.
+ * live usage, on SQLite, against a bare `node:http` reply of the same size. Goal: at least 0.5. `shared` is the same with its limits in a Redis.
  *
  *   node bench/panel.ts [rounds] [seconds per round]
  */
@@ -20,6 +20,7 @@ import { silentLog } from '../src/lib/log.ts'
 import { dialLink, tlsDialler } from '../src/link/index.ts'
 import { PanelConfig } from '../src/panel/config.ts'
 import { startPanel } from '../src/panel/panel.ts'
+import { TestValkey } from '../test/valkey.ts'
 import { FakeNode } from '../test/world/fake-node.ts'
 import { compareServers, makeLoad, reportTarget, type Target } from './http-load.ts'
 
@@ -29,9 +30,10 @@ const bodyBytes = 703
 const [role, ...rest] = process.argv.slice(2)
 if (role === 'bare') bare()
 else if (role === 'panel') await panel()
+else if (role === 'shared') await panel(await TestValkey.start('redis-server'))
 else if (role === 'node') await node(rest[0] ?? '')
 else if (role === 'load') await makeLoad(JSON.parse(rest[0] ?? '') as Target, Number(rest[1]), { polls: true })
-else await compareServers(import.meta.filename, ['bare', 'panel'], Number(role ?? 7), Number(rest[0] ?? 3))
+else await compareServers(import.meta.filename, ['bare', 'panel', 'shared'], Number(role ?? 7), Number(rest[0] ?? 3))
 
 /** As many bytes as the panel's reply has, from the smallest server that Node can be. */
 function bare(): void {
@@ -51,7 +53,7 @@ function bare(): void {
   )
 }
 
-async function panel(): Promise<void> {
+async function panel(valkey?: TestValkey): Promise<void> {
   countBuffersAsHeap()
   const dataDir = await mkdtemp(join(tmpdir(), 'pharos-bench-'))
   const config = PanelConfig.parse({
@@ -60,7 +62,7 @@ async function panel(): Promise<void> {
     database: { kind: 'sqlite', file: join(dataDir, 'panel.db') },
     templatesDir: join(import.meta.dirname, '../templates'),
   })
-  const started = await startPanel(config, {}, { log: silentLog })
+  const started = await startPanel(config, valkey ? { valkeyUrl: valkey.url() } : {}, { log: silentLog })
   const { token } = await started.setup({
     email: 'a@example.com',
     password: 'long enough',
@@ -79,6 +81,7 @@ async function panel(): Promise<void> {
   if (Math.abs(bytes - bodyBytes) > bodyBytes / 10)
     throw new Error(`The reply has ${bytes} bytes: set bodyBytes to that`)
   process.on('exit', () => machine.kill())
+  process.on('exit', () => void valkey?.down())
   process.on('SIGTERM', () => {
     void rm(dataDir, { recursive: true, force: true }).then(() => process.exit())
   })

@@ -12,6 +12,7 @@ export const external = [
   'reflect-metadata',
   'pg-native',
   'bufferutil',
+  'ioredis',
   'mysql2',
   'ssh2',
   'utf-8-validate',

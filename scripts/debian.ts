@@ -21,6 +21,7 @@ export const testPackages: Readonly<Record<string, string>> = {
   'swift-container': 'backups in a real S3 store',
   'swift-object': 'backups in a real S3 store',
   memcached: 'backups in a real S3 store',
+  'redis-server': 'limits that several panels share',
   systemd: 'the units of packaging/systemd',
   curl: 'the API from outside, as its document shows it; TLS through tunnels',
   openssl: 'TLS through tunnels',

@@ -38,6 +38,7 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   ws: ['src/http/', 'src/link/transport/'],
   commander: ['src/cli/'],
   ssh2: ['src/node/sftp/'],
+  ioredis: ['src/panel/rates/'],
 }
 
 /** The one file that reads the environment of the process; it hands on what it read. */

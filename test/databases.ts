@@ -24,15 +24,19 @@ export function testOnEachDatabase(
     await body({ kind: 'sqlite', file: join(folder, 'panel.db') }, t)
   })
   test(`${name} (postgres)`, async (t) => {
-    server ??= startPostgres()
-    const running = await server.catch((error: Error) => error)
-    if (running instanceof Error) {
-      if (process.env.CI === 'true') throw running
-      t.skip(`PostgreSQL cannot run here: ${running.message}`)
-      return
-    }
-    await body({ kind: 'postgres', url: await running.newDatabase() }, t)
+    const url = await newPostgresDatabase()
+    if ('skipped' in url) return t.skip(url.skipped)
+    await body({ kind: 'postgres', url }, t)
   })
+}
+
+/** A database of its own on the same PostgreSQL; or why there is none here, which under CI=true is an error. */
+export async function newPostgresDatabase(): Promise<Secret | { skipped: string }> {
+  server ??= startPostgres()
+  const running = await server.catch((error: Error) => error)
+  if (!(running instanceof Error)) return running.newDatabase()
+  if (process.env.CI === 'true') throw running
+  return { skipped: `PostgreSQL cannot run here: ${running.message}` }
 }
 
 interface Postgres {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Port } from './fields.ts'
+import { PanelEndpoint, panelsMax } from './join-token.ts'
 import { operation } from './operation.ts'
 import { EdgeEndpoint, portsPerTunnelMax, TunnelRequest } from './tunnel.ts'
 
@@ -224,6 +225,15 @@ export const panelToEdge = {
     path: '/edges',
     summary: 'The edges of the region that agents link to from now on',
     body: z.strictObject({ edges: z.array(EdgeEndpoint).max(100) }),
+    reply: z.strictObject({}),
+    errors: [],
+  }),
+  setPanels: operation({
+    ...base,
+    method: 'PUT',
+    path: '/panels',
+    summary: 'All panels of this installation: the edge links to each',
+    body: z.strictObject({ panels: z.array(PanelEndpoint).max(panelsMax) }),
     reply: z.strictObject({}),
     errors: [],
   }),

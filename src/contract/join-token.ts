@@ -10,6 +10,9 @@ export const PanelEndpoint = z.strictObject({
 })
 export type PanelEndpoint = z.output<typeof PanelEndpoint>
 
+/** Panels of one database: more than anybody runs, and few enough for every node to hold a link to each. */
+export const panelsMax = 32
+
 /** What one pasted token carries: where the panel is, how to recognise it, and a secret that works once. */
 export const JoinToken = z.strictObject({ panel: PanelEndpoint, secret: z.string().min(1).max(512) })
 export type JoinToken = z.output<typeof JoinToken>

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { LineStyles } from './console.ts'
 import { Port } from './fields.ts'
+import { PanelEndpoint, panelsMax } from './join-token.ts'
 import { BackupReport } from './node-backups.ts'
 import { ProtocolRange } from './node-protocol.ts'
 import { Incident, Players } from './node-watching.ts'
@@ -288,6 +289,15 @@ export const nodeOperations = {
     path: '/edges',
     summary: 'The edges that this node’s agent links to',
     body: z.array(EdgeEndpoint),
+    reply: z.strictObject({}),
+    errors: [],
+  }),
+  putPanels: operation({
+    ...base,
+    method: 'PUT',
+    path: '/panels',
+    summary: 'All panels of this installation: the node links to each',
+    body: z.array(PanelEndpoint).max(panelsMax),
     reply: z.strictObject({}),
     errors: [],
   }),

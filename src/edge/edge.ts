@@ -206,7 +206,9 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     })
   else if (credential)
     controlPlane = await openPanelControlPlane({
-      diallers: config.panels.map(tlsDialler),
+      panels: config.panels,
+      panelsFile: join(dataDir, 'panels.json'),
+      dial: tlsDialler,
       hello: () => hello(credential.reveal()),
       orders: sessions,
       log,

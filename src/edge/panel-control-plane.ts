@@ -1,14 +1,18 @@
 import { ApiError, createClient } from '../client/index.ts'
-import { type EdgeHello, edgeToPanel, panelToEdge } from '../contract/edge.ts'
+import { type EdgeHello, edgeToPanel, type OpenTunnel, panelToEdge } from '../contract/edge.ts'
+import type { PanelEndpoint } from '../contract/join-token.ts'
 import type { Contexts } from '../contract/operation.ts'
 import { createApi, linkSend, part } from '../http/index.ts'
 import type { Log } from '../lib/log.ts'
-import { type Dialler, type KeptLink, keepLink, type Link, LinkError } from '../link/index.ts'
+import { type Dialler, type KeptLink, keepLink, type Link, LinkError, PanelLinks } from '../link/index.ts'
 import { type ControlPlane, type EdgeOrders, Refusal, type RefusalCode } from './control-plane.ts'
 
 export interface PanelControlPlaneOptions {
-  /** One for each replica of the panel. */
-  diallers: Dialler[]
+  /** Those that the settings name: one is enough, it tells of the others. */
+  panels: readonly PanelEndpoint[]
+  /** Keeps those that it has told of. */
+  panelsFile: string
+  dial(panel: PanelEndpoint): Dialler
   hello: () => EdgeHello
   orders: EdgeOrders
   log: Log
@@ -20,12 +24,17 @@ const linkWaitMs = 3_000
 /** A panel that does not take the news of draining within this time learns of the end when the link ends, ms. */
 const drainToldMs = 3_000
 
+/** A panel that does not take the list of open tunnels within this time gets the next one, ms. */
+const openToldMs = 5_000
+
 /**
  * The panel as control plane. The edge keeps a link to every replica and asks whichever is up; every replica may give orders.
  * While none is up nothing new is let in, and what is open goes on.
  */
 export async function openPanelControlPlane({
-  diallers,
+  panels,
+  panelsFile,
+  dial,
   hello,
   orders,
   log,
@@ -51,6 +60,10 @@ export async function openPanelControlPlane({
           orders.setEdges(body.edges)
           return {}
         },
+        async setPanels({ body }) {
+          await links.put(body.panels)
+          return {}
+        },
         revoke: ({ body }) => ({ closed: orders.revoke(body.revocation, body.reason) }),
       }),
     ],
@@ -61,14 +74,23 @@ export async function openPanelControlPlane({
       { body: {} },
       { signal: AbortSignal.timeout(drainToldMs) },
     )
-  const links: KeptLink[] = diallers.map((dialler) =>
+  /** What is open, as it was told last: for a panel that comes later. */
+  let open: OpenTunnel[] | null = null
+  const tellOpen = (to: Link, tunnels: OpenTunnel[]): Promise<unknown> =>
+    createClient(edgeToPanel, { baseUrl: '', send: linkSend(() => to) }).reportOpenTunnels(
+      { body: tunnels },
+      { signal: AbortSignal.timeout(openToldMs) },
+    )
+  const keep = (panel: PanelEndpoint): KeptLink =>
     keepLink({
-      dialler,
+      dialler: dial(panel),
       // Not only by `drain`: between the link and that, the panel would name this edge to everybody.
       hello: () => (draining ? { ...hello(), draining } : hello()),
       log,
-      onUp: () => {
+      onUp(link) {
         orders.recheck()
+        // What it missed is told again with the next report.
+        if (open) void tellOpen(link, open).catch(() => undefined)
       },
       events: {
         onStream: (stream, head) => {
@@ -77,9 +99,10 @@ export async function openPanelControlPlane({
           else stream.destroy(new LinkError('refused', 'An edge serves http to its panel, nothing else.'))
         },
       },
-    }),
-  )
-  const current = (): Link | undefined => links.find((link) => link.current)?.current ?? undefined
+    })
+  const links = await PanelLinks.open({ configured: panels, file: panelsFile, keep, log })
+  const here = (): Link[] => links.all().flatMap((kept) => kept.current ?? [])
+  const current = (): Link | undefined => here()[0]
   const link = (): Link => {
     const found = current()
     if (!found) throw new Refusal('unavailable', 'The edge has no connection to its panel at the moment.')
@@ -89,7 +112,7 @@ export async function openPanelControlPlane({
 
   /** Asks; waits a moment for a link, and translates what goes wrong. */
   const ask = async <T>(question: () => Promise<T>): Promise<T> => {
-    if (!current()) await anyUp(links)
+    if (!current()) await anyUp(links.all())
     try {
       return await question()
     } catch (error) {
@@ -109,16 +132,17 @@ export async function openPanelControlPlane({
     async drain() {
       draining = true
       // Every replica: each of them tells its own nodes and agents where to link.
-      const here = links.flatMap((kept) => kept.current ?? [])
-      if (here.length === 0) throw new Refusal('unavailable', 'The edge has no connection to its panel at the moment.')
-      await Promise.all(here.map(tellDraining))
+      link()
+      await Promise.all(here().map(tellDraining))
     },
     async reportOpen(tunnels) {
+      open = tunnels
       link()
-      await panel.reportOpenTunnels({ body: tunnels })
+      // Every replica: people look at any of them.
+      await Promise.all(here().map((one) => tellOpen(one, tunnels)))
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(links.map((kept) => kept[Symbol.asyncDispose]()))
+      await links[Symbol.asyncDispose]()
       await api[Symbol.asyncDispose]()
     },
   }

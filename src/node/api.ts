@@ -1,4 +1,5 @@
 import { notFound } from '../contract/errors.ts'
+import type { PanelEndpoint } from '../contract/join-token.ts'
 import { type EdgeEndpoint, type NodeEvent, type NodeFacts, nodeOperations, nodeSockets } from '../contract/node.ts'
 import type { BackupReport } from '../contract/node-backups.ts'
 import type { Contexts, SocketChannel } from '../contract/operation.ts'
@@ -23,6 +24,7 @@ export interface NodeApiOptions {
   sftp: Sftp | null
   facts(): Promise<NodeFacts>
   putEdges(edges: EdgeEndpoint[]): Promise<void>
+  putPanels(panels: PanelEndpoint[]): Promise<void>
   log: Log
 }
 
@@ -46,6 +48,7 @@ export function createNodeApi({
   sftp,
   facts,
   putEdges,
+  putPanels,
   log,
 }: NodeApiOptions): Promise<Api> {
   const operations = part<typeof nodeOperations, Contexts>(nodeOperations, {
@@ -73,6 +76,10 @@ export function createNodeApi({
     },
     async putEdges({ body }) {
       await putEdges(body)
+      return {}
+    },
+    async putPanels({ body }) {
+      await putPanels(body)
       return {}
     },
   })

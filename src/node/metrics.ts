@@ -3,8 +3,13 @@ import type { KeptLink } from '../link/index.ts'
 import type { Servers } from './supervisor/servers.ts'
 
 /** What a node counts and measures. Names of servers are never labels: there may be hundreds, and people choose them. */
-export function addNodeMetrics(metrics: Metrics, servers: Servers, links: readonly Pick<KeptLink, 'current'>[]): void {
+export function addNodeMetrics(
+  metrics: Metrics,
+  servers: Servers,
+  linksNow: () => readonly Pick<KeptLink, 'current'>[],
+): void {
   metrics.read('gauge', 'pharos_node_links', 'Links to panels, by whether they are up.', () => {
+    const links = linksNow()
     const up = links.filter(({ current }) => current !== null).length
     return [
       [{ state: 'up' }, up],

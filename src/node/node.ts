@@ -5,7 +5,7 @@ import { factsOfVersion1 } from '../contract/node-protocol.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
-import { type Dialler, type KeptLink, tlsDialler } from '../link/index.ts'
+import { type Dialler, PanelLinks, tlsDialler } from '../link/index.ts'
 import { createNodeApi, type NodeApiOptions } from './api.ts'
 import { Backups, createResticPrograms } from './backups/index.ts'
 import { NodeConfig, type NodeConfigInput } from './config.ts'
@@ -87,6 +87,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
       return readFacts(dataDir, version, { ...runtime.capabilities, restic: await restic.version() })
     },
     putEdges: (list) => edges.put(list),
+    putPanels: (list) => links.put(list),
     log,
   }
   const api = closer.use(await createNodeApi(parts))
@@ -94,21 +95,23 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const olderApi = closer.use(
     await createNodeApi({ ...parts, facts: async () => factsOfVersion1(await parts.facts()) }),
   )
-  const links: KeptLink[] = []
-  for (const panel of panels) {
-    const link = closer.use(
-      keepPanelLink({
-        ...{ dialler: dial(panel), credential, log },
-        serve: (stream, protocol) => (protocol === 1 ? olderApi : api).serve(stream),
-      }),
-    )
-    links.push(link)
-  }
-  if (overrides.metrics) addNodeMetrics(overrides.metrics, servers, links)
+  const links = closer.use(
+    await PanelLinks.open({
+      configured: panels,
+      file: join(dataDir, 'panels.json'),
+      keep: (panel) =>
+        keepPanelLink({
+          ...{ dialler: dial(panel), credential, log },
+          serve: (stream, protocol) => (protocol === 1 ? olderApi : api).serve(stream),
+        }),
+      log,
+    }),
+  )
+  if (overrides.metrics) addNodeMetrics(overrides.metrics, servers, () => links.all())
   const opened = closer.move()
   return {
     get linked() {
-      return links.some(({ current }) => current !== null)
+      return links.all().some(({ current }) => current !== null)
     },
     capabilities: runtime.capabilities,
     sftp: sftp && { port: sftp.port, fingerprint: sftp.fingerprint },

@@ -16,6 +16,8 @@ export const PanelConfig = z.strictObject({
     .url({ protocol: /^https?$/ })
     .transform((url) => new URL(url).origin)
     .optional(),
+  /** Where nodes and edges dial this panel itself; without it the name in `publicUrl`, or the address it listens on, and its port. */
+  linkAddress: z.strictObject({ host: z.string().min(1).max(253), port: Port.nullable() }).optional(),
   /** Holds its link key, the first-run secret, and the SQLite file unless `database` says otherwise. */
   dataDir: z.string().min(1),
   database: z.discriminatedUnion('kind', [
@@ -75,6 +77,8 @@ export type PanelConfigInput = z.input<typeof PanelConfig>
 export interface PanelSecrets {
   /** With `database: {kind: 'postgres'}`. */
   databaseUrl?: Secret
+  /** Of the Valkey or Redis that counts for all panels. */
+  valkeyUrl?: Secret
   /** With `backups: {store: {kind: 's3'}}`. */
   backupKeys?: { accessKeyId: Secret; secretAccessKey: Secret }
   /** With `mail` and its user. */

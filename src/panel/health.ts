@@ -34,8 +34,8 @@ export function panelReadiness({ kysely }: Database): Readiness {
   }
 }
 
-/** `/healthz`: it lives. `/readyz`: it serves. For load balancers and containers, beside the pages. */
-export function healthRoutes(app: FastifyInstance, readiness: Readiness): void {
+/** `/healthz`: it lives. `/readyz`: it serves, and what about it is not as it should be. For load balancers and containers, beside the pages. */
+export function healthRoutes(app: FastifyInstance, readiness: Readiness, problem: () => string | null): void {
   app.get('/healthz', (_request, reply) => reply.type('text/plain').header('cache-control', 'no-store').send('ok\n'))
   app.get('/readyz', async (_request, reply) => {
     const why = await readiness()
@@ -43,6 +43,13 @@ export function healthRoutes(app: FastifyInstance, readiness: Readiness): void {
       .code(why === null ? 200 : 503)
       .type('text/plain')
       .header('cache-control', 'no-store')
-      .send(why === null ? 'ready\n' : `${why}\n`)
+      .send(
+        why === null
+          ? ['ready', problem() ?? []]
+              .flat()
+              .map((line) => `${line}\n`)
+              .join('')
+          : `${why}\n`,
+      )
   })
 }

@@ -84,7 +84,9 @@ import { addPanelMetrics, countRequests } from './metrics.ts'
 import { Allocations, networkHandlers } from './network/index.ts'
 import { Nodes, nodeHandlers } from './nodes/index.ts'
 import { pages, readWebFiles } from './pages/index.ts'
+import { Panels } from './panels/index.ts'
 import { createPlans, tunnelPlanRoutes } from './plans/index.ts'
+import { openRates } from './rates/index.ts'
 import { countSchedules, Schedules, scheduleHandlers, setScheduleLimit } from './schedules/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from './servers/index.ts'
 import { type CountedThings, resourceHandlers, settingsHandlers } from './settings/index.ts'
@@ -155,8 +157,14 @@ export async function startPanel(
 
   let port = config.port
   const publicUrl = (): string => config.publicUrl ?? `http://${inUrl(reachableHost(config.host))}:${port}`
-  const endpoint = () => ({ host: linkHost(config), port, pin: identity.pin })
+  const endpoint = () => ({
+    host: config.linkAddress?.host ?? linkHost(config),
+    port: config.linkAddress?.port ?? port,
+    pin: identity.pin,
+  })
 
+  const panels = closer.use(await Panels.open({ db: database, clock, log, sealer, endpoint }))
+  const rates = closer.use(await openRates({ database, clock, log, valkeyUrl: secrets.valkeyUrl }))
   const tickets = await openTickets({ database, clock })
   // Access comes first to hear of changes: whoever hears of one later and asks it gets the new answer.
   const access = closer.use(
@@ -166,6 +174,7 @@ export async function startPanel(
       clock,
       log,
       tickets,
+      rates,
       publicOrigin: config.publicUrl ?? null,
       touchTokens: (uses) => touchTokens(database, uses),
       touchSessions: (uses) => touchSessions(database, uses),
@@ -185,14 +194,20 @@ export async function startPanel(
     plans,
     reaches: (tunnelId) => directory.reaches(tunnelId),
   })
-  const edges = closer.use(createEdges({ database, directory, changes, clock, access, tunnels, plans, usage, log }))
-  const post = closer.use(createPost({ config: config.mail ?? null, password: secrets.mailPassword, clock, log }))
+  const edges = closer.use(
+    createEdges({
+      ...{ database, directory, changes, clock, access, tunnels, plans, usage, log },
+      panels: () => panels.all(),
+    }),
+  )
+  const post = closer.use(createPost({ config: config.mail ?? null, password: secrets.mailPassword, rates, log }))
   const workspaces = createWorkspaces({ database, changes, clock, edges: directory, publicUrl, post })
   const subusers = new Subusers({ db: database, changes, clock, publicUrl, post })
   const accounts = await createAccounts({
     database,
     changes,
     clock,
+    rates,
     log,
     sealer,
     workspaces,
@@ -212,6 +227,7 @@ export async function startPanel(
       log,
       ports: config.nodePorts,
       endpoint,
+      panels: () => panels.all(),
       async edges(labels) {
         await directory.refresh()
         return edgesFor(labels, directory.listed(), ({ facts }) => facts.region).map(({ id, facts }) => ({
@@ -221,6 +237,12 @@ export async function startPanel(
           pin: facts.pin,
         }))
       },
+    }),
+  )
+  closer.defer(
+    panels.changed.on(() => {
+      nodes.tellPanels()
+      edges.tellPanels()
     }),
   )
   const servers = closer.use(new Servers({ db: database, changes, clock, log, access, nodes, templates, tunnels }))
@@ -341,7 +363,7 @@ export async function startPanel(
       trustedProxies: config.trustedProxies,
       ...(requests ? { served: requests.served } : {}),
       pages(app) {
-        healthRoutes(app, readiness)
+        healthRoutes(app, readiness, () => rates.problem)
         webPages(app)
       },
     }),
@@ -357,6 +379,7 @@ export async function startPanel(
     }),
   )
   port = listener.port
+  await panels.announce()
 
   const running = closer.move()
   return {

@@ -38,10 +38,12 @@ export async function startPanelRole(
     host,
     port,
     publicUrl,
+    linkAddress,
     nodePorts,
     trustedProxies,
     webhookNetworks,
     databaseUrl,
+    valkeyUrl,
     smtpPassword,
     backupsS3KeyId,
     backupsS3Key,
@@ -53,6 +55,7 @@ export async function startPanelRole(
     host,
     port,
     ...(publicUrl !== undefined && { publicUrl }),
+    ...(linkAddress !== undefined && { linkAddress }),
     dataDir,
     database: databaseUrl ? { kind: 'postgres' } : { kind: 'sqlite', file: join(dataDir, 'pharos.db') },
     nodePorts,
@@ -70,6 +73,7 @@ export async function startPanelRole(
         config,
         {
           ...(databaseUrl && { databaseUrl }),
+          ...(valkeyUrl && { valkeyUrl }),
           ...(smtpPassword && { mailPassword: smtpPassword }),
           ...(backupsS3KeyId &&
             backupsS3Key && { backupKeys: { accessKeyId: backupsS3KeyId, secretAccessKey: backupsS3Key } }),

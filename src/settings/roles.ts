@@ -42,6 +42,9 @@ const panelOnly = {
   host: host({ help: 'the address the panel listens on; 0.0.0.0 for all of them', default: '127.0.0.1' }),
   port: port({ help: 'the port of the panel: pages, API, and links from nodes and edges', default: '4600' }),
   publicUrl: optionalUrl({ help: 'how people reach the panel, where a proxy or a name stands in front of it' }),
+  linkAddress: optionalAddress({
+    help: 'where nodes and edges dial this panel itself, where the public URL is that of a load balancer in front of several',
+  }),
   nodePorts: portRange({
     help: 'the ports that servers get on a node, unless the node was given others',
     default: '25566-25665',
@@ -60,6 +63,11 @@ const panelOnly = {
     help: 'a PostgreSQL database instead of the file in the data folder',
     expected: 'a URL that begins with postgres:// or postgresql://',
     pattern: /^postgres(ql)?:\/\/./,
+  }),
+  valkeyUrl: secret({
+    help: 'a Valkey or Redis that several panels count requests and sign-ins in; without it each counts for itself',
+    expected: 'a URL that begins with redis://, rediss://, valkey:// or valkeys://',
+    pattern: /^(redis|valkey)s?:\/\/./,
   }),
   smtpHost: optionalHost({
     help: 'the mail server that sends invitations; without one their links are shown to hand over',
@@ -80,8 +88,6 @@ const backupsOnly = {
   backupsEngine: choice({
     help: 'how backups are made: as plain archives, or by restic, which adds only what has changed',
     of: ['archive', 'restic'],
-    default: 'archive',
-  }),
   backupsS3Endpoint: optionalUrl({
     help: 'an S3-compatible store for new backups, which nodes and panel reach; without one a node keeps its own',
   }),

@@ -11,6 +11,7 @@ import { Secret } from '../../src/lib/secret.ts'
 import { PanelConfig, type PanelConfigInput } from '../../src/panel/config.ts'
 import type { DatabaseConfig } from '../../src/panel/db/index.ts'
 import { createPost } from '../../src/panel/mail/index.ts'
+import { ownRates } from '../../src/panel/rates/index.ts'
 import { testOnEachDatabase } from '../databases.ts'
 import { startMailServer } from '../world/mail-server.ts'
 import { signIn, startAcme } from '../world/panel.ts'
@@ -207,7 +208,7 @@ const post = (port: number, more: Partial<Mail> & { password?: string; log?: typ
   return createPost({
     config: { host: '127.0.0.1', port, security: 'none', from, user },
     password: secret === undefined ? undefined : new Secret(secret),
-    clock: systemClock,
+    rates: ownRates(systemClock),
     log,
   })
 }

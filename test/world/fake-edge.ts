@@ -65,6 +65,7 @@ export class FakeEdge implements AsyncDisposable {
             edges.splice(0, edges.length, ...body.edges)
             return {}
           },
+          setPanels: () => ({}),
           revoke({ body }) {
             revoked.push(body.revocation)
             return { closed: 1 }

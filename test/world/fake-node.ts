@@ -52,6 +52,7 @@ export class FakeNode implements AsyncDisposable {
   /** What went wrong with its servers, oldest first. */
   readonly incidents: { id: string; incident: Incident }[] = []
   edges: unknown = null
+  panels: unknown = null
   /** Ports that some other program of the machine uses. */
   readonly foreignPorts = new Set<number>()
   installs: 'at once' | 'held' = 'at once'
@@ -213,6 +214,11 @@ export class FakeNode implements AsyncDisposable {
       putEdges: async ({ body }) => {
         this.edges = body
         await this.#note('putEdges', null)
+        return {}
+      },
+      putPanels: async ({ body }) => {
+        this.panels = body
+        await this.#note('putPanels', null)
         return {}
       },
     }

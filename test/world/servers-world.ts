@@ -34,6 +34,7 @@ import { createPost } from '../../src/panel/mail/index.ts'
 import { Allocations, networkHandlers } from '../../src/panel/network/index.ts'
 import { Nodes, nodeHandlers } from '../../src/panel/nodes/index.ts'
 import { createPlans } from '../../src/panel/plans/index.ts'
+import { ownRates } from '../../src/panel/rates/index.ts'
 import { Schedules, scheduleHandlers } from '../../src/panel/schedules/index.ts'
 import { ownServerOperations, Servers, serverHandlers } from '../../src/panel/servers/index.ts'
 import { settingsHandlers } from '../../src/panel/settings/index.ts'
@@ -108,6 +109,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
   const changes = stack.use(await openChanges(db, databaseConfig, log))
   const access = stack.use(
     createAccess({
+      rates: ownRates(clock),
       database: db,
       changes,
       clock,
@@ -148,6 +150,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
       log,
       ports: { first: 25_565, last: 25_664 },
       endpoint: () => ({ host: '127.0.0.1', port, pin: identity.pin }),
+      panels: () => [],
       edges: async () => edges,
     }),
   )
@@ -171,7 +174,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
   // This world has neither backups nor databases.
   const none = { count: async () => ({ limit: 0, current: 0 }), setLimit: async () => undefined }
   const counted = { allocations, backups: none, databases: none, schedules: none }
-  const post = stack.use(createPost({ config: null, password: undefined, clock, log }))
+  const post = stack.use(createPost({ config: null, password: undefined, rates: ownRates(clock), log }))
   const subusers = new Subusers({ db, changes, clock, publicUrl: () => 'http://panel.test', post })
   const api = stack.use(
     await createApi<PanelContexts>({

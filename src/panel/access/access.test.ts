@@ -3,8 +3,8 @@ import { request } from 'node:http'
 import { test } from 'node:test'
 import { testOnEachDatabase } from '../../../test/databases.ts'
 import { addMember, MovableClock, owner, signIn, startAcme, startPanelWorld } from '../../../test/world/panel.ts'
+import { RateLimit } from '../rates/index.ts'
 import { limitedAs } from './address.ts'
-import { RateLimit } from './rate-limit.ts'
 import { TaggedCache } from './tagged-cache.ts'
 
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })

@@ -4,6 +4,7 @@ import type { Log } from '../../lib/log.ts'
 import { hashSecret } from '../../lib/secret.ts'
 import { Signal } from '../../lib/signals.ts'
 import type { Change, Changes, Database } from '../db/index.ts'
+import type { Rates } from '../rates/index.ts'
 import type { Caller, PanelContexts, ServerAccess } from './caller.ts'
 import { createGate, type Denial } from './gate.ts'
 import { LastUsed, type Uses } from './last-used.ts'
@@ -58,6 +59,7 @@ export interface AccessOptions {
   clock: Clock
   log: Log
   tickets: Tickets
+  rates: Pick<Rates, 'limit'>
   /** The origin of the panel's own pages, where it is configured. */
   publicOrigin: string | null
   /** Write the times of last use; the slices that own the rows do. */
@@ -143,7 +145,7 @@ export function createAccess(options: AccessOptions): Access {
 
   return {
     gate: createGate({
-      clock,
+      rates: options.rates,
       publicOrigin: options.publicOrigin,
       credentialOfSecret: (kind, secret) => credentialBy(kind, 'secret_hash', hashSecret(secret)),
       credentialOfId: (kind, id) => credentialBy(kind, 'id', id),

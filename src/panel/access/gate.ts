@@ -7,7 +7,7 @@ import {
   type WorkspacePermission,
 } from '../../contract/permissions.ts'
 import type { Gate, GateRequest } from '../../http/index.ts'
-import type { Clock } from '../../lib/clock.ts'
+import type { Rates, Taken } from '../rates/index.ts'
 import { limitedAs } from './address.ts'
 import type { Caller, PanelContexts, ServerAccess } from './caller.ts'
 import {
@@ -19,7 +19,6 @@ import {
   sessionRequestsPerMinute,
   ticketRequestsPerMinute,
 } from './limits.ts'
-import { RateLimit, type Taken } from './rate-limit.ts'
 import { accessTo } from './server-access.ts'
 import { readSessionCookie, requestOrigin } from './session-cookie.ts'
 import type { Credential, Membership, ServerGrant } from './store.ts'
@@ -28,7 +27,7 @@ import type { Tickets } from './tickets.ts'
 type MaybePromise<T> = T | Promise<T>
 
 export interface GateOptions {
-  clock: Clock
+  rates: Pick<Rates, 'limit'>
   publicOrigin: string | null
   credentialOfSecret(kind: Credential['kind'], secret: string): MaybePromise<Credential | null>
   credentialOfId(kind: Credential['kind'], id: string): MaybePromise<Credential | null>
@@ -60,18 +59,23 @@ export const workspaceHeader = 'x-pharos-workspace'
  * answers without waiting.
  */
 export function createGate(options: GateOptions): Gate<PanelContexts> {
-  const { clock } = options
-  const callers = new RateLimit({ windowMs: rateWindowMs, keysMax: callersMax, clock })
-  const anonymous = new RateLimit({ windowMs: rateWindowMs, keysMax: addressesMax, clock })
-  const failures = new RateLimit({ windowMs: rateWindowMs, keysMax: addressesMax, clock })
+  const { rates } = options
+  const callers = rates.limit({ name: 'callers', windowMs: rateWindowMs, keysMax: callersMax, leases: true })
+  const anonymous = rates.limit({ name: 'anonymous', windowMs: rateWindowMs, keysMax: addressesMax, leases: true })
+  const failures = rates.limit({ name: 'failures', windowMs: rateWindowMs, keysMax: addressesMax })
 
-  const refuseUnknown = (request: GateRequest, presented: boolean): never => {
+  const refuseUnknown = (request: GateRequest, presented: boolean): MaybePromise<never> => {
     const address = limitedAs(request.address)
-    const taken = presented
-      ? failures.take(address, failedAuthenticationsPerMinute)
-      : anonymous.take(address, anonymousRequestsPerMinute)
-    if (!taken.allowed) throw tooMany(taken, presented ? 'refused keys from your address' : 'requests without a key')
-    throw unauthorized(unauthorizedWords)
+    return whenTaken(
+      presented
+        ? failures.take(address, failedAuthenticationsPerMinute)
+        : anonymous.take(address, anonymousRequestsPerMinute),
+      (taken): never => {
+        if (!taken.allowed)
+          throw tooMany(taken, presented ? 'refused keys from your address' : 'requests without a key')
+        throw unauthorized(unauthorizedWords)
+      },
+    )
   }
 
   /** Throws what was thrown, once a refusal has been told. */
@@ -100,7 +104,18 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
     if (!credential) return refuseUnknown(request, true)
     const own = credential.memberships.find(({ id }) => id === credential.workspaceId)
     const limit = own ? own.keyRequestsPerMinute : sessionRequestsPerMinute
-    const taken = callers.take(credential.id, limit)
+    return whenTaken(callers.take(credential.id, limit), (taken) =>
+      admitTaken(operation, request, credential, own, taken),
+    )
+  }
+
+  const admitTaken = (
+    operation: Declared,
+    request: GateRequest,
+    credential: Credential,
+    own: Membership | undefined,
+    taken: Taken,
+  ): MaybePromise<PanelContexts[keyof PanelContexts]> => {
     setLimitHeaders(request, taken)
     if (!taken.allowed) throw tooMany(taken, own ? 'requests of this key' : 'requests of this session')
     options.touch(credential)
@@ -162,7 +177,7 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
     const credential = ticket && (await options.credentialOfId(ticket.via.kind, ticket.via.id))
     const own = credential?.memberships.find(({ id }) => id === credential.workspaceId)
     if (!ticket || credential?.userId !== ticket.userId) return refuseUnknown(request, true)
-    const taken = callers.take(ticket.id, ticketRequestsPerMinute)
+    const taken = await callers.take(ticket.id, ticketRequestsPerMinute)
     setLimitHeaders(request, taken)
     if (!taken.allowed) throw tooMany(taken, 'requests with this ticket')
     if (own?.suspended) throw suspendedError(own.slug)
@@ -184,9 +199,10 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
       if (typeof operation.access === 'object' && 'ticket' in operation.access)
         return admitTicket(operation, operation.access.ticket, request)
       if (operation.access === 'public') {
-        const taken = anonymous.take(limitedAs(request.address), anonymousRequestsPerMinute)
-        if (!taken.allowed) throw tooMany(taken, 'requests without a key')
-        return { caller: null }
+        return whenTaken(anonymous.take(limitedAs(request.address), anonymousRequestsPerMinute), (taken) => {
+          if (!taken.allowed) throw tooMany(taken, 'requests without a key')
+          return { caller: null }
+        })
       }
       const presented = presentedSecret(operation, request, options.publicOrigin)
       if (!presented) return refuseUnknown(request, false)
@@ -201,6 +217,10 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
 /** The same words whether a key never was, is revoked, has expired, or was forgotten: a guesser learns nothing. */
 const unauthorizedWords =
   'The API key is missing or not valid. Send one that is as "Authorization: Bearer <key>", or sign in.'
+
+/** At once where nobody had to be asked. */
+const whenTaken = <T>(taken: MaybePromise<Taken>, then: (taken: Taken) => MaybePromise<T>): MaybePromise<T> =>
+  taken instanceof Promise ? taken.then(then) : then(taken)
 
 function setLimitHeaders(request: GateRequest, taken: Taken): void {
   request.setHeader('X-RateLimit-Limit', String(taken.limit))

@@ -6,6 +6,5 @@ export type { Caller, PanelContexts, ServerAccess, WorkspaceMembership } from '.
 export type { Denial } from './gate.ts'
 export type { Uses } from './last-used.ts'
 export { addressesMax } from './limits.ts'
-export { RateLimit } from './rate-limit.ts'
 export { endedSessionCookie, requestOrigin, sessionCookie, sessionCookieName } from './session-cookie.ts'
 export { openTickets, type Ticket, type Tickets } from './tickets.ts'

@@ -10,6 +10,7 @@ import type { Sealer } from '../../lib/seal.ts'
 import { hashSecret } from '../../lib/secret.ts'
 import type { Activity } from '../activity/index.ts'
 import type { Changes, Database, InvitationRow, Store, UserRow } from '../db/index.ts'
+import type { Rates } from '../rates/index.ts'
 import type { Workspaces } from '../workspaces/index.ts'
 import { type Attempts, createAttempts } from './attempts.ts'
 import { createChallenges } from './challenges.ts'
@@ -82,6 +83,7 @@ export interface AccountsOptions {
   database: Database
   changes: Changes
   clock: Clock
+  rates: Pick<Rates, 'limit'>
   log: Log
   sealer: Sealer
   workspaces: Workspaces
@@ -93,9 +95,9 @@ export interface AccountsOptions {
 }
 
 export async function createAccounts(options: AccountsOptions): Promise<Accounts> {
-  const { database, changes, clock, log, sealer, workspaces } = options
+  const { database, changes, clock, rates, log, sealer, workspaces } = options
   const passwords = createPasswords()
-  const attempts = createAttempts(clock)
+  const attempts = createAttempts(rates)
   const challenges = createChallenges({ database, clock, sealer })
   const secondFactor = createSecondFactor({ database, changes, clock, sealer, attempts })
   const passkeys = createPasskeys({ database, clock, challenges, log })
@@ -129,7 +131,7 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
     })
   }
   const confirmPassword: Accounts['confirmPassword'] = async (userId, password, address) => {
-    const right = attempts.begin(address, userId)
+    const right = await attempts.begin(address, userId)
     const user = await prove(await findUser(database.kysely, userId), password, right)
     if (!user) throw forbidden('The current password is wrong')
     return user
@@ -161,7 +163,7 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
     },
     async signIn(email, password, from, operation = 'signIn') {
       const address = email.trim().toLowerCase()
-      const right = attempts.begin(from.address, address)
+      const right = await attempts.begin(from.address, address)
       const known = await findUserByEmail(database.kysely, address)
       const user = await prove(known, password, right)
       if (!user) {
@@ -175,7 +177,7 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
       return { userId: user.id, next: { challenge: text, expiresAt: isoTime(expiresAt) } }
     },
     async secondStep(text, code, from) {
-      const right = attempts.begin(from.address, null)
+      const right = await attempts.begin(from.address, null)
       const challenge = challenges.read('second-factor', text)
       const user = challenge ? await findUser(database.kysely, challenge.claims.userId) : undefined
       if (!challenge || !user || markOf(user) !== challenge.claims.passwordMark) throw startAgain()
@@ -198,7 +200,7 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
     byEmail: async (email) => (await findUserByEmail(database.kysely, email.trim().toLowerCase())) ?? null,
     byId: async (userId) => (await findUser(database.kysely, userId)) ?? null,
     async signInWithPasskey(credential, origin, from) {
-      const right = attempts.begin(from.address, null)
+      const right = await attempts.begin(from.address, null)
       const { proven, userId } = await passkeys.prove(credential, origin)
       if (proven && userId !== null) {
         right()
@@ -224,13 +226,13 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
     async accept({ secret, password, name, code }, from) {
       const gone = (): Error =>
         unauthorized('This invitation is not valid any more. Ask for a new one: each works once, for a week.')
-      const right = attempts.begin(from.address, null)
+      const right = await attempts.begin(from.address, null)
       const invitation = await workspaces.invitation(secret)
       if (!invitation) throw gone()
       right()
       const { email } = invitation
       const known = await findUserByEmail(database.kysely, email)
-      if (known && !(await prove(known, password, attempts.begin(from.address, email)))) {
+      if (known && !(await prove(known, password, await attempts.begin(from.address, email)))) {
         record('acceptInvitation', known, from, refused)
         throw unauthorized(`${email} has an account here, and this is not its password`)
       }

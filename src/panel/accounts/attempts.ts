@@ -1,18 +1,18 @@
 import { AppError } from '../../contract/errors.ts'
-import type { Clock } from '../../lib/clock.ts'
-import { addressesMax, limitedAs, RateLimit } from '../access/index.ts'
+import { addressesMax, limitedAs } from '../access/index.ts'
+import type { Rates } from '../rates/index.ts'
 import { attemptsPerAccount, attemptsPerAccountAndAddress, attemptsPerAddress, attemptWindowMs } from './limits.ts'
 
 /** Counts wrong passwords and secrets. Each try counts until it turns out to be right, so tries at the same time count too. */
 export interface Attempts {
-  /** Throws `rate_limited` when there were too many; returns what to call when the try was right. `account`: an e-mail address or a user's id. `mostForAccount`: from everywhere. */
-  begin(address: string, account: string | null, mostForAccount?: number): () => void
+  /** Rejects with `rate_limited` when there were too many; resolves to what to call when the try was right. `account`: an e-mail address or a user's id. `mostForAccount`: from everywhere. */
+  begin(address: string, account: string | null, mostForAccount?: number): Promise<() => void>
 }
 
-export function createAttempts(clock: Clock): Attempts {
-  const counts = new RateLimit({ windowMs: attemptWindowMs, keysMax: 3 * addressesMax, clock })
+export function createAttempts(rates: Pick<Rates, 'limit'>): Attempts {
+  const counts = rates.limit({ name: 'attempts', windowMs: attemptWindowMs, keysMax: 3 * addressesMax })
   return {
-    begin(address, account, mostForAccount = attemptsPerAccount) {
+    async begin(address, account, mostForAccount = attemptsPerAccount) {
       const from = limitedAs(address)
       const limits: [key: string, most: number][] = [[`from ${from}`, attemptsPerAddress]]
       if (account !== null)
@@ -22,7 +22,7 @@ export function createAttempts(clock: Clock): Attempts {
         for (const key of counted) counts.giveBack(key)
       }
       for (const [key, most] of limits) {
-        const taken = counts.take(key, most)
+        const taken = await counts.take(key, most)
         if (!taken.allowed) {
           giveBack()
           throw new AppError(

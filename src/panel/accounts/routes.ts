@@ -10,7 +10,7 @@ export const accountRoutes = (
   access: Access,
 ): Handlers<typeof accountOperations, PanelContexts> => ({
   async setup({ body, request }) {
-    const right = accounts.attempts.begin(request.address, null)
+    const right = await accounts.attempts.begin(request.address, null)
     await accounts.setup.check(body.secret)
     right()
     const { user } = await accounts.setup.run(body)

@@ -69,7 +69,7 @@ export function createSecondFactor(options: {
     { userId, code, address, unconfirmed }: { userId: string; code: string; address: string; unconfirmed: boolean },
     work: (trx: Store, kind: 'totp' | 'recovery') => Promise<T>,
   ): Promise<T | null> => {
-    const right = attempts.begin(address, `the code of ${userId}`, codesPerAccount)
+    const right = await attempts.begin(address, `the code of ${userId}`, codesPerAccount)
     const done = await database.transact(async (trx) => {
       const kind = await take(trx, userId, code, unconfirmed)
       return kind && { value: await work(trx, kind) }

@@ -25,6 +25,10 @@ export function openPostgres(url: Secret, guard: () => void, log: Log): Dialect 
   })
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', (error) => log.warn({ error: error.message }, 'a database connection was lost'))
+  // The same for one that is in use, which the pool does not listen to: its query fails, or the next one.
+  pool.on('connect', (client) =>
+    client.on('error', (error) => log.debug({ error: error.message }, 'a query lost its connection')),
+  )
   // pg's pool is written with overloads that the narrower interface of Kysely does not list.
   const kyselyPool = pool as unknown as PostgresPool
   return new PostgresDialect({

@@ -22,6 +22,8 @@ export interface Tables {
   invitations: InvitationRow
   // tokens
   tokens: TokenRow
+  // panels
+  panels: PanelRow
   // nodes
   nodes: NodeRow
   // edges
@@ -570,4 +572,17 @@ export interface WebhookDeliveryRow {
   /** What went wrong. */
   message: string | null
   took_ms: number | null
+}
+
+/** A panel that serves from this database, by the pin of its link key. */
+export interface PanelRow {
+  pin: string
+  /** Where nodes and edges dial it. */
+  host: string
+  port: number
+  /** Of its data folder's key for sealed secrets, to tell that all have the same. */
+  key_mark: string
+  /** Different for each start. */
+  process: string
+  seen_at: number
 }

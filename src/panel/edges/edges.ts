@@ -1,6 +1,7 @@
-import { type Client, createClient } from '../../client/index.ts'
+import { ApiError, type Client, createClient } from '../../client/index.ts'
 import { type EdgeHello, type OpenTunnel, panelToEdge, type Revocation } from '../../contract/edge.ts'
 import { conflict, notFound } from '../../contract/errors.ts'
+import type { PanelEndpoint } from '../../contract/join-token.ts'
 import { type Api, linkSend } from '../../http/index.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
@@ -38,6 +39,8 @@ export interface Edges extends AsyncDisposable {
   remove(id: string): Promise<void>
   /** An edge in this very process: made or found by name; its credential is new each time, the one before stops working. */
   local(name: string): Promise<{ edgeId: string; credential: Secret }>
+  /** Every edge that is here learns which panels there are. */
+  tellPanels(): void
 }
 
 export interface EdgesOptions extends EdgeAnswerOptions {
@@ -46,6 +49,8 @@ export interface EdgesOptions extends EdgeAnswerOptions {
   clock: Clock
   tunnels: Pick<Tunnels, 'claim' | 'stands'>
   plans: Plans
+  /** Every panel of this installation; none where there cannot be others. */
+  panels(): readonly PanelEndpoint[]
 }
 
 interface Held {
@@ -100,6 +105,19 @@ export function createEdges(options: EdgesOptions): Edges {
       if (!held || held.edge !== edge || held.toldEdges === text) return
       held.toldEdges = text
       await client.setEdges({ body: { edges } }, inTime())
+    })
+  }
+
+  const tellPanels = async (): Promise<void> => {
+    const panels = [...options.panels()]
+    if (panels.length === 0) return
+    await order('panels', async (client) => {
+      try {
+        await client.setPanels({ body: { panels } }, inTime())
+      } catch (error) {
+        // An older edge knows those that its settings name.
+        if (!(error instanceof ApiError && error.code === 'not_found')) throw error
+      }
     })
   }
 
@@ -214,6 +232,7 @@ export function createEdges(options: EdgesOptions): Edges {
             // It may have been removed while it was being greeted.
             await follow({ of: 'edge', id: row.id })
             await changes.publish({ of: 'edge', id: row.id })
+            await tellPanels()
           })
           void link.closed.then((end) => {
             directory.remove(edge)
@@ -223,6 +242,7 @@ export function createEdges(options: EdgesOptions): Edges {
         },
       }
     },
+    tellPanels: () => inBackground('edges could not be told of the panels', tellPanels),
     openTunnel(tunnelId) {
       const found = directory.connected().flatMap(({ open }) => open.get(tunnelId) ?? [])
       const [first] = found

@@ -1,8 +1,7 @@
 import { createTransport } from 'nodemailer'
-import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Secret } from '../../lib/secret.ts'
-import { RateLimit } from '../access/index.ts'
+import type { Rates } from '../rates/index.ts'
 import { answerWaitMs, lettersPerHourMax, letterWindowMs, sendersMax, sendWaitMs } from './limits.ts'
 
 export interface MailConfig {
@@ -34,14 +33,14 @@ export interface Post extends Disposable {
 export interface PostOptions {
   config: MailConfig | null
   password: Secret | undefined
-  clock: Clock
+  rates: Pick<Rates, 'limit'>
   log: Log
 }
 
-export function createPost({ config, password, clock, log }: PostOptions): Post {
+export function createPost({ config, password, rates, log }: PostOptions): Post {
   if (!config) return { send: async () => 'off', [Symbol.dispose]: () => undefined }
   const { host, port, security, user, from } = config
-  const sent = new RateLimit({ windowMs: letterWindowMs, keysMax: sendersMax, clock })
+  const sent = rates.limit({ name: 'letters', windowMs: letterWindowMs, keysMax: sendersMax })
   const closing = new AbortController()
   const transport = createTransport({
     host,
@@ -60,7 +59,7 @@ export function createPost({ config, password, clock, log }: PostOptions): Post 
   })
   return {
     async send(senderId, { to, subject, text }) {
-      if (!sent.take(senderId, lettersPerHourMax).allowed) return 'limited'
+      if (!(await sent.take(senderId, lettersPerHourMax)).allowed) return 'limited'
       const deadline = AbortSignal.any([AbortSignal.timeout(sendWaitMs), closing.signal])
       try {
         await Promise.race([

@@ -1,5 +1,6 @@
-import { type Client, createClient } from '../../client/index.ts'
+import { ApiError, type Client, createClient } from '../../client/index.ts'
 import { conflict } from '../../contract/errors.ts'
+import type { PanelEndpoint } from '../../contract/join-token.ts'
 import { type EdgeEndpoint, type NodeEvent, type NodeFacts, nodeOperations, nodeSockets } from '../../contract/node.ts'
 import { featureWords, type NodeFeature, nodeFeatures } from '../../contract/node-protocol.ts'
 import { linkSend, openLinkSocket } from '../../http/index.ts'
@@ -19,6 +20,8 @@ export interface LiveNodeWorld {
   log: Log
   /** Those that this node links to. */
   edges(nodeId: string): Promise<EdgeEndpoint[]>
+  /** Every panel of this installation; none where there cannot be others. */
+  panels(): readonly PanelEndpoint[]
   /** Keeps the facts; false where the node has been forgotten. */
   saveFacts(nodeId: string, facts: NodeFacts): Promise<boolean>
   /** Its facts are known: everything may be asked of it now. */
@@ -76,6 +79,7 @@ export class LiveNode {
       return this.link.close('The panel could not get to know this node.')
     }
     void this.pushEdges()
+    void this.pushPanels()
     await Promise.all([this.#readEvents(), this.#relearn()])
   }
 
@@ -88,6 +92,21 @@ export class LiveNode {
       } catch (error) {
         if (!this.signal.aborted)
           this.#world.log.warn({ node: this.name, err: error }, 'could not tell the node its edges')
+      }
+    })
+  }
+
+  /** Tells the node which panels there are. Never rejects. */
+  pushPanels(): Promise<void> {
+    return this.#edgePushes.run(async () => {
+      const panels = [...this.#world.panels()]
+      if (this.signal.aborted || panels.length === 0) return
+      try {
+        await this.client.putPanels({ body: panels })
+      } catch (error) {
+        const isOlder = error instanceof ApiError && error.code === 'not_found'
+        if (!this.signal.aborted && !isOlder)
+          this.#world.log.warn({ node: this.name, err: error }, 'could not tell the node its panels')
       }
     })
   }

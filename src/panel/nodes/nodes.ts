@@ -48,6 +48,8 @@ export interface NodesOptions {
   ports: { first: number; last: number }
   /** Where nodes dial this panel. */
   endpoint(): PanelEndpoint
+  /** Every panel of this installation; none where there cannot be others. */
+  panels(): readonly PanelEndpoint[]
   /** Those that a node with these labels links to. */
   edges(labels: Labels): Promise<EdgeEndpoint[]>
 }
@@ -84,6 +86,7 @@ export class Nodes implements AsyncDisposable {
         const row = await nodeById(options.db.kysely, nodeId)
         return options.edges(row ? labelsOf(row) : {})
       },
+      panels: () => options.panels(),
       saveFacts: (id, facts) => saveFacts(options.db.kysely, id, JSON.stringify(facts), options.clock.now()),
       up: async (node) => {
         for (const observer of this.#observers) await observer.up?.(node)
@@ -124,6 +127,11 @@ export class Nodes implements AsyncDisposable {
 
   all(): LiveNode[] {
     return [...this.#live.values()].filter((node) => node.facts)
+  }
+
+  /** Every node that is here learns which panels there are. */
+  tellPanels(): void {
+    for (const node of this.#live.values()) if (node.facts) void node.pushPanels()
   }
 
   /** Answers the hello of a machine that joins or of a node; throws `LinkError` to refuse. */

@@ -55,7 +55,7 @@ async function byPassword(
   { password, address }: Extract<Question, { type: 'password' }>,
 ): Promise<SignedIn> {
   if (name && password.startsWith(keyPrefix)) {
-    const right = accounts.attempts.begin(address, null)
+    const right = await accounts.attempts.begin(address, null)
     const key = await access.identifyKey(password)
     const user = await accounts.byEmail(name.email)
     if (!key || key.suspended || key.userId !== user?.id) return wrong

@@ -16,6 +16,7 @@ import * as sshKeys from './0016-ssh-keys.ts'
 import * as watching from './0017-watching.ts'
 import * as containers from './0018-containers.ts'
 import * as incrementalBackups from './0019-incremental-backups.ts'
+import * as panels from './0020-panels.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
 export const migrations: readonly Migration[] = [
@@ -36,4 +37,5 @@ export const migrations: readonly Migration[] = [
   { name: '0017-watching', up: watching.up },
   { name: '0018-containers', up: containers.up },
   { name: '0019-incremental-backups', up: incrementalBackups.up },
+  { name: '0020-panels', up: panels.up },
 ]
