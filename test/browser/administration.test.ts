@@ -170,6 +170,9 @@ describe('what administrators do in the browser', { skip: noBrowser, timeout: 4 
     await dialog.getByRole('button', { name: 'Move it' }).click()
     await dialog.getByRole('alert').waitFor()
     await assertAccessible(page)
+    // Its own page would say that it is gone.
+    await page.goto(`${product.origin}/admin/plans`)
+    await page.getByRole('heading', { name: 'Plans', exact: true }).waitFor()
     await api.deleteServer({ params: { serverId: made.id.replace('servers/', '') } })
   })
 
