@@ -12,13 +12,14 @@ import { buildWeb } from './build-web.js'
 const root = join(import.meta.dirname, '..')
 const folder = join(root, 'screenshots')
 const person = { email: 'ada@example.com', password: 'correct horse battery' }
-/** What is shown: the name of the file, and where the page is. `{server}` is the running one. */
+/** What is shown: the name of the file, and where the page is. `{server}` is the running one, `{crashed}` one that crashed. */
 const pages: Record<string, string> = {
   servers: '/servers',
   'server-new': '/servers/new',
   'server-console': '/servers/{server}/console',
   'server-files': '/servers/{server}/files',
   'server-stats': '/servers/{server}/stats',
+  'server-crashes': '/servers/{crashed}/crashes',
   'server-backups': '/servers/{server}/backups',
   'server-databases': '/servers/{server}/databases',
   'server-schedules': '/servers/{server}/schedules',
@@ -31,6 +32,8 @@ const pages: Record<string, string> = {
   usage: '/usage',
   keys: '/keys',
   members: '/members',
+  webhooks: '/webhooks',
+  webhook: '/webhooks/{webhook}',
   activity: '/activity',
   api: '/api',
   'api-operation': '/api#createServer',
@@ -56,10 +59,10 @@ const isWanted = (name: string): boolean => wanted.length === 0 || wanted.some((
 
 await buildWeb(root)
 await mkdir(folder, { recursive: true })
-await using product = await startProduct()
+await using product = await startProduct({ '--webhook-networks': '127.0.0.0/8' })
 const browser = await launchBrowser()
 try {
-  const server = await fill(product, browser)
+  const made = await fill(product, browser)
   for (const theme of ['dark', 'light'] as const)
     for (const [size, viewport] of Object.entries(screens)) {
       const context = await browser.newContext({
@@ -73,7 +76,9 @@ try {
       const shoot = async (all: Record<string, string>): Promise<void> => {
         for (const [name, path] of Object.entries(all)) {
           if (!isWanted(name)) continue
-          await page.goto(product.origin + path.replace('{server}', server), { waitUntil: 'load' })
+          await page.goto(product.origin + path.replace(/\{(\w+)\}/, (_all, name) => made[name] ?? ''), {
+            waitUntil: 'load',
+          })
           await page.waitForTimeout(settleMs)
           await page.screenshot({
             path: join(folder, `${name}-${size}-${theme}.png`),
@@ -103,8 +108,8 @@ async function signIn(page: Page, origin: string): Promise<void> {
   await page.waitForURL('**/servers')
 }
 
-/** A workspace with servers, people, keys and a past. Gives the id of the server that is shown. */
-async function fill({ origin, setupLink }: Product, browser: Browser): Promise<string> {
+/** A workspace with servers, people, keys and a past. Gives the ids of what is shown, by the names in `pages`. */
+async function fill({ origin, setupLink }: Product, browser: Browser): Promise<Record<string, string>> {
   const page = await browser.newPage()
   await page.goto(setupLink)
   await page.getByLabel('E-mail address').fill(person.email)
@@ -119,9 +124,10 @@ async function fill({ origin, setupLink }: Product, browser: Browser): Promise<s
           ? { method: verb, body: text, headers: { 'content-type': 'application/json' } }
           : { method: verb }
         const reply = await fetch(url, init)
-        const parsed = (await reply.json()) as { data?: Record<string, unknown> }
+        const parsed = (await reply.json()) as Record<string, unknown> & { data?: Record<string, unknown> }
         if (!reply.ok) console.error(url, JSON.stringify(parsed))
-        return parsed.data ?? {}
+        // Operations of servers wrap what they reply.
+        return parsed.data ?? parsed
       },
       [`${origin}/api/v1${path}`, method, body === undefined ? '' : JSON.stringify(body)] as const,
     )
@@ -152,6 +158,21 @@ async function fill({ origin, setupLink }: Product, browser: Browser): Promise<s
     tasks: [{ kind: 'wait', until: 'offline' }],
   })
   await call('POST', '/tokens', { label: 'Continuous integration' })
+  // Answers that nothing is there, so that failures are shown, too.
+  const { webhook } = await call('POST', '/webhooks', {
+    format: 'json',
+    url: `${origin}/api/v1/nothing`,
+    label: 'Status page',
+    events: ['server.crashed', 'server.hung', 'backup.failed', 'node.away'],
+  })
+  await call('POST', '/webhooks', {
+    format: 'discord',
+    url: 'https://discord.example/hook',
+    events: ['server.started'],
+  })
+  // What the API gives is an object with an id.
+  const { id } = webhook as { id: string }
+  await call('POST', `/webhooks/${id}/tests`)
   await page.close()
-  return server
+  return { server, crashed: ids[2] ?? '', webhook: id }
 }

@@ -22,11 +22,12 @@ export interface Product extends AsyncDisposable {
   restart(): Promise<void>
 }
 
-export async function startProduct(): Promise<Product> {
+/** `more`: settings besides those of every test, as the command line takes them. */
+export async function startProduct(more: Readonly<Record<string, string>> = {}): Promise<Product> {
   const folder = await mkdtemp(join(tmpdir(), 'pharos-browser-'))
   const port = await reservePort()
   const [edgePorts, nodePorts] = [await reservePorts(20), await reservePorts(20)]
-  const start = () => up(folder, port, edgePorts, nodePorts)
+  const start = () => up(folder, port, edgePorts, nodePorts, more)
   let running = await start()
   const origin = `http://127.0.0.1:${port}`
   return {
@@ -46,7 +47,13 @@ export async function startProduct(): Promise<Product> {
 
 type Range = { first: number; last: number }
 
-async function up(folder: string, port: number, edgePorts: Range, nodePorts: Range) {
+async function up(
+  folder: string,
+  port: number,
+  edgePorts: Range,
+  nodePorts: Range,
+  more: Readonly<Record<string, string>>,
+) {
   const settings = {
     '--data-dir': join(folder, 'data'),
     '--port': port,
@@ -55,6 +62,7 @@ async function up(folder: string, port: number, edgePorts: Range, nodePorts: Ran
     '--sftp-port': 0,
     '--edge-ports': `${edgePorts.first}-${edgePorts.last}`,
     '--node-ports': `${nodePorts.first}-${nodePorts.last}`,
+    ...more,
   }
   const child = spawn(process.execPath, [main, 'up', ...Object.entries(settings).flat().map(String)], {
     env: { PATH: process.env.PATH, HOME: folder },

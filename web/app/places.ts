@@ -13,6 +13,7 @@ import {
   Server,
   Shapes,
   Users,
+  Webhook,
 } from 'lucide-react'
 import { rolePermissions, type WorkspacePermission } from '../../src/contract/permissions.ts'
 import { useText } from '../i18n/language.tsx'
@@ -53,6 +54,7 @@ export function usePlaces(): readonly PlaceGroup[] {
         { to: '/usage', icon: ChartColumn, label: t.usage, shown: may('usage.read') },
         { to: '/keys', icon: KeyRound, label: t.keys, shown: may('tokens.read') },
         { to: '/members', icon: Users, label: t.members, shown: may('members.read') },
+        { to: '/webhooks', icon: Webhook, label: t.webhooks, shown: may('webhooks.read') },
         { to: '/activity', icon: History, label: t.activity, shown: may('activity.read') },
         { to: '/api', icon: Braces, label: t.apiReference, shown: true },
       ],

@@ -121,6 +121,11 @@ const serverStartup = createRoute({
   path: '/startup',
   component: lazyRouteComponent(() => import('../startup/startup-page.tsx'), 'StartupPage'),
 })
+const serverCrashes = createRoute({
+  getParentRoute: () => server,
+  path: '/crashes',
+  component: lazyRouteComponent(() => import('../crashes/crashes-page.tsx'), 'CrashesPage'),
+})
 const serverStats = createRoute({
   getParentRoute: () => server,
   path: '/stats',
@@ -155,6 +160,16 @@ const members = createRoute({
   getParentRoute: () => inside,
   path: '/members',
   component: lazyRouteComponent(() => import('../workspace/members-page.tsx'), 'MembersPage'),
+})
+const webhooks = createRoute({
+  getParentRoute: () => inside,
+  path: '/webhooks',
+  component: lazyRouteComponent(() => import('../webhooks/webhooks-page.tsx'), 'WebhooksPage'),
+})
+const webhook = createRoute({
+  getParentRoute: () => inside,
+  path: '/webhooks/$webhook',
+  component: lazyRouteComponent(() => import('../webhooks/webhook-page.tsx'), 'WebhookPage'),
 })
 const workspaceActivity = createRoute({
   getParentRoute: () => inside,
@@ -218,12 +233,15 @@ const routes = root.addChildren([
       serverNetwork,
       serverStartup,
       serverStats,
+      serverCrashes,
       serverActivity,
       serverSettings,
     ]),
     usage,
     keys,
     members,
+    webhooks,
+    webhook,
     workspaceActivity,
     account,
     reference,

@@ -6,6 +6,7 @@ import { commandRules } from '../../src/contract/power.ts'
 import type { LiveConnection, Liveness } from '../api/live.ts'
 import { useFormat } from '../i18n/format.ts'
 import { useText } from '../i18n/language.tsx'
+import { PlayersCard } from '../players/players-card.tsx'
 import { useServer } from '../servers/server-layout.tsx'
 import { IconButton } from '../ui/button.tsx'
 import { classNames } from '../ui/class-names.ts'
@@ -127,7 +128,10 @@ export function ConsolePage() {
         </section>
         <CommandLine serverId={serverId} unavailable={unavailable} onSend={send} />
       </div>
-      <Vitals serverId={serverId} server={server} />
+      <div className="grid min-w-0 content-start gap-4">
+        <Vitals serverId={serverId} server={server} />
+        <PlayersCard />
+      </div>
     </div>
   )
 }

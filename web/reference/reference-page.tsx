@@ -1,7 +1,7 @@
 import { useSuspenseQuery } from '@tanstack/react-query'
 import { useLocation } from '@tanstack/react-router'
 import { ChevronRight, Search } from 'lucide-react'
-import { useDeferredValue, useEffect, useState } from 'react'
+import { useDeferredValue, useEffect, useRef, useState } from 'react'
 import { useText } from '../i18n/language.tsx'
 import { Badge, type Tone } from '../ui/badge.tsx'
 import { buttonClass } from '../ui/button.tsx'
@@ -75,11 +75,14 @@ function OperationRow({ operation, resolve }: { operation: ApiOperation; resolve
   const { id, method, path, summary } = operation
   const named = useLocation({ select: ({ hash }) => hash === id })
   const [open, setOpen] = useState(named)
+  const row = useRef<HTMLLIElement>(null)
   useEffect(() => {
-    if (named) setOpen(true)
+    if (!named) return
+    setOpen(true)
+    row.current?.scrollIntoView()
   }, [named])
   return (
-    <li id={id} className="scroll-mt-20 border-line border-t">
+    <li ref={row} id={id} className="scroll-mt-20 border-line border-t">
       <h3>
         <button
           type="button"

@@ -1,7 +1,7 @@
 import { useQuery, useSuspenseQuery } from '@tanstack/react-query'
-import { Link, type LinkProps, Outlet, useParams } from '@tanstack/react-router'
+import { Link, type LinkProps, Outlet, useLocation, useParams } from '@tanstack/react-router'
 import { ChevronLeft } from 'lucide-react'
-import { Suspense } from 'react'
+import { Suspense, useLayoutEffect, useRef } from 'react'
 import type { ServerPermission } from '../../src/contract/permissions.ts'
 import { useText } from '../i18n/language.tsx'
 import { TransferNotice } from '../transfers/transfer-notice.tsx'
@@ -27,6 +27,7 @@ export const tabs = [
   { name: 'console', to: '/servers/$serverId/console', permission: 'console.read' },
   { name: 'files', to: '/servers/$serverId/files', permission: 'files.read' },
   { name: 'stats', to: '/servers/$serverId/stats', permission: null },
+  { name: 'crashes', to: '/servers/$serverId/crashes', permission: 'console.read' },
   { name: 'backups', to: '/servers/$serverId/backups', permission: 'backups.read' },
   { name: 'databases', to: '/servers/$serverId/databases', permission: 'databases.read' },
   { name: 'schedules', to: '/servers/$serverId/schedules', permission: 'schedules.read' },
@@ -44,6 +45,13 @@ export function ServerLayout() {
   const extras = useExtras()
   const { data: templates } = useQuery(templatesQuery)
   const isGame = templates?.find(({ id }) => id === server.template)?.category === 'game'
+  const here = useLocation({ select: ({ pathname }) => pathname.split('/')[3] })
+  const tab = tabs.find(({ name }) => name === here)?.name
+  const title = tab === undefined ? server.name : `${t.tabs[tab]} · ${server.name}`
+  // Before the effects of the page below, which may say more.
+  useLayoutEffect(() => {
+    document.title = `${title} · Pharos`
+  }, [title])
   return (
     <div className="mx-auto w-full max-w-7xl px-4 py-5 sm:px-6 lg:px-8">
       <Link to="/servers" className="inline-flex items-center gap-1 text-muted hover:text-ink">
@@ -73,24 +81,7 @@ export function ServerLayout() {
           {extras}
         </div>
       </header>
-      <nav
-        aria-label={server.name}
-        className="mt-3 mb-5 flex gap-1 overflow-x-auto overflow-y-clip border-line border-b"
-      >
-        {tabs.map(
-          ({ to, name, permission }) =>
-            (permission === null || may(permission)) && (
-              <Link
-                key={name}
-                to={to}
-                params={{ serverId }}
-                className="-mb-px whitespace-nowrap border-transparent border-b-2 px-3 py-2 font-medium text-muted hover:text-ink data-[status=active]:border-accent data-[status=active]:text-ink"
-              >
-                {t.tabs[name]}
-              </Link>
-            ),
-        )}
-      </nav>
+      <Tabs active={tab} />
       <div className="grid gap-4">
         <TransferNotice serverId={serverId} status={server.status} />
         {!server.node.online && <Notice tone="warn">{t.nodeAway(server.node.name)}</Notice>}
@@ -101,5 +92,39 @@ export function ServerLayout() {
         </Suspense>
       </div>
     </div>
+  )
+}
+
+/** The pages of the server. On a small screen the one that is looked at is scrolled to the middle. */
+function Tabs({ active }: { active: (typeof tabs)[number]['name'] | undefined }) {
+  const t = useText(serversText)
+  const { serverId, server, may } = useServer()
+  const row = useRef<HTMLElement>(null)
+  useLayoutEffect(() => {
+    const shown = active && row.current?.querySelector<HTMLElement>(`[data-tab=${active}]`)
+    if (row.current && shown)
+      row.current.scrollLeft = shown.offsetLeft - (row.current.clientWidth - shown.offsetWidth) / 2
+  }, [active])
+  return (
+    <nav
+      ref={row}
+      aria-label={server.name}
+      className="relative mt-3 mb-5 flex gap-1 overflow-x-auto overflow-y-clip border-line border-b"
+    >
+      {tabs.map(
+        ({ to, name, permission }) =>
+          (permission === null || may(permission)) && (
+            <Link
+              key={name}
+              to={to}
+              params={{ serverId }}
+              data-tab={name}
+              className="-mb-px whitespace-nowrap border-transparent border-b-2 px-3 py-2 font-medium text-muted hover:text-ink data-[status=active]:border-accent data-[status=active]:text-ink"
+            >
+              {t.tabs[name]}
+            </Link>
+          ),
+      )}
+    </nav>
   )
 }
