@@ -88,6 +88,8 @@ const backupsOnly = {
   backupsEngine: choice({
     help: 'how backups are made: as plain archives, or by restic, which adds only what has changed',
     of: ['archive', 'restic'],
+    default: 'archive',
+  }),
   backupsS3Endpoint: optionalUrl({
     help: 'an S3-compatible store for new backups, which nodes and panel reach; without one a node keeps its own',
   }),
