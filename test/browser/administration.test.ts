@@ -108,6 +108,37 @@ describe('what administrators do in the browser', { skip: noBrowser, timeout: 4 
     await row.waitFor({ state: 'hidden' })
   })
 
+  test('a server takes the newest version of its template once it is clear what that changes', async (t) => {
+    const egg = JSON.parse(await readFile(join(eggs, 'paper.json'), 'utf8')) as Record<string, unknown>
+    await api.importTemplate({ body: { egg, id: 'newer' } })
+    const made = await api.createServer({ body: { name: 'Behind', template: 'newer', start: false } })
+    const params = { serverId: made.id.replace('servers/', '') }
+    await api.importTemplate({
+      body: { egg: { ...egg, startup: './newer', variables: [] }, id: 'newer', replace: true },
+    })
+    const page = await open(t, `/servers/${params.serverId}/startup`, 'Start-up')
+    await page.getByText('There is a newer version of its template').waitFor()
+    await page.getByLabel('Container image').selectOption('Java 17')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('Saved. It is in force from the next start.').waitFor()
+    await page.getByRole('button', { name: 'Take the newest version' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('Version: is no more').waitFor()
+    await fits(page)
+    await dialog.getByRole('button', { name: 'Take the newest version' }).click()
+    await page.getByText('There is a newer version of its template').waitFor({ state: 'hidden' })
+    const { newer, variables } = await api.startup({ params })
+    assert.equal(newer, null)
+    assert.deepEqual(
+      variables.map(({ name, value }) => [name, value]),
+      [['DOCKER_IMAGE', 'Java 17']],
+    )
+    // Its own page would say that it is gone.
+    await page.goto(`${product.origin}/admin/plans`)
+    await page.getByRole('heading', { name: 'Plans', exact: true }).waitFor()
+    await api.deleteServer({ params })
+  })
+
   test('a source says what it brought, or why it brought nothing', async (t) => {
     const page = await open(t, '/admin/templates', 'Templates')
     await page.getByText('No source yet').waitFor()
