@@ -73,7 +73,12 @@ export class TestEngine implements AsyncDisposable {
   /** Starts it again on its data. `keeps`: its containers go on while it is away. */
   async up({ keeps = true }: { keeps?: boolean } = {}): Promise<void> {
     const [program, args, env] = this.kind === 'docker' ? this.#dockerd(keeps) : this.#podman()
-    const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(program, args, {
+      env: { ...process.env, ...env },
+      // Podman's own watcher leaves a file where it was started.
+      cwd: this.#folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
     this.#process = child
     let said = ''
     child.stderr?.on('data', (chunk) => {
