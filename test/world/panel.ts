@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Client, createClient } from '../../src/client/index.ts'
@@ -44,6 +44,8 @@ export interface PanelWorldOptions {
   secrets?: PanelSecrets
   /** An earlier world's folder, to start again on its data. */
   folder?: string
+  /** Another panel of the same installation: this one gets its key of secrets, as operators copy it. */
+  beside?: PanelWorld
 }
 
 /** The one kind of server that the worlds of these tests have. */
@@ -65,6 +67,7 @@ export async function startPanelWorld(
   await using closer = new AsyncDisposableStack()
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'pharos-panel-')))
   if (options.folder === undefined) closer.defer(() => rm(folder, { recursive: true, force: true }))
+  if (options.beside) await copyFile(join(options.beside.folder, 'secrets.key'), join(folder, 'secrets.key'))
   const templatesDir = join(folder, 'templates')
   await mkdir(join(templatesDir, plainTemplate.id), { recursive: true })
   // YAML contains JSON.

@@ -283,7 +283,7 @@ testOnEachDatabase(
 testOnEachDatabase('tells edges what another panel on the same database has revoked', async (database) => {
   if (database.kind === 'sqlite') return
   await using world = await startAcme(database)
-  await using second: PanelWorld = await startPanelWorld(database)
+  await using second: PanelWorld = await startPanelWorld(database, { beside: world })
   await using edge = await FakeEdge.register(second, 'edge')
   const { id, token } = await world.acme.createToken()
   assert.equal((await second.client(token).workspace()).slug, 'acme')
