@@ -67,6 +67,12 @@ export async function assertAccessible(page: Page): Promise<void> {
   // Injected by the debugger's own path: the policy of the pages lets no foreign script in.
   const source = await import('node:fs/promises').then(({ readFile }) => readFile(axe, 'utf8'))
   await page.evaluate(source)
+  await page.evaluate(async () => {
+    const { document } = globalThis as unknown as { document: { getAnimations(): AnimationLike[] } }
+    // In the middle of a fade everything is too pale. What turns for ever is not waited for.
+    const ending = document.getAnimations().filter(({ effect }) => effect?.getComputedTiming().iterations !== Infinity)
+    await Promise.all(ending.map(({ finished }) => finished.catch(() => undefined)))
+  })
   const violations = await page.evaluate(async () => {
     const { axe: checker, document } = globalThis as unknown as { axe: AxeLike; document: unknown }
     const found = await checker.run(document, {
@@ -78,6 +84,12 @@ export async function assertAccessible(page: Page): Promise<void> {
     )
   })
   assert.deepEqual(violations, [], `${page.url()} is not accessible`)
+}
+
+/** The part of the browser's own types that is used: the tests are compiled without them. */
+interface AnimationLike {
+  effect: { getComputedTiming(): { iterations?: number } } | null
+  finished: Promise<unknown>
 }
 
 interface AxeLike {
