@@ -1,4 +1,4 @@
-import { sourceOf } from './ingress/source.ts'
+import { sourceOf } from '../lib/address.ts'
 
 /** Counts visitor connections, all together and by source, so that no one source can take the edge for itself. */
 export class Visitors {

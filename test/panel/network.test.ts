@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ApiError } from '../../src/client/index.ts'
 import { type DatabaseConfig, isUniqueViolation } from '../../src/panel/db/index.ts'
 import { testOnEachDatabase } from '../databases.ts'
+import { refused } from '../refused.ts'
 import {
   type JoinedFake,
   keyOf,
@@ -11,13 +11,6 @@ import {
   startServersWorld,
   until,
 } from '../world/servers-world.ts'
-
-const refused = (code: string, words: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof ApiError, String(error))
-  assert.equal(error.code, code, error.message)
-  assert.match(error.message, words)
-  return true
-}
 
 let world: ServersWorld
 let workspaceId: string

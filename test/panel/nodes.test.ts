@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ApiError } from '../../src/client/index.ts'
 import { decodeJoinToken } from '../../src/contract/join-token.ts'
 import { JoinWelcome } from '../../src/contract/node.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { dialLink, LinkError } from '../../src/link/index.ts'
+import { refused } from '../refused.ts'
 import { FakeNode } from '../world/fake-node.ts'
 import { keyOf, type Person, type ServersWorld, startServersWorld, until } from '../world/servers-world.ts'
 
@@ -21,12 +21,6 @@ before(async () => {
 })
 after(() => world[Symbol.asyncDispose]())
 
-const refused = (code: string, words: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof ApiError, String(error))
-  assert.equal(error.code, code, error.message)
-  assert.match(error.message, words)
-  return true
-}
 const unauthorized = (words: RegExp) => (error: unknown) => {
   assert.ok(error instanceof LinkError, String(error))
   assert.equal(error.code, 'unauthorized')

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ApiError } from '../../src/client/index.ts'
 import { conflict } from '../../src/contract/errors.ts'
 import { serverPermissions } from '../../src/contract/permissions.ts'
+import { refused } from '../refused.ts'
 import {
   type JoinedFake,
   keyOf,
@@ -24,12 +24,6 @@ before(async () => {
 })
 after(() => world[Symbol.asyncDispose]())
 
-const refused = (code: string, words: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof ApiError, String(error))
-  assert.equal(error.code, code, error.message)
-  assert.match(error.message, words)
-  return true
-}
 const status = async (id: string, who = ada) => (await who.api.server({ params: { serverId: keyOf(id) } })).status
 const create = async (name: string, more: { start?: boolean; node?: string } = {}) => {
   const server = await ada.api.createServer({ body: { name, template: 'paper', ...more } })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ApiError } from '../../src/client/index.ts'
+import { refused } from '../refused.ts'
 import {
   type JoinedFake,
   keyOf,
@@ -9,13 +9,6 @@ import {
   startServersWorld,
   until,
 } from '../world/servers-world.ts'
-
-const refused = (code: string, words: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof ApiError, String(error))
-  assert.equal(error.code, code, error.message)
-  assert.match(error.message, words)
-  return true
-}
 
 let world: ServersWorld
 let admin: Person

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ApiError } from '../../src/client/index.ts'
 import { type ServerPermission, serverPermissions } from '../../src/contract/permissions.ts'
 import { hashSecret } from '../../src/lib/secret.ts'
+import { refused } from '../refused.ts'
 import { type JoinedFake, keyOf, type Person, type ServersWorld, startServersWorld } from '../world/servers-world.ts'
 
 let world: ServersWorld
@@ -28,12 +28,6 @@ const helper = async (...permissions: ServerPermission[]) => {
   const who = await person()
   await world.share(key, who.userId, permissions)
   return who
-}
-const refused = (code: string, words: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof ApiError, String(error))
-  assert.equal(error.code, code, error.message)
-  assert.match(error.message, words)
-  return true
 }
 const of = (subuser: string) => ({ params: { serverId: key, subuser } })
 const add = (who: Person, userEmail: string, permissions: ServerPermission[]) =>

@@ -8,9 +8,10 @@ import { buffer } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { ZipFile } from 'yazl'
-import { ApiError } from '../../src/client/index.ts'
+import type { ApiError } from '../../src/client/index.ts'
 import { type Entry, tar } from '../../src/node/extraction/testing.ts'
 import { testOnEachDatabase } from '../databases.ts'
+import { refused } from '../refused.ts'
 import {
   type JoinedFake,
   keyOf,
@@ -19,13 +20,6 @@ import {
   startServersWorld,
   until,
 } from '../world/servers-world.ts'
-
-const refused = (code: string, words: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof ApiError, String(error))
-  assert.equal(error.code, code, error.message)
-  assert.match(error.message, words)
-  return true
-}
 
 const eggOf = (name: string): Promise<string> => readFile(join(import.meta.dirname, '../eggs', name), 'utf8')
 

@@ -1,6 +1,6 @@
+import { prefixOf, sourceOf } from '../../lib/address.ts'
 import { TokenBuckets } from '../../lib/token-buckets.ts'
 import type { EdgeLimits } from '../limits.ts'
-import { prefixOf, sourceOf } from './source.ts'
 
 export type FlowLimits = Pick<
   EdgeLimits,

@@ -52,9 +52,3 @@ export function forwardedFields(address: string, scheme: string, authority: stri
 
 /** How many those are. */
 export const forwardedFieldsCount = 4
-
-/** The address without the form in which IPv6 sockets show IPv4 peers. */
-export function plainAddress(address: string | undefined): string {
-  if (!address) return '0.0.0.0'
-  return address.startsWith('::ffff:') ? address.slice(7) : address
-}

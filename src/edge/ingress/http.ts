@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { plainAddress } from '../../lib/address.ts'
 import type { Certificate } from '../certificates.ts'
 import { problemResponse } from '../errors.ts'
 import type { EdgeLimits } from '../limits.ts'
@@ -6,8 +7,8 @@ import type { Release } from '../release.ts'
 import type { Routing } from '../routing.ts'
 import type { Tunnel } from '../tunnel.ts'
 import type { Visitors } from '../visitors.ts'
-import { plainAddress } from './forwarded.ts'
 import { HttpVisitor } from './http-visitor.ts'
+import { OpenVisitors } from './open-visitors.ts'
 
 export interface HttpIngressOptions {
   routing: Routing<Tunnel>
@@ -28,26 +29,14 @@ export interface HostedLinks {
   take(socket: Socket): void
 }
 
-/** How often connections that have waited too long are looked for, ms. */
-const sweepEveryMs = 500
-
 /** Visitors' HTTP/1 connections: each is routed request by request, by host name. */
 export class HttpIngress implements AsyncDisposable {
   readonly #options: HttpIngressOptions
-  readonly #open = new Set<HttpVisitor>()
-  readonly #sweep: NodeJS.Timeout
+  readonly #open: OpenVisitors
 
   constructor(options: HttpIngressOptions) {
     this.#options = options
-    // One timer for all connections: setting one per request would cost more than the request's routing.
-    this.#sweep = setInterval(
-      () => {
-        const now = Date.now()
-        for (const visitor of this.#open) visitor.expire(now)
-      },
-      Math.min(sweepEveryMs, options.limits.headTimeoutMs),
-    )
-    this.#sweep.unref()
+    this.#open = new OpenVisitors(options.limits.headTimeoutMs)
   }
 
   /**
@@ -76,7 +65,6 @@ export class HttpIngress implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#sweep)
-    for (const visitor of this.#open) visitor.cut()
+    this.#open[Symbol.dispose]()
   }
 }

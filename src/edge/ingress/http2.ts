@@ -1,28 +1,13 @@
 import { performServerHandshake } from 'node:http2'
 import type { Socket } from 'node:net'
+import { plainAddress } from '../../lib/address.ts'
 import type { Certificate } from '../certificates.ts'
-import type { EdgeLimits } from '../limits.ts'
-import type { Release } from '../release.ts'
-import type { Routing } from '../routing.ts'
-import type { Tunnel } from '../tunnel.ts'
-import type { Visitors } from '../visitors.ts'
-import { plainAddress } from './forwarded.ts'
+import type { HttpIngressOptions } from './http.ts'
 import { Http2Visitor } from './http2-visitor.ts'
+import { OpenVisitors } from './open-visitors.ts'
 import { headerPairsMax, sessionMegabytesMax } from './service-session.ts'
 
-export interface Http2IngressOptions {
-  routing: Routing<Tunnel>
-  visitors: Visitors
-  release: Release
-  limits: EdgeLimits
-  /** How visitors of the plain port come: `https` where something in front ends TLS. */
-  scheme: 'http' | 'https'
-  /** The name that all tunnels' host names end in. */
-  base: string
-}
-
-/** How often connections that have waited too long are looked for, ms. */
-const sweepEveryMs = 500
+export type Http2IngressOptions = Omit<HttpIngressOptions, 'links'>
 
 /** Dead visitors behind silent connections are found by the system after this and its usual probes, ms. */
 const tcpKeepAliveMs = 60_000
@@ -30,19 +15,11 @@ const tcpKeepAliveMs = 60_000
 /** Visitors' HTTP/2 connections: each request is routed by host name. */
 export class Http2Ingress implements AsyncDisposable {
   readonly #options: Http2IngressOptions
-  readonly #open = new Set<Http2Visitor>()
-  readonly #sweep: NodeJS.Timeout
+  readonly #open: OpenVisitors
 
   constructor(options: Http2IngressOptions) {
     this.#options = options
-    this.#sweep = setInterval(
-      () => {
-        const now = Date.now()
-        for (const visitor of this.#open) visitor.expire(now)
-      },
-      Math.min(sweepEveryMs, options.limits.headTimeoutMs),
-    )
-    this.#sweep.unref()
+    this.#open = new OpenVisitors(options.limits.headTimeoutMs)
   }
 
   /**
@@ -97,8 +74,7 @@ export class Http2Ingress implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#sweep)
-    for (const visitor of this.#open) visitor.cut()
+    this.#open[Symbol.dispose]()
   }
 }
 

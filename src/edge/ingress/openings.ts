@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net'
+import { plainAddress, sourceOf } from '../../lib/address.ts'
 import type { EdgeLimits } from '../limits.ts'
-import { plainAddress } from './forwarded.ts'
-import { sourceOf } from './source.ts'
 
 export interface Opening {
   /** How long it may take, from the connection on, ms. */

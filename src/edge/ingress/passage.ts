@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
+import { plainAddress } from '../../lib/address.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
 import type { Tunnel, Visit, Visitor } from '../tunnel.ts'
-import { plainAddress } from './forwarded.ts'
 import { pump } from './pump.ts'
 
 export interface Passage {

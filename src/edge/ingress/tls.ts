@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { plainAddress } from '../../lib/address.ts'
 import { problemOf, type VisitorProblem } from '../errors.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
@@ -6,7 +7,6 @@ import { normalHost, type Routing } from '../routing.ts'
 import type { Tunnel } from '../tunnel.ts'
 import type { Visitors } from '../visitors.ts'
 import { alertRecord, type ClientHello, type TlsAlert } from './client-hello.ts'
-import { plainAddress } from './forwarded.ts'
 import { endWith, pass } from './passage.ts'
 
 export interface TlsIngressOptions {

@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { plainAddress } from '../../lib/address.ts'
 import type { Log } from '../../lib/log.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
@@ -8,7 +9,6 @@ import type { Routing } from '../routing.ts'
 import { Shares } from '../shares.ts'
 import type { Tunnel, Visit } from '../tunnel.ts'
 import { type Flow, Flows } from './flows.ts'
-import { plainAddress } from './forwarded.ts'
 import type { PortIngress } from './ingresses.ts'
 
 export interface UdpIngressOptions {

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import ssh2 from 'ssh2'
+import { plainAddress, sourceOf } from '../../lib/address.ts'
 import type { Log } from '../../lib/log.ts'
 import { TokenBuckets } from '../../lib/token-buckets.ts'
 import { Connection, type ConnectionWorld } from './connection.ts'
 import type { HostKey } from './host-key.ts'
 import { connectionsMax, connectionsPerAddressMax, connectsPerAddress, strangersMax } from './limits.ts'
-import { plainAddress, sourceOf } from './source.ts'
 
 export interface Listener extends AsyncDisposable {
   readonly port: number

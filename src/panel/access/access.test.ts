@@ -4,7 +4,6 @@ import { test } from 'node:test'
 import { testOnEachDatabase } from '../../../test/databases.ts'
 import { addMember, MovableClock, owner, signIn, startAcme, startPanelWorld } from '../../../test/world/panel.ts'
 import { RateLimit } from '../rates/index.ts'
-import { limitedAs } from './address.ts'
 import { TaggedCache } from './tagged-cache.ts'
 
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
@@ -220,14 +219,6 @@ test('forgets what it has remembered for too long', async () => {
   assert.equal(cache.get('a'), 1)
   clock.advance(1)
   assert.equal(cache.get('a'), undefined)
-})
-
-test('counts a whole IPv6 network as one caller', () => {
-  assert.equal(limitedAs('2001:db8:1:2:3:4:5:6'), limitedAs('2001:db8:1:2::1'))
-  assert.notEqual(limitedAs('2001:db8:1:2::1'), limitedAs('2001:db8:1:3::1'))
-  assert.equal(limitedAs('fe80::1%eth0'), 'fe80:0:0:0::/64')
-  assert.equal(limitedAs('::1'), '0:0:0:0::/64')
-  assert.equal(limitedAs('192.0.2.1'), '192.0.2.1')
 })
 
 test('remembers no more callers than it was told to', () => {

@@ -7,8 +7,8 @@ import {
   type WorkspacePermission,
 } from '../../contract/permissions.ts'
 import type { Gate, GateRequest } from '../../http/index.ts'
+import { sourceOf } from '../../lib/address.ts'
 import type { Rates, Taken } from '../rates/index.ts'
-import { limitedAs } from './address.ts'
 import type { Caller, PanelContexts, ServerAccess } from './caller.ts'
 import {
   addressesMax,
@@ -65,7 +65,7 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
   const failures = rates.limit({ name: 'failures', windowMs: rateWindowMs, keysMax: addressesMax })
 
   const refuseUnknown = (request: GateRequest, presented: boolean): MaybePromise<never> => {
-    const address = limitedAs(request.address)
+    const address = sourceOf(request.address)
     return whenTaken(
       presented
         ? failures.take(address, failedAuthenticationsPerMinute)
@@ -199,7 +199,7 @@ export function createGate(options: GateOptions): Gate<PanelContexts> {
       if (typeof operation.access === 'object' && 'ticket' in operation.access)
         return admitTicket(operation, operation.access.ticket, request)
       if (operation.access === 'public') {
-        return whenTaken(anonymous.take(limitedAs(request.address), anonymousRequestsPerMinute), (taken) => {
+        return whenTaken(anonymous.take(sourceOf(request.address), anonymousRequestsPerMinute), (taken) => {
           if (!taken.allowed) throw tooMany(taken, 'requests without a key')
           return { caller: null }
         })

@@ -1,7 +1,6 @@
 // Who may do what. Slices get `Access` from the composition root and the contexts from the gate.
 
 export { type Access, createAccess, type KeyIdentity, type Revoked } from './access.ts'
-export { limitedAs } from './address.ts'
 export type { Caller, PanelContexts, ServerAccess, WorkspaceMembership } from './caller.ts'
 export type { Denial } from './gate.ts'
 export type { Uses } from './last-used.ts'

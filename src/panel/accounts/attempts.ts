@@ -1,5 +1,6 @@
 import { AppError } from '../../contract/errors.ts'
-import { addressesMax, limitedAs } from '../access/index.ts'
+import { sourceOf } from '../../lib/address.ts'
+import { addressesMax } from '../access/index.ts'
 import type { Rates } from '../rates/index.ts'
 import { attemptsPerAccount, attemptsPerAccountAndAddress, attemptsPerAddress, attemptWindowMs } from './limits.ts'
 
@@ -13,7 +14,7 @@ export function createAttempts(rates: Pick<Rates, 'limit'>): Attempts {
   const counts = rates.limit({ name: 'attempts', windowMs: attemptWindowMs, keysMax: 3 * addressesMax })
   return {
     async begin(address, account, mostForAccount = attemptsPerAccount) {
-      const from = limitedAs(address)
+      const from = sourceOf(address)
       const limits: [key: string, most: number][] = [[`from ${from}`, attemptsPerAddress]]
       if (account !== null)
         limits.push([`for ${account}`, mostForAccount], [`for ${account} from ${from}`, attemptsPerAccountAndAddress])
