@@ -3,6 +3,7 @@ import { Port } from './fields.ts'
 import { PanelEndpoint, panelsMax } from './join-token.ts'
 import { operation } from './operation.ts'
 import { EdgeEndpoint, portsPerTunnelMax, TunnelRequest } from './tunnel.ts'
+import { TunnelSettings } from './tunnel-settings.ts'
 
 /**
  * Edge ⇄ panel, both ways over the edge's link to each panel. The edge asks who may open what and reports what it counted
@@ -86,6 +87,8 @@ export const TunnelGrant = z.strictObject({
   url: z.string(),
   /** Of the workspace at this moment; left out: none. */
   limits: WorkspaceLimits.optional(),
+  /** How it treats its visitors at this moment; left out: as any other. */
+  settings: TunnelSettings.optional(),
 })
 export type TunnelGrant = z.output<typeof TunnelGrant>
 
@@ -214,7 +217,7 @@ export const panelToEdge = {
     ...base,
     method: 'POST',
     path: '/tunnels/regrants',
-    summary: 'This tunnel has other names or ports now: claim it again; its visitors stay',
+    summary: 'This tunnel has other names, ports or settings now: claim it again; its visitors stay',
     body: z.strictObject({ tunnelId: z.string() }),
     reply: z.strictObject({}),
     errors: [],

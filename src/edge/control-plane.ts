@@ -32,7 +32,7 @@ export interface EdgeOrders {
   setLimits(workspaceId: string, limits: WorkspaceLimits): void
   /** The edges of this one's region: every agent learns them. Empty: nobody knows of others. */
   setEdges(edges: EdgeEndpoint[]): void
-  /** A tunnel's names or ports may have changed: it is claimed again, and its visitors stay. */
+  /** A tunnel's names, ports or settings may have changed: it is claimed again, and its visitors stay. */
   regrant(tunnelId: string): void
   /** The control plane was out of reach and is back: whoever lost a right meanwhile loses the tunnels too. */
   recheck(): void

@@ -341,6 +341,7 @@ export class Sessions implements EdgeOrders {
       session.tunnels.set(tunnelId, { tunnel: shared, member })
       if (own) shared.part(own.member)
       this.setLimits(workspaceId, grant.limits ?? noLimits)
+      shared.settings = grant.settings ?? {}
       return
     }
     let meter: Tunnel['meter']
@@ -378,7 +379,9 @@ export class Sessions implements EdgeOrders {
       if (!tunnel || asked.has(tunnel)) continue
       asked.add(tunnel)
       const grant = await this.#claimAgain(tunnel)
-      if (!grant || sameEntrances(grant, tunnel.grant)) continue
+      if (!grant) continue
+      tunnel.settings = grant.settings ?? {}
+      if (sameEntrances(grant, tunnel.grant)) continue
       news.set(tunnel, grant)
       for (const entrance of grant.entrances) queue.push(...routing.ownersOf(entrance))
     }
@@ -516,11 +519,14 @@ export class Sessions implements EdgeOrders {
       for (const { tunnel, member } of [...session.tunnels.values()]) {
         if (session.ended) return
         try {
-          const { limits, ...grant } = await this.#claim(session.identity, member.request)
-          const { limits: _, ...known } = tunnel.grant
+          const { limits, settings, ...grant } = await this.#claim(session.identity, member.request)
+          const { limits: _, settings: __, ...known } = tunnel.grant
           // Over a new link the agent asks for everything again, and gets what holds now.
           if (JSON.stringify(grant) !== JSON.stringify(known)) session.link.close('the tunnels have changed')
-          else this.setLimits(grant.workspaceId, limits ?? noLimits)
+          else {
+            this.setLimits(grant.workspaceId, limits ?? noLimits)
+            tunnel.settings = settings ?? {}
+          }
         } catch (error) {
           if (!(error instanceof Refusal)) throw error
           if (error.code !== 'unavailable') this.#close(tunnel, error.message, error.code === 'later')

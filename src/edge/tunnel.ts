@@ -1,5 +1,6 @@
 import type { TunnelGrant } from '../contract/edge.ts'
 import type { TunnelRequest, VisitorHead } from '../contract/tunnel.ts'
+import type { TunnelSettings } from '../contract/tunnel-settings.ts'
 import { LinkError, type LinkStream } from '../link/index.ts'
 import type { TunnelMeter } from './counters.ts'
 import type { Session } from './sessions.ts'
@@ -35,11 +36,13 @@ export class Tunnel {
   readonly #visitorsMax: number
   /** The visitors that each member serves, with what cuts them. */
   readonly #members = new Map<Member, Set<Cut>>()
+  #settings: TunnelSettings
   #visitors = 0
   #ended = false
 
   constructor(options: { grant: TunnelGrant; meter: TunnelMeter; since: number; tenant: Tenant; visitorsMax: number }) {
     this.grant = options.grant
+    this.#settings = options.grant.settings ?? {}
     this.meter = options.meter
     this.since = options.since
     this.#tenant = options.tenant
@@ -48,6 +51,15 @@ export class Tunnel {
 
   get id(): string {
     return this.grant.tunnelId
+  }
+
+  /** How it treats its visitors at this moment. */
+  get settings(): TunnelSettings {
+    return this.#settings
+  }
+
+  set settings(settings: TunnelSettings) {
+    this.#settings = settings
   }
 
   get ended(): boolean {

@@ -192,6 +192,7 @@ export async function startPanel(
     clock,
     access,
     plans,
+    settings: {},
     reaches: (tunnelId) => directory.reaches(tunnelId),
   })
   const edges = closer.use(

@@ -30,7 +30,7 @@ export const launchBrowser = (): Promise<Browser> =>
 export const screens = { small: { width: 360, height: 740 }, wide: { width: 1280, height: 800 } } as const
 
 /**
- * A page of a person of its own. Whatever the browser complains of while the test runs fails it at its end: errors of scripts, of
+ * A page of a person of its own; when the test fails, what is on it is told. Whatever the browser complains of while the test runs fails it at its end: errors of scripts, of
  * the console, breaches of the content security policy. `tolerated`: complaints that the test brings about, such as of a request that is refused.
  */
 export async function openPage(
@@ -53,6 +53,9 @@ export async function openPage(
     if (message.type() === 'error') complaints.push(`${message.text()} (${message.location().url})`)
   })
   t.after(async () => {
+    // What somebody would have seen says more than which words were missing.
+    const { passed } = t as TestContext & { readonly passed: boolean } // The types of Node do not know it yet.
+    if (!passed) t.diagnostic(`${page.url()} shows:\n${await page.locator('body').ariaSnapshot().catch(String)}`)
     await context.close()
     const rest = complaints.filter((complaint) => !tolerated?.test(complaint))
     assert.deepEqual(rest, [], 'the browser complained')

@@ -137,6 +137,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     clock,
     access,
     plans: createPlans({ database: db, clock }),
+    settings: {},
     reaches: () => [edge],
   })
   const identity = await loadIdentity(folder)

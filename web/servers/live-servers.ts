@@ -2,7 +2,15 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { keepLive, type Liveness } from '../api/live.ts'
 import { hasEnded, transferQuery } from '../transfers/queries.ts'
-import { type ServerDetails, type ServerListItem, serversQuery, shortId, usageKey } from './queries.ts'
+import {
+  type ServerDetails,
+  type ServerListItem,
+  type StatusNews,
+  serversQuery,
+  shortId,
+  statusNewsKey,
+  usageKey,
+} from './queries.ts'
 
 /** Keeps every server on the pages as it is: status and usage arrive by themselves. What was missed while away is read again. */
 export function useLiveServers(): Liveness {
@@ -28,6 +36,7 @@ export function useLiveServers(): Liveness {
             case 'status': {
               const { status, message } = event
               const id = shortId(event.serverId)
+              queries.setQueryData<StatusNews>(statusNewsKey(id), { status, message })
               queries.setQueryData(serversQuery.queryKey, (all: ServerListItem[] | undefined) =>
                 all?.map((server) => (server.id === event.serverId ? { ...server, status } : server)),
               )

@@ -1,4 +1,4 @@
-import { queryOptions } from '@tanstack/react-query'
+import { type QueryClient, queryOptions } from '@tanstack/react-query'
 import type { z } from 'zod'
 import type { LiveUsage, Server, ServerSummary } from '../../src/contract/api/servers.ts'
 import type { ServerPermission } from '../../src/contract/permissions.ts'
@@ -15,14 +15,45 @@ export const shortId = (id: string): string => id.slice(id.indexOf('/') + 1)
 /** Every server that the person can see. */
 export const serversQuery = queryOptions({
   queryKey: ['servers'],
-  queryFn: ({ signal }) => everyServer(signal),
+  async queryFn({ signal, client }) {
+    const withNews = sinceNow(client)
+    return (await everyServer(signal)).map(withNews)
+  },
 })
 
 export const serverQuery = (serverId: string) =>
   queryOptions({
     queryKey: ['server', serverId],
-    queryFn: ({ signal }) => api.server({ params: { serverId } }, { signal }),
+    async queryFn({ signal, client }) {
+      const withNews = sinceNow(client)
+      return withNews(await api.server({ params: { serverId } }, { signal }))
+    },
   })
+
+/** The last status that the live connection told: fed by it alone. */
+export const statusNewsKey = (serverId: string) => ['server-status', serverId] as const
+
+export type StatusNews = Pick<ServerDetails, 'status' | 'message'>
+
+/**
+ * For an answer that is asked for now: what the live connection tells until it is here is newer than the answer, and would
+ * otherwise be lost, with nothing to come that mends it.
+ */
+function sinceNow(client: QueryClient) {
+  const told = (serverId: string) => client.getQueryState<StatusNews>(statusNewsKey(serverId))
+  const before = new Map(
+    client
+      .getQueryCache()
+      .findAll({ queryKey: statusNewsKey('').slice(0, 1) })
+      .map(({ queryKey, state }) => [queryKey[1], state.dataUpdateCount]),
+  )
+  return <S extends { id: string; status: ServerDetails['status'] }>(server: S): S => {
+    const id = shortId(server.id)
+    const state = told(id)
+    if (!state?.data || state.dataUpdateCount === (before.get(id) ?? 0)) return server
+    return 'message' in server ? { ...server, ...state.data } : { ...server, status: state.data.status }
+  }
+}
 
 /** What a server uses at this moment: fed by the live connection alone. */
 export const usageKey = (serverId: string) => ['server-usage', serverId] as const

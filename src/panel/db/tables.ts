@@ -49,6 +49,7 @@ export interface Tables {
   backup_settings: { server_id: string; rotate: number; backups_limit: number | null }
   // tunnels
   tunnels: TunnelRow
+  tunnel_settings: TunnelSettingsRow
   edge_ports: EdgePortRow
   /** Which edge was ever given which tunnel. */
   edge_tunnels: { edge_id: string; tunnel_id: string }
@@ -395,6 +396,14 @@ export interface TunnelRow {
   created_at: number
   /** Given up; the row stays because usage refers to it, and a tunnel of that name takes it up again. */
   deleted_at: number | null
+}
+
+/** One part of how a tunnel treats its visitors. `value`: JSON as the part's own slice keeps it; secrets in it are sealed. */
+export interface TunnelSettingsRow {
+  tunnel_id: string
+  part: string
+  value: string
+  changed_at: number
 }
 
 /** Who has a port of the edges. `given_up_at`: nobody, but other workspaces do not get it for a while. */

@@ -19,6 +19,9 @@ export class OverviewViewer extends Viewer {
   readonly #options: OverviewViewerOptions
   #visible: ReadonlySet<string> = new Set()
   #lookWaiting = false
+  /** While it is read which servers are visible: the last status of each that was not before. It may be newer than what is read. */
+  readonly #meanwhile = new Map<string, ServerNews>()
+  #looking = false
 
   constructor(options: OverviewViewerOptions) {
     super(options.caller, options.channel, options.access, options.log)
@@ -27,7 +30,11 @@ export class OverviewViewer extends Viewer {
   }
 
   tell(news: ServerNews): void {
-    if (news.type === 'backup' || !this.#visible.has(news.serverId)) return
+    if (news.type === 'backup') return
+    if (!this.#visible.has(news.serverId)) {
+      if (this.#looking && news.type === 'status') this.#meanwhile.set(news.serverId, news)
+      return
+    }
     this.queue(async () => {
       if (!this.#visible.has(news.serverId)) return null
       return (await this.access.serverAccess(this.caller, news.serverId)) ? eventOf(news) : null
@@ -55,7 +62,9 @@ export class OverviewViewer extends Viewer {
     this.#lookWaiting = true
     this.queue(async () => {
       this.#lookWaiting = false
+      this.#looking = true
       const rows = await this.#everyServer()
+      this.#looking = false
       const before = this.#visible
       this.#visible = new Set(rows.map(({ id }) => id))
       const events: Event[] = []
@@ -66,6 +75,8 @@ export class OverviewViewer extends Viewer {
         events.push({ type: 'status', serverId, ...statusNow(this.#options.servers.world, row) })
       }
       for (const id of before) if (!this.#visible.has(id)) events.push({ type: 'deleted', serverId: `servers/${id}` })
+      for (const news of this.#meanwhile.values()) this.tell(news)
+      this.#meanwhile.clear()
       return events
     })
   }

@@ -1,4 +1,5 @@
 export type { EdgeReach } from './names.ts'
 export { edgesFor } from './region.ts'
+export { readSettings, type SettingsParts, saveSettings } from './settings.ts'
 export { suspendedNow } from './suspension.ts'
 export { createTunnels, type Tunnels } from './tunnels.ts'

@@ -10,6 +10,7 @@ import { type EdgeReach, entrancesOf, hostsOf, minecraftPortDefault, urlOf } fro
 import { giveUpPorts } from './port-store.ts'
 import { edgesFor } from './region.ts'
 import { type AllocationToKeep, ownTunnelsMax, reserveForAllocation, reserveNamed } from './reserve.ts'
+import { grantedSettings, type SettingsParts } from './settings.ts'
 import {
   allocationOfNode,
   listTunnels,
@@ -64,18 +65,21 @@ export interface TunnelsOptions {
   clock: Clock
   access: Pick<Access, 'identifyKeyId'>
   plans: Pick<Plans, 'limitsOf' | 'tunnelsMax'>
+  settings: SettingsParts
   /** Of every edge that is known: those where the tunnel is open, then connected ones, then the one seen last. */
   reaches(tunnelId?: string): EdgeReach[]
 }
 
-export function createTunnels({ database, changes, clock, access, plans, reaches }: TunnelsOptions): Tunnels {
+export function createTunnels(options: TunnelsOptions): Tunnels {
+  const { database, changes, clock, access, plans, reaches } = options
   /** The first edge that can serve the tunnel. */
   const reachFor = ({ id, edge_port: port }: TunnelRow): EdgeReach | undefined =>
     reaches(id).find(({ ports }) => port === null || (ports.first <= port && port <= ports.last))
   const granted = async (edgeId: string, grant: TunnelGrant): Promise<TunnelGrant> => {
     await noteEdge(database.kysely, edgeId, grant.tunnelId)
     const limits = (await plans.limitsOf(database.kysely, [grant.workspaceId])).get(grant.workspaceId)
-    return limits ? { ...grant, limits } : grant
+    const settings = await grantedSettings(database.kysely, options.settings, grant.tunnelId)
+    return { ...grant, ...(limits && { limits }), ...(Object.keys(settings).length > 0 && { settings }) }
   }
   return {
     addressOf(tunnel) {

@@ -18,6 +18,7 @@ import * as containers from './0018-containers.ts'
 import * as incrementalBackups from './0019-incremental-backups.ts'
 import * as panels from './0020-panels.ts'
 import * as serversByAge from './0021-servers-by-age.ts'
+import * as tunnelSettings from './0022-tunnel-settings.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
 export const migrations: readonly Migration[] = [
@@ -40,4 +41,5 @@ export const migrations: readonly Migration[] = [
   { name: '0019-incremental-backups', up: incrementalBackups.up },
   { name: '0020-panels', up: panels.up },
   { name: '0021-servers-by-age', up: serversByAge.up },
+  { name: '0022-tunnel-settings', up: tunnelSettings.up },
 ]
