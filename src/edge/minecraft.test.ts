@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { reservePort } from '../../test/ports.ts'
+import { readVarInt } from '../lib/minecraft/handshake.ts'
+import { handshakePacket, loginPacket, statusRequest } from '../lib/testing/minecraft.ts'
 import { LinkError } from '../link/index.ts'
-import { readVarInt } from './ingress/minecraft-handshake.ts'
-import { handshakePacket, loginPacket, statusRequest } from './testing/minecraft.ts'
 import {
   acmeToken,
   eventually,

@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { reservePort } from '../../test/ports.ts'
 import type { Entrance } from '../contract/edge.ts'
 import { isRaw, type TunnelRequest } from '../contract/tunnel.ts'
+import { handshakePacket } from '../lib/testing/minecraft.ts'
 import type { EdgeOrders } from './control-plane.ts'
 import { clientHello } from './testing/client-hello.ts'
-import { handshakePacket } from './testing/minecraft.ts'
 import { acmeToken, handAgent, rawVisitor, testEdge } from './testing/world.ts'
 
 test('a workspace over its quota is told apart in every protocol, serves nobody, and serves again afterwards', async () => {

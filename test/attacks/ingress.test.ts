@@ -6,7 +6,6 @@ import { test } from 'node:test'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { EdgeLimits } from '../../src/edge/limits.ts'
 import { clientHello } from '../../src/edge/testing/client-hello.ts'
-import { handshakePacket } from '../../src/edge/testing/minecraft.ts'
 import {
   acmeToken,
   eventually,
@@ -18,6 +17,7 @@ import {
   testEdge,
   umbrellaToken,
 } from '../../src/edge/testing/world.ts'
+import { handshakePacket } from '../../src/lib/testing/minecraft.ts'
 import type { LinkStream } from '../../src/link/index.ts'
 import { protocolName } from '../../src/link/wire.ts'
 

@@ -1,14 +1,15 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { plainAddress } from '../../lib/address.ts'
 import type { Log } from '../../lib/log.ts'
-import { problemOf, type VisitorProblem } from '../errors.ts'
+import { disconnectPacket, legacyPacket, statusPacket } from '../../lib/minecraft/answer.ts'
+import { type MinecraftHandshake, readHandshake } from '../../lib/minecraft/handshake.ts'
+import { answerStatus } from '../../lib/minecraft/status-conversation.ts'
+import { problemOf, problemWords, type VisitorProblem } from '../errors.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
 import { normalHost, type Routing } from '../routing.ts'
 import type { Tunnel } from '../tunnel.ts'
 import type { Visitors } from '../visitors.ts'
-import { disconnectPacket, legacyPacket, readStatusPacket, statusPacket } from './minecraft-answer.ts'
-import { type MinecraftHandshake, readHandshake } from './minecraft-handshake.ts'
 import type { Openings } from './openings.ts'
 import { endWith, pass } from './passage.ts'
 import { listening, portOf } from './public-port.ts'
@@ -122,38 +123,14 @@ export class MinecraftIngress implements AsyncDisposable {
 
   #answer(socket: Socket, { intent }: MinecraftHandshake, problem: VisitorProblem): void {
     const { lingerMs } = this.#options.limits
-    if (intent !== 'status') {
-      endWith(socket, disconnectPacket(problem), lingerMs)
-      return
-    }
-    const timer = setTimeout(() => socket.destroy(), lingerMs)
-    socket.once('close', () => clearTimeout(timer))
-    socket.once('end', () => socket.destroySoon())
-    socket.removeAllListeners('data')
-    // The client asks without waiting, so the answer may go first. What comes then is its question, and a ping.
-    socket.write(statusPacket(problem))
-    let input: Buffer = Buffer.alloc(0)
-    let begun = false
-    socket.on('data', (chunk: Buffer) => {
-      input = Buffer.concat([input, chunk])
+    const words = problemWords(problem)
+    if (intent === 'status') {
       // The handshake itself was put back, unless the service's stream has taken it.
-      const handshake = begun ? undefined : readHandshake(input)
-      begun = true
-      if (handshake?.state === 'complete') input = input.subarray(handshake.bytes)
-      for (;;) {
-        const next = readStatusPacket(input)
-        if (next.kind === 'incomplete') return
-        if (next.kind === 'status') input = input.subarray(next.end)
-        else {
-          if (next.kind === 'ping') socket.end(next.pong)
-          else socket.destroy()
-          socket.removeAllListeners('data')
-          socket.resume()
-          return
-        }
-      }
-    })
-    socket.resume()
+      const input: Buffer = socket.read() ?? Buffer.alloc(0)
+      const handshake = readHandshake(input)
+      const rest = handshake.state === 'complete' ? input.subarray(handshake.bytes) : input
+      answerStatus(socket, statusPacket(words), rest, lingerMs)
+    } else endWith(socket, disconnectPacket(words), lingerMs)
   }
 }
 

@@ -1,14 +1,19 @@
-import { problemWords, type VisitorProblem } from '../errors.ts'
-import { readVarInt } from './minecraft-handshake.ts'
+import { readVarInt } from './handshake.ts'
 
-/** What an edge says itself, in the packets of Minecraft: Java Edition. */
+/** What is said in the place of a game, in the packets of Minecraft: Java Edition. */
 
-/** The answer to a status request: an entry of the player's server list that names the problem in place of the player count. */
-export function statusPacket(problem: VisitorProblem): Buffer {
-  const { title, message } = problemWords(problem)
+export interface StatusWords {
+  /** Stands where the game's version does. */
+  title: string
+  message: string
+  /** The client's own version, so that its list shows a server that can be joined; by default one that no game has, which it shows in red. */
+  protocolVersion?: number
+}
+
+/** The answer to a status request: an entry of the player's server list. */
+export function statusPacket({ title, message, protocolVersion = -1 }: StatusWords): Buffer {
   const status = {
-    // A version that no game has: the list shows its name, in red, and no way to join.
-    version: { name: title, protocol: -1 },
+    version: { name: plainText(title), protocol: protocolVersion },
     players: { max: 0, online: 0 },
     description: { text: plainText(message) },
   }
@@ -16,8 +21,7 @@ export function statusPacket(problem: VisitorProblem): Buffer {
 }
 
 /** Ends a login with words on the player's screen. */
-export function disconnectPacket(problem: VisitorProblem): Buffer {
-  const { title, message } = problemWords(problem)
+export function disconnectPacket({ title, message }: Pick<StatusWords, 'title' | 'message'>): Buffer {
   return packet(0, text(JSON.stringify({ text: plainText(`${title}\n\n${message}`) })))
 }
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { handshakePacket, varInt } from '../testing/minecraft.ts'
-import { disconnectPacket, legacyPacket, readStatusPacket, statusPacket } from './minecraft-answer.ts'
-import { handshakeBytesMax, readHandshake, readVarInt } from './minecraft-handshake.ts'
+import { handshakePacket, loginPacket, packet, varInt } from '../testing/minecraft.ts'
+import { disconnectPacket, legacyPacket, readStatusPacket, statusPacket } from './answer.ts'
+import { handshakeBytesMax, readHandshake, readVarInt } from './handshake.ts'
+import { readLogin } from './login.ts'
 
 const host = 'survival.acme.example.org'
 
@@ -109,9 +110,9 @@ test('a number is read up to 32 bits and no further', () => {
   assert.equal(readVarInt(Buffer.from('808080', 'hex'), 0, 3), 'invalid')
 })
 
-test('what an edge says itself holds nothing that the game takes for formatting', () => {
-  const problem = { code: 'tunnel_not_found', host: '§cred§r "x"\x07 <b>' } as const
-  for (const answer of [statusPacket(problem), disconnectPacket(problem)]) {
+test('what is said in the place of a game holds nothing that the game takes for formatting', () => {
+  const words = { title: '§lLoud', message: '§cred§r "x"\x07 <b>' }
+  for (const answer of [statusPacket(words), disconnectPacket(words)]) {
     const length = readVarInt(answer, 0)
     assert.ok(typeof length === 'object' && length.value === answer.length - length.end)
     assert.equal(answer[length.end], 0)
@@ -133,6 +134,24 @@ test('after a status request come its packet and a ping, and nothing else', () =
     assert.equal(readStatusPacket(Buffer.from(bytes, 'hex')).kind, 'other')
 })
 
+describe('who logs in is read', () => {
+  test('whatever a version appends to the name, and only once the packet is complete', () => {
+    for (const more of ['', '00', '01'.repeat(600)]) {
+      const input = packet(0, Buffer.concat([varInt(3), Buffer.from('Bob'), Buffer.from(more, 'hex')]))
+      for (let length = 0; length < input.length; length += 7)
+        assert.equal(readLogin(input.subarray(0, length)).state, 'incomplete')
+      assert.deepEqual(readLogin(Buffer.concat([input, Buffer.from('rest')])), { state: 'complete', player: 'Bob' })
+    }
+  })
+
+  test('and refused where it is no name, or no such packet', () => {
+    for (const name of ['', 'a'.repeat(17), 'Bob\n', '<b>', '§cBob', 'Bob\x1b[2J'])
+      assert.equal(readLogin(loginPacket(name)).state, 'refused', name)
+    for (const bytes of ['0301', '00', 'ffff7f', '0200ff', '0400ff4242', '0300054242'])
+      assert.equal(readLogin(Buffer.from(bytes, 'hex')).state, 'refused', bytes)
+  })
+})
+
 describe('whatever arrives', () => {
   test('reading it never throws', () => {
     fc.assert(
@@ -141,6 +160,8 @@ describe('whatever arrives', () => {
         readHandshake(input)
         readHandshake(Buffer.concat([varInt(input.length + 1), Buffer.from([0]), input]))
         readStatusPacket(input)
+        readLogin(input)
+        readLogin(Buffer.concat([varInt(input.length + 1), Buffer.from([0]), input]))
       }),
     )
   })
