@@ -27,6 +27,8 @@ export type AgentEvent =
   /** `retryMs` is null when it is final. */
   | { type: 'refused'; edge: EdgeEndpoint; id: string; code: RefusedCode; message: string; retryMs: number | null }
   | { type: 'closed'; edge: EdgeEndpoint; id: string; reason: string }
+  /** A visitor came, and the local service did not answer. */
+  | { type: 'unreachable'; edge: EdgeEndpoint; id: string; message: string }
 export type RefusedCode = Extract<EdgeMessage, { type: 'refused' }>['code']
 
 export interface AgentOptions {

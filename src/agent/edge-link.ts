@@ -63,7 +63,10 @@ export class EdgeLink implements AsyncDisposable {
           const visit = VisitorHead.safeParse(head)
           const tunnel = visit.success ? this.#opened.get(visit.data.tunnelId) : undefined
           // The edge names a tunnel, a way in and a port; only those that this agent has asked for lead anywhere.
-          if (visit.success && tunnel && asked(tunnel.request, visit.data)) forward(stream, tunnel.target, visit.data)
+          if (visit.success && tunnel && asked(tunnel.request, visit.data))
+            forward(stream, tunnel.target, visit.data, (message) =>
+              options.emit({ type: 'unreachable', edge: options.edge, id: tunnel.id, message }),
+            )
           else stream.destroy(new LinkError('refused', 'this agent has no such tunnel'))
         },
         onMessage: (message, link) => this.#onMessage(message, link),

@@ -23,6 +23,7 @@ const visitor: VisitorHead = {
 async function edgeBefore(
   closer: AsyncDisposableStack,
   target: LocalTarget,
+  onUnreachable?: (message: string) => void,
 ): Promise<(head?: Partial<VisitorHead>) => LinkStream> {
   const [left, right] = memoryPair()
   const acceptor = closer.use(
@@ -30,7 +31,7 @@ async function edgeBefore(
       log: silentLog,
       greet: async () => ({
         welcome: {},
-        events: { onStream: (stream) => forward(stream, target, heads.shift() ?? visitor) },
+        events: { onStream: (stream) => forward(stream, target, heads.shift() ?? visitor, onUnreachable) },
       }),
     }),
   )
@@ -48,7 +49,11 @@ async function edgeBefore(
   }
 }
 
-async function tcpPort(closer: AsyncDisposableStack, answer: (heard: string) => string): Promise<number> {
+async function tcpPort(
+  closer: AsyncDisposableStack,
+  answer: (heard: string) => string,
+  host = '127.0.0.1',
+): Promise<number> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     let heard = ''
     socket.setEncoding('latin1').on('data', (part) => {
@@ -56,7 +61,7 @@ async function tcpPort(closer: AsyncDisposableStack, answer: (heard: string) => 
     })
     socket.on('end', () => socket.end(answer(heard)))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
   closer.defer(() => {
     server.close()
   })
@@ -119,6 +124,24 @@ test('a service that is not there resets the stream as unreachable, whichever po
     assert.equal(error.code, 'unreachable')
     assert.match(error.message, new RegExp(`127.0.0.1:${1 + offset} cannot be reached: nothing listens there`))
   }
+})
+
+test('localhost is whichever loopback address the service listens on', async () => {
+  await using closer = new AsyncDisposableStack()
+  for (const host of ['127.0.0.1', '::1']) {
+    const port = await tcpPort(closer, (heard) => `${host} heard ${heard}`, host)
+    const stream = (await edgeBefore(closer, { host: 'localhost', port }))()
+    stream.end('hello')
+    assert.equal((await stream.toArray()).join(''), `${host} heard hello`)
+  }
+})
+
+test('whoever forwards hears of a service that is not there, in words for people', async () => {
+  await using closer = new AsyncDisposableStack()
+  const heard: string[] = []
+  const open = await edgeBefore(closer, { host: 'localhost', port: 1 }, (message) => heard.push(message))
+  await once(open(), 'error').catch(() => undefined)
+  assert.deepEqual(heard, ['The service at localhost:1 cannot be reached: nothing listens there.'])
 })
 
 test('each visitor’s datagrams come from a port of their own, and answers find the way back', async () => {

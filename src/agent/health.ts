@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import { connect } from 'node:net'
-import type { LocalTarget } from './forward.ts'
+import { type LocalTarget, loopbackLookup } from './forward.ts'
 
 /** How an agent finds out whether the service of a shared tunnel is well. */
 export type HealthCheck = { kind: 'tcp' } | { kind: 'http'; path: string }
@@ -69,7 +69,7 @@ export class HealthChecker implements Disposable {
 
 function accepts({ host, port }: LocalTarget, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: timeoutMs })
+    const socket = connect({ host, port, lookup: loopbackLookup(host), timeout: timeoutMs })
     const settle = (well: boolean): void => {
       socket.destroy()
       resolve(well)
@@ -83,7 +83,11 @@ function accepts({ host, port }: LocalTarget, timeoutMs: number): Promise<boolea
 /** Well is every status below 400. */
 function answers({ host, port }: LocalTarget, path: string, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const asking = request({ host, port, path, signal: AbortSignal.timeout(timeoutMs), agent: false })
+    const asking = request({
+      ...{ host, port, path, lookup: loopbackLookup(host) },
+      signal: AbortSignal.timeout(timeoutMs),
+      agent: false,
+    })
     asking.once('response', (response) => {
       response.resume()
       const { statusCode = 500 } = response
