@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { plainAddress } from '../../lib/address.ts'
+import { endWith } from '../../lib/last-words.ts'
 import type { Log } from '../../lib/log.ts'
 import { disconnectPacket, legacyPacket, statusPacket } from '../../lib/minecraft/answer.ts'
 import { type MinecraftHandshake, readHandshake } from '../../lib/minecraft/handshake.ts'
@@ -11,7 +12,7 @@ import { normalHost, type Routing } from '../routing.ts'
 import type { Tunnel } from '../tunnel.ts'
 import type { Visitors } from '../visitors.ts'
 import type { Openings } from './openings.ts'
-import { endWith, pass } from './passage.ts'
+import { pass } from './passage.ts'
 import { listening, portOf } from './public-port.ts'
 
 export interface MinecraftIngressOptions {

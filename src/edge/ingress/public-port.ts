@@ -1,9 +1,9 @@
 import { createServer, type Server, type Socket } from 'node:net'
+import { endWith } from '../../lib/last-words.ts'
 import type { Log } from '../../lib/log.ts'
 import type { EdgeLimits } from '../limits.ts'
 import { alertRecord, type ClientHello, readClientHello } from './client-hello.ts'
 import type { Openings } from './openings.ts'
-import { endWith } from './passage.ts'
 
 export interface PublicPortOptions {
   host: string

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { plainAddress } from '../../lib/address.ts'
+import { endWith } from '../../lib/last-words.ts'
 import type { Certificate } from '../certificates.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Visitors } from '../visitors.ts'
 import { alertRecord } from './client-hello.ts'
-import { endWith } from './passage.ts'
 
 export interface TlsTerminationOptions {
   visitors: Visitors

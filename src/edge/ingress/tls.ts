@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { plainAddress } from '../../lib/address.ts'
+import { endWith } from '../../lib/last-words.ts'
 import { problemOf, type VisitorProblem } from '../errors.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
@@ -7,7 +8,7 @@ import { normalHost, type Routing } from '../routing.ts'
 import type { Tunnel } from '../tunnel.ts'
 import type { Visitors } from '../visitors.ts'
 import { alertRecord, type ClientHello, type TlsAlert } from './client-hello.ts'
-import { endWith, pass } from './passage.ts'
+import { pass } from './passage.ts'
 
 export interface TlsIngressOptions {
   routing: Routing<Tunnel>
