@@ -31,6 +31,27 @@ export type Access =
   | { readonly ticket: TicketPurpose }
   | { readonly server: { readonly field: string; readonly of: Readonly<Record<string, ServerPermission>> } }
 
+/**
+ * An operation as a tool for agents: programs that speak the Model Context Protocol. Operations without it are none. Everything else that
+ * a tool has (title, description, schemas, who sees it) follows from the operation.
+ */
+export interface AgentTool {
+  /** `create_backup`: a verb and what it is done to. Agents remember it: it stays. */
+  readonly tool: string
+  /** It takes away or overwrites what was there. A DELETE does so anyway. */
+  readonly destroys?: true
+  /** Once more changes nothing. True of GET, PUT and DELETE anyway. */
+  readonly repeatable?: true
+  /** It reaches things outside of the installation. */
+  readonly outside?: true
+  /** Whose words the reply holds, where strangers write them: "what the game printed". Agents are told that it is data. */
+  readonly strangers?: string
+  /** The field of the reply that is a long text: agents read it in parts. */
+  readonly longText?: string
+  /** Lists of the reply have their newest entries last: those stay where a reply is too long for an agent. */
+  readonly newestLast?: true
+}
+
 type Schema = z.ZodType
 type FieldSchema = z.ZodObject
 
@@ -50,6 +71,8 @@ interface OperationBase {
   readonly rawText?: readonly string[]
   /** A GET that is an act nonetheless, so that the log of activity has it. Everything else than a GET is one anyway. */
   readonly recorded?: true
+  /** How agents are offered it; left out where they are not. */
+  readonly mcp?: AgentTool
   /** Every code this operation can answer beyond those that each operation can: see `commonErrors`. */
   readonly errors: readonly ErrorCode[]
 }

@@ -58,6 +58,7 @@ export const backupOperations = {
     method: 'GET',
     path: '/servers/{serverId}/backups',
     summary: 'All backups of the server, newest first',
+    mcp: { tool: 'list_backups' },
     access: { server: 'backups.read' },
     params: OfServer,
     reply: z.array(Backup),
@@ -70,6 +71,7 @@ export const backupOperations = {
     summary: 'Begin a backup; its details and the live events tell how far it is',
     description:
       'At the limit this is a conflict, unless rotation is on: then the oldest unlocked backup goes once the new one is ready. Files that change while they are read do not fail it; its message names them. Links are kept as links.',
+    mcp: { tool: 'create_backup' },
     access: { server: 'backups.create' },
     params: OfServer,
     body: z
@@ -94,6 +96,7 @@ export const backupOperations = {
     method: 'GET',
     path: '/servers/{serverId}/backups/{backup}',
     summary: 'One backup',
+    mcp: { tool: 'get_backup' },
     access: { server: 'backups.read' },
     params: OfBackup,
     reply: BackupDetails,
@@ -104,6 +107,7 @@ export const backupOperations = {
     method: 'DELETE',
     path: '/servers/{serverId}/backups/{backup}',
     summary: 'Delete a backup; one that is being made is cancelled. A locked one is refused',
+    mcp: { tool: 'delete_backup' },
     access: { server: 'backups.delete' },
     params: OfBackup,
     reply: Message,
@@ -114,6 +118,7 @@ export const backupOperations = {
     method: 'GET',
     path: '/servers/{serverId}/backups/{backup}/download',
     summary: 'A signed address of the archive, for the caller, for a short time; it takes Range',
+    mcp: { tool: 'get_backup_download_link' },
     access: { server: 'backups.download' },
     params: OfBackup,
     reply: z.strictObject({ downloadUrl: z.string() }),
@@ -124,6 +129,7 @@ export const backupOperations = {
     method: 'POST',
     path: '/servers/{serverId}/backups/{backup}/restore',
     summary: 'Put files of a backup back into the stopped server; the server’s status and message tell how far it is',
+    mcp: { tool: 'restore_backup', destroys: true },
     access: { server: 'backups.restore' },
     params: OfBackup,
     body: z
@@ -171,6 +177,7 @@ export const backupOperations = {
     method: 'GET',
     path: '/servers/{serverId}/backups/{backup}/files',
     summary: 'What a folder of an incremental backup holds',
+    mcp: { tool: 'list_backup_files', strangers: 'names of files' },
     access: { server: 'backups.read' },
     params: OfBackup,
     query: z.object({

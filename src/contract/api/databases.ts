@@ -55,6 +55,7 @@ export const databaseOperations = {
     method: 'GET',
     path: '/servers/{serverId}/databases',
     summary: 'The databases of the server, without their passwords',
+    mcp: { tool: 'list_databases' },
     access: { server: 'databases.read' },
     params: OfServer,
     reply: z.array(Database),

@@ -50,6 +50,7 @@ export const fileOperations = {
     summary: 'The files and folders in a folder: folders first, then by name',
     description:
       'A folder of more than `limit` entries comes in pages: pass `nextCursor` as `cursor` to get the next one. The header `X-Next-Cursor` says the same.',
+    mcp: { tool: 'list_files', strangers: 'names of files' },
     access: read,
     query: z.object({
       directory: path('The folder').default('/'),
@@ -64,6 +65,7 @@ export const fileOperations = {
     method: 'GET',
     path: '/servers/{serverId}/files/contents',
     summary: 'A text file; larger and binary ones are for download',
+    mcp: { tool: 'read_file', strangers: 'what is in the file', longText: 'content' },
     access: read,
     query: z.object({ file: path('The file') }),
     reply: z.strictObject({
@@ -80,6 +82,7 @@ export const fileOperations = {
     method: 'POST',
     path: '/servers/{serverId}/files/write',
     summary: 'Write a text file as a whole, making the folders it needs; an existing one keeps mode and owner',
+    mcp: { tool: 'write_file', destroys: true, repeatable: true },
     access: write,
     body: z.strictObject({
       file: path('The file'),
@@ -100,6 +103,7 @@ export const fileOperations = {
     method: 'POST',
     path: '/servers/{serverId}/files/create-folder',
     summary: 'Make a folder',
+    mcp: { tool: 'create_folder' },
     access: write,
     body: z.strictObject({ name: z.string().min(1).max(4096), path: path('Its parent').default('/') }),
     reply: Message,
@@ -110,6 +114,7 @@ export const fileOperations = {
     method: 'PUT',
     path: '/servers/{serverId}/files/rename',
     summary: 'Rename or move a file or folder; never over another',
+    mcp: { tool: 'rename_file' },
     access: write,
     body: z.strictObject({ from: path('What'), to: path('Where to') }),
     reply: Message,
@@ -120,6 +125,7 @@ export const fileOperations = {
     method: 'POST',
     path: '/servers/{serverId}/files/copy',
     summary: 'Copy a file or folder; never over another',
+    mcp: { tool: 'copy_file' },
     access: write,
     body: z.strictObject({ from: path('What'), to: path('Where to') }),
     reply: Message,
@@ -130,6 +136,7 @@ export const fileOperations = {
     method: 'POST',
     path: '/servers/{serverId}/files/delete',
     summary: 'Delete a file, or a folder with everything in it',
+    mcp: { tool: 'delete_file', destroys: true },
     access: { server: 'files.delete' },
     body: z.strictObject({ file: path('What') }),
     reply: Message,
@@ -156,6 +163,7 @@ export const fileOperations = {
     method: 'POST',
     path: '/servers/{serverId}/files/compress',
     summary: 'Put files and folders into a new archive',
+    mcp: { tool: 'compress_files' },
     access: { server: 'files.archive' },
     body: z.strictObject({
       files: z.array(z.string().min(1).max(4096)).min(1).max(1000).meta({ description: 'Relative to `root`' }),
@@ -174,6 +182,7 @@ export const fileOperations = {
     method: 'POST',
     path: '/servers/{serverId}/files/decompress',
     summary: 'Unpack an archive: zip, tar, tar.gz, tar.zst, gz or zst',
+    mcp: { tool: 'decompress_file', destroys: true },
     access: { server: 'files.archive' },
     body: z.strictObject({
       file: path('The archive'),
@@ -188,6 +197,7 @@ export const fileOperations = {
     method: 'GET',
     path: '/servers/{serverId}/files/search',
     summary: 'Files and folders whose name contains a text, in any case, below a folder',
+    mcp: { tool: 'search_files', strangers: 'names of files' },
     access: read,
     query: z.object({ query: z.string().min(1).max(255), directory: path('Where').default('/') }),
     reply: z.strictObject({
@@ -201,6 +211,7 @@ export const fileOperations = {
     method: 'POST',
     path: '/servers/{serverId}/files/pull',
     summary: 'Fetch a public URL into a new file; accepted at once',
+    mcp: { tool: 'pull_file', outside: true },
     access: write,
     body: z.strictObject({
       url: z.url({ protocol: /^https?$/ }).max(2048),
@@ -215,6 +226,7 @@ export const fileOperations = {
     method: 'GET',
     path: '/servers/{serverId}/files/pulls',
     summary: 'What is being fetched, and what was in the last hour',
+    mcp: { tool: 'list_pulls' },
     access: read,
     reply: z.array(Pull),
     errors: ['not_found', 'conflict'],
@@ -224,6 +236,7 @@ export const fileOperations = {
     method: 'GET',
     path: '/servers/{serverId}/files/space',
     summary: 'How large the server’s files are and may be, and what keeps them so',
+    mcp: { tool: 'get_disk_space' },
     access: read,
     reply: z.strictObject({
       usedBytes: z.int(),
@@ -250,6 +263,7 @@ export const fileOperations = {
     method: 'GET',
     path: '/servers/{serverId}/files/download',
     summary: 'A link to download a file, or a folder as a .tar.gz; it works for minutes, for this one thing',
+    mcp: { tool: 'get_file_download_link' },
     access: read,
     query: z.object({ file: path('What') }),
     reply: z.strictObject({ downloadUrl: z.string(), expiresAt: Time }),

@@ -50,6 +50,7 @@ export const nodeAdminOperations = {
     method: 'GET',
     path: '/nodes',
     summary: 'The machines that run servers',
+    mcp: { tool: 'list_nodes' },
     access: 'instance',
     reply: z.strictObject({ nodes: z.array(Node) }),
     errors: [],

@@ -38,6 +38,7 @@ export const startupOperations = {
     method: 'GET',
     path: '/servers/{serverId}/startup',
     summary: 'The variables of the server, their rules and values',
+    mcp: { tool: 'get_startup' },
     access: { server: 'startup.read' },
     params: OfServer,
     reply: Startup,
@@ -50,6 +51,7 @@ export const startupOperations = {
     summary: 'Set variables, in force from the next start; those that are not named keep their values',
     description:
       'Each value is held against the rule of its variable; everything that is wrong is named at once, and nothing is set. Values are texts: what looks like a variable in one is not filled in again.',
+    mcp: { tool: 'update_startup' },
     access: { server: 'startup.update' },
     params: OfServer,
     body: z.strictObject({ variables: z.record(z.string(), z.string()) }),

@@ -40,6 +40,7 @@ export const statsOperations = {
     summary: 'What the server has used over time, as arrays for a graph',
     description:
       'A point a minute for 24 hours, one every five minutes for 7 days, one an hour for 90 days. Whoever may see the server sees what it uses now, and so also what it has used.',
+    mcp: { tool: 'get_server_stats' },
     access: { server: 'visible' },
     params: OfServer,
     query: z.object({ range: z.enum(statsRanges).default('24h') }),

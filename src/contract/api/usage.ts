@@ -40,6 +40,7 @@ export const usageOperations = {
     method: 'GET',
     path: '/usage',
     summary: 'Traffic in all and per day',
+    mcp: { tool: 'get_usage' },
     access: { workspace: 'usage.read' },
     query: z.object({ days: Days.meta({ description: 'How many UTC days, today included: 1 to 365' }) }),
     reply: Usage,

@@ -55,6 +55,7 @@ export const workspaceOperations = {
     method: 'GET',
     path: '/workspace',
     summary: 'The workspace the key belongs to',
+    mcp: { tool: 'get_workspace' },
     access: { workspace: 'workspace.read' },
     reply: Workspace,
     errors: [],
@@ -93,6 +94,7 @@ export const workspaceOperations = {
     method: 'GET',
     path: '/workspace/members',
     summary: 'Who belongs to the workspace',
+    mcp: { tool: 'list_members' },
     access: { workspace: 'members.read' },
     reply: z.strictObject({
       members: z.array(Member),
