@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { TestContext } from 'node:test'
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { patienceMs } from '../patience.ts'
 
 const program = '/usr/bin/chromium'
@@ -32,19 +32,17 @@ export const screens = { small: { width: 360, height: 740 }, wide: { width: 1280
 /**
  * A page of a person of its own; when the test fails, what is on it is told. Whatever the browser complains of while the test runs fails it at its end: errors of scripts, of
  * the console, breaches of the content security policy. `tolerated`: complaints that the test brings about, such as of a request that is refused.
+ *
+ * Pages of one signed-in person are windows of one browser, whose cache is warm after the first; with `elsewhere`, of another one.
  */
 export async function openPage(
   t: TestContext,
   browser: Browser,
-  options: BrowserContextOptions & { tolerated?: RegExp } = {},
+  options: BrowserContextOptions & { tolerated?: RegExp; elsewhere?: boolean } = {},
 ): Promise<Page> {
-  const { tolerated, ...settings } = options
-  const context = await browser.newContext({
-    viewport: screens.wide,
-    locale: 'en-GB',
-    reducedMotion: 'reduce',
-    ...settings,
-  })
+  const { tolerated, elsewhere = false, ...settings } = options
+  const person = elsewhere ? undefined : personOf(settings)
+  const context = await (person ? contextOf(browser, person) : newContext(browser, settings))
   const page = await context.newPage()
   page.setDefaultTimeout(patienceMs / 2)
   const complaints: string[] = []
@@ -56,12 +54,31 @@ export async function openPage(
     // What somebody would have seen says more than which words were missing.
     const { passed } = t as TestContext & { readonly passed: boolean } // The types of Node do not know it yet.
     if (!passed) t.diagnostic(`${page.url()} shows:\n${await page.locator('body').ariaSnapshot().catch(String)}`)
-    await context.close()
+    await (person ? page : context).close()
     const rest = complaints.filter((complaint) => !tolerated?.test(complaint))
     assert.deepEqual(rest, [], 'the browser complained')
   })
   return page
 }
+
+type Person = NonNullable<BrowserContextOptions['storageState']> & object
+
+/** Who looks, where that is all that is said of the browser. */
+function personOf({ storageState, ...others }: BrowserContextOptions): Person | undefined {
+  return typeof storageState === 'object' && Object.keys(others).length === 0 ? storageState : undefined
+}
+
+/** The browsers of people, closed with the process of Chromium. */
+const contexts = new WeakMap<Person, Promise<BrowserContext>>()
+
+function contextOf(browser: Browser, person: Person): Promise<BrowserContext> {
+  const known = contexts.get(person) ?? newContext(browser, { storageState: person })
+  contexts.set(person, known)
+  return known
+}
+
+const newContext = (browser: Browser, settings: BrowserContextOptions): Promise<BrowserContext> =>
+  browser.newContext({ viewport: screens.wide, locale: 'en-GB', reducedMotion: 'reduce', ...settings })
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { Browser, BrowserContextOptions, Download, Page } from 'playwright-core'
@@ -105,7 +107,7 @@ describe('the files of a server', { skip: noBrowser, timeout: 15 * patienceMs },
     await write('/shared.yml', 'motd: first\n')
     const [mine, theirs] = [
       await open(t, { file: 'shared.yml' }, { tolerated: /409/ }),
-      await open(t, { file: 'shared.yml' }),
+      await open(t, { file: 'shared.yml' }, { elsewhere: true }),
     ]
     await editor(mine).fill('motd: mine\n')
     await editor(theirs).fill('motd: theirs\n')
@@ -148,9 +150,9 @@ describe('the files of a server', { skip: noBrowser, timeout: 15 * patienceMs },
       page.getByRole('menuitem', { name: 'Upload files' }).click(),
     ])
     await chooser.setFiles([
-      { name: 'small.bin', mimeType: 'application/octet-stream', buffer: small },
-      { name: 'large.bin', mimeType: 'application/octet-stream', buffer: large },
-      { name: 'empty.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(0) },
+      await chosen(t, 'small.bin', small),
+      await chosen(t, 'large.bin', large),
+      await chosen(t, 'empty.bin', Buffer.alloc(0)),
     ])
     await page.getByText('Uploads are over').waitFor()
     assert.ok((await bytes('/small.bin')).equals(small))
@@ -182,7 +184,7 @@ describe('the files of a server', { skip: noBrowser, timeout: 15 * patienceMs },
       }
       return sent
     })
-    await choose(page, 'broken.bin', content)
+    await choose(t, page, 'broken.bin', content)
     await page.getByText('Uploads are over').waitFor()
     assert.ok((await bytes('/broken.bin')).equals(content))
     assert.equal((await parts.jsonValue()).length, 4, 'what has arrived is not sent again')
@@ -210,7 +212,7 @@ describe('the files of a server', { skip: noBrowser, timeout: 15 * patienceMs },
     await write('/kept.txt', 'kept')
     const page = await open(t)
     await page.getByRole('link', { name: 'kept.txt' }).waitFor()
-    await choose(page, 'kept.txt', Buffer.from('replaced'))
+    await choose(t, page, 'kept.txt', Buffer.from('replaced'))
     await page.getByText('There is a file of this name already').waitFor()
     assert.equal(await read('/kept.txt'), 'kept')
     await assertAccessible(page)
@@ -462,13 +464,22 @@ interface Requests {
   onerror(): void
 }
 
-async function choose(page: Page, name: string, buffer: Buffer): Promise<void> {
+async function choose(t: TestContext, page: Page, name: string, content: Buffer): Promise<void> {
   await page.getByRole('button', { name: 'Upload' }).click()
   const [chooser] = await Promise.all([
     page.waitForEvent('filechooser'),
     page.getByRole('menuitem', { name: 'Upload files' }).click(),
   ])
-  await chooser.setFiles({ name, mimeType: 'application/octet-stream', buffer })
+  await chooser.setFiles(await chosen(t, name, content))
+}
+
+/** A file on the disk of whoever chooses it, until the test ends. */
+async function chosen(t: TestContext, name: string, content: Buffer): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'pharos-chosen-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const path = join(folder, name)
+  await writeFile(path, content)
+  return path
 }
 
 const downloaded = async (download: Download): Promise<Buffer> => readFile(await download.path())

@@ -65,7 +65,7 @@ async function up(
     ...more,
   }
   const child = spawn(process.execPath, [main, 'up', ...Object.entries(settings).flat().map(String)], {
-    env: { PATH: process.env.PATH, HOME: folder },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, HOME: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const closed = once(child, 'close')

@@ -22,7 +22,8 @@ export function startCommand(
   args: readonly string[],
   { env: more = {}, cwd }: { env?: Record<string, string>; cwd?: string } = {},
 ): Command {
-  const env = { PATH: process.env.PATH, HOME: home, PHAROS_DATA_DIR: dataDir, ...more }
+  const { PATH, NODE_COMPILE_CACHE } = process.env
+  const env = { PATH, NODE_COMPILE_CACHE, HOME: home, PHAROS_DATA_DIR: dataDir, ...more }
   const child = spawn(process.execPath, [main, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'], ...(cwd && { cwd }) })
   child.stdin.end()
   let output = ''
