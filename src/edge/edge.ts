@@ -30,6 +30,7 @@ import { TcpIngress } from './ingress/tcp.ts'
 import { TlsIngress } from './ingress/tls.ts'
 import { TlsTermination } from './ingress/tls-termination.ts'
 import { UdpIngress } from './ingress/udp.ts'
+import { Traffic } from './inspection/index.ts'
 import { type EdgeLimits, edgeLimits } from './limits.ts'
 import { addEdgeMetrics } from './metrics.ts'
 import { openPanelControlPlane } from './panel-control-plane.ts'
@@ -96,6 +97,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
   const release = new Release(() => counters.flush(), new Shares({ contended }))
   traffic.defer(() => release.flush())
   const routing = new Routing<Tunnel>()
+  const seen = closer.use(new Traffic(clock))
   const visitors = new Visitors(limits)
   const openings = traffic.use(new Openings(limits))
   const tcp = traffic.use(new TcpIngress({ listenHost, routing, visitors, release, limits, log }))
@@ -146,6 +148,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     ingresses: { ports: { tcp, udp }, hosts: new Set(minecraftPort === null ? ['http', 'tls'] : hostKinds) },
     counters,
     shares: new Shares({ contended }),
+    traffic: seen,
     release,
     limits,
     clock,

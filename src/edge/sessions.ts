@@ -15,6 +15,7 @@ import { type Greeted, type Link, LinkError, type LinkErrorCode } from '../link/
 import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
 import type { Counters } from './counters.ts'
 import { hasPorts, type Ingresses } from './ingress/ingresses.ts'
+import type { Traffic } from './inspection/index.ts'
 import type { EdgeLimits } from './limits.ts'
 import type { Release } from './release.ts'
 import type { Routing } from './routing.ts'
@@ -44,6 +45,7 @@ export interface SessionsOptions {
   /** Of what is read off agents' links. */
   shares: Shares
   release: Pick<Release, 'charge'>
+  traffic: Traffic
   limits: EdgeLimits
   clock: Clock
   log: Log
@@ -142,6 +144,11 @@ export class Sessions implements EdgeOrders {
     return this.#sessions.size
   }
 
+  /** An open tunnel. */
+  tunnel(tunnelId: string): Tunnel | undefined {
+    return this.#tunnels.get(tunnelId)
+  }
+
   /** What is open now. */
   open(): OpenTunnel[] {
     return [...this.#tunnels.values()].map((tunnel) => ({
@@ -181,6 +188,7 @@ export class Sessions implements EdgeOrders {
 
   revoke(revocation: Revocation, reason: string): number {
     this.#revocations++
+    if (revocation.of === 'tunnel') this.#options.traffic.find(revocation.tunnelId)?.erase('all')
     let closed = 0
     for (const session of [...this.#sessions]) {
       if (!isOf(session.identity, revocation)) continue
@@ -212,6 +220,7 @@ export class Sessions implements EdgeOrders {
 
   recheck(): void {
     const waiting = [...this.#sessions]
+    this.#options.traffic.forgetAllBut(new Set(this.#tunnels.keys()))
     const work = async (): Promise<void> => {
       for (let session = waiting.pop(); session; session = waiting.pop()) await this.#recheck(session)
     }
@@ -322,7 +331,7 @@ export class Sessions implements EdgeOrders {
 
   /** Makes the grant effective, in one turn: nobody sees half of it. */
   #bind(session: Session, request: TunnelRequest, grant: TunnelGrant, ref: string): void {
-    const { routing, counters, clock, limits } = this.#options
+    const { routing, counters, traffic, clock, limits } = this.#options
     const { tunnelId, workspaceId, entrances } = grant
     if (session.ended) return
     for (const entrance of entrances)
@@ -356,7 +365,14 @@ export class Sessions implements EdgeOrders {
     this.#count(workspaceId, 1)
     const tenant = this.#tenantOf(workspaceId)
     this.setLimits(workspaceId, grant.limits ?? noLimits)
-    const tunnel = new Tunnel({ grant, meter, since: clock.now(), tenant, visitorsMax: limits.visitorsPerTunnelMax })
+    const tunnel = new Tunnel({
+      grant,
+      meter,
+      traffic: traffic.of(tunnelId, workspaceId),
+      since: clock.now(),
+      tenant,
+      visitorsMax: limits.visitorsPerTunnelMax,
+    })
     tunnel.join(member)
     tell(session, { type: 'opened', ref, tunnelId, url: grant.url })
     this.#tunnels.set(tunnelId, tunnel)

@@ -3,6 +3,7 @@ import type { TunnelRequest, VisitorHead } from '../contract/tunnel.ts'
 import type { TunnelSettings } from '../contract/tunnel-settings.ts'
 import { LinkError, type LinkStream } from '../link/index.ts'
 import type { TunnelMeter } from './counters.ts'
+import type { TunnelTraffic } from './inspection/index.ts'
 import type { Session } from './sessions.ts'
 import { OverQuota, type Tenant } from './tenant.ts'
 import { Way } from './way.ts'
@@ -30,6 +31,8 @@ export class Tunnel {
   /** What it is reached by; it may change while the tunnel is open. */
   grant: TunnelGrant
   readonly meter: TunnelMeter
+  /** Where it is told who is here, and what they ask for. */
+  readonly traffic: TunnelTraffic
   /** When it was opened, ms since 1970. */
   readonly since: number
   readonly #tenant: Tenant
@@ -40,10 +43,20 @@ export class Tunnel {
   #visitors = 0
   #ended = false
 
-  constructor(options: { grant: TunnelGrant; meter: TunnelMeter; since: number; tenant: Tenant; visitorsMax: number }) {
+  constructor(options: {
+    grant: TunnelGrant
+    meter: TunnelMeter
+    traffic: TunnelTraffic
+    since: number
+    tenant: Tenant
+    visitorsMax: number
+  }) {
     this.grant = options.grant
     this.#settings = options.grant.settings ?? {}
     this.meter = options.meter
+    this.traffic = options.traffic
+    this.traffic.holders++
+    this.traffic.configure(this.#settings.capture)
     this.since = options.since
     this.#tenant = options.tenant
     this.#visitorsMax = options.visitorsMax
@@ -60,6 +73,7 @@ export class Tunnel {
 
   set settings(settings: TunnelSettings) {
     this.#settings = settings
+    this.traffic.configure(settings.capture)
   }
 
   get ended(): boolean {
@@ -166,6 +180,7 @@ export class Tunnel {
 
   /** Ends every visitor's connection and lets no more in. Idempotent. */
   end(): void {
+    if (!this.#ended) this.traffic.holders--
     this.#ended = true
     for (const member of this.members) this.part(member)
   }

@@ -8,6 +8,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { TunnelRequest } from '../../src/contract/tunnel.ts'
 import { Counters } from '../../src/edge/counters.ts'
+import { Traffic } from '../../src/edge/inspection/index.ts'
 import { edgeLimits } from '../../src/edge/limits.ts'
 import { Routing } from '../../src/edge/routing.ts'
 import { Sessions } from '../../src/edge/sessions.ts'
@@ -175,6 +176,7 @@ test('fifty thousand tokens that nobody has leave nothing in memory (S13)', asyn
     counters,
     shares: new Shares({ contended: () => false }),
     release: { charge: () => undefined },
+    traffic: closer.use(new Traffic(systemClock)),
     limits: edgeLimits,
     clock: systemClock,
     log: silentLog,

@@ -1,9 +1,13 @@
+import { replayHeader } from '../../contract/tunnel-capture.ts'
+
 /**
  * Who a visitor is can only be said by the edge: fields by which proxies tell services the visitor's address are removed from
  * what visitors send, then ours are set.
  */
 
 const identityHeaders = new Set([
+  // Marks what was sent again by the edge itself.
+  replayHeader.toLowerCase(),
   'forwarded',
   'forwarded-for',
   'x-forwarded',

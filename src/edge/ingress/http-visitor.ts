@@ -3,7 +3,8 @@ import type { Duplex } from 'node:stream'
 import { plainAddress } from '../../lib/address.ts'
 import { LinkError, webSocketPath } from '../../link/index.ts'
 import type { Certificate } from '../certificates.ts'
-import { problemOf, problemResponse, type VisitorProblem } from '../errors.ts'
+import { problemOf, problemResponse, problemWords, type VisitorProblem } from '../errors.ts'
+import type { KeptRequest, LiveConnection, TunnelTraffic } from '../inspection/index.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
 import { normalHost, type Routing } from '../routing.ts'
@@ -46,6 +47,10 @@ export class HttpVisitor {
   #upstream: Upstream | undefined
   /** The tunnels that this connection was counted for. */
   readonly #counted = new Set<Tunnel>()
+  /** What those tunnels know of it. */
+  readonly #live = new Map<TunnelTraffic, LiveConnection>()
+  /** The request that became a WebSocket. */
+  #webSocket: KeptRequest | undefined
   #visitorEnded = false
   #headBegun = false
   /** When patience ends, ms since 1970. */
@@ -61,7 +66,12 @@ export class HttpVisitor {
     socket.on('data', this.#onData)
     socket.on('drain', this.#onDrain)
     socket.once('end', this.#onEnd)
-    socket.once('close', () => this.#dropUpstream())
+    socket.once('close', () => {
+      this.#dropUpstream()
+      this.#exchange?.seen.fail('broken_off', null)
+      this.#webSocket?.end()
+      for (const connection of this.#live.values()) connection.end()
+    })
   }
 
   /** Ends the connection at once, unless it belongs to somebody else by now. Idempotent. */
@@ -104,11 +114,13 @@ export class HttpVisitor {
         if (text === undefined) return
         this.#begin(text)
       } else if (this.#phase === 'exchange' && this.#exchange && !this.#exchange.requestBody.done) {
-        const { requestBody, tunnel } = this.#exchange
+        const { requestBody, tunnel, seen } = this.#exchange
         const taken = requestBody.read(this.#input, (part) => {
           if (this.#upstream && !this.#options.release.write(this.#upstream.stream, part)) this.#socket.pause()
         })
         tunnel.meter.in(taken)
+        seen.in(taken)
+        seen.requestBody(this.#input.subarray(0, taken))
         this.#input = this.#input.subarray(taken)
         this.#waitLonger()
       } else {
@@ -164,6 +176,7 @@ export class HttpVisitor {
       head,
       headBytes,
       tunnel,
+      seen: this.#see(tunnel, head),
       requestBody: new BodyReader(head.body, { dropTrailers: true }),
       response: undefined,
       responseBody: undefined,
@@ -182,8 +195,29 @@ export class HttpVisitor {
     }
     tunnel.meter.request()
     tunnel.meter.in(text.length + headEnd.length)
+    exchange.seen.in(text.length + headEnd.length)
     if (!release.write(upstream.stream, headBytes)) this.#socket.pause()
     this.#waitLonger()
+  }
+
+  #see(tunnel: Tunnel, head: RequestHead): KeptRequest {
+    const { traffic } = tunnel
+    let connection = this.#live.get(traffic)
+    if (!connection) {
+      const { remotePort: port = 0 } = this.#socket
+      connection = traffic.connect({ address: this.#address, port, protocol: 'HTTP/1', cut: this.cut })
+      this.#live.set(traffic, connection)
+    }
+    const start = {
+      head,
+      protocol: `HTTP/${head.version}`,
+      scheme: this.#options.scheme,
+      webSocket: head.upgrade,
+      grpc: false,
+      replayOf: null,
+      framing: head.body,
+    } as const
+    return traffic.begin(start, this.#address, connection)
   }
 
   /** Gives the connection away as it came, since this head. */
@@ -284,6 +318,7 @@ export class HttpVisitor {
         continue
       }
       exchange.response = response
+      exchange.seen.answered(response.status, () => response.fields, response.body)
       exchange.responseInput = nothing
       exchange.responseBody = new BodyReader(response.body, { dropTrailers: false })
       exchange.keepAlive =
@@ -301,6 +336,7 @@ export class HttpVisitor {
     const body = exchange.responseBody
     if (!body) return
     const taken = body.read(bytes, (part) => this.#outWithHead(exchange, part))
+    exchange.seen.responseBody(taken === bytes.length ? bytes : bytes.subarray(0, taken))
     this.#outWithHead(exchange, nothing)
     if (!body.done) return
     if (taken < bytes.length || !exchange.response?.keepAlive) this.#dropUpstream()
@@ -328,11 +364,13 @@ export class HttpVisitor {
 
   #out(exchange: Exchange, bytes: Buffer): void {
     exchange.tunnel.meter.out(bytes.length)
+    exchange.seen.out(bytes.length)
     if (!this.#options.release.write(this.#socket, bytes)) this.#upstream?.stream.pause()
   }
 
   #finish(exchange: Exchange): void {
     this.#exchange = undefined
+    exchange.seen.end()
     if (!exchange.keepAlive) {
       this.#close()
       return
@@ -359,6 +397,9 @@ export class HttpVisitor {
     const { release } = this.#options
     const { stream, tunnel } = upstream
     const socket = this.#socket
+    const { seen } = exchange
+    seen.answered(response.status, () => response.fields, response.body)
+    this.#webSocket = seen
     this.#out(exchange, Buffer.from(responseHeadText(response, ''), 'latin1'))
     this.#exchange = undefined
     this.#phase = 'upgraded'
@@ -370,6 +411,7 @@ export class HttpVisitor {
     if (rest.length > 0) this.#out(exchange, rest)
     if (this.#input.length > 0) {
       tunnel.meter.in(this.#input.length)
+      seen.in(this.#input.length)
       release.write(stream, this.#input)
       this.#input = nothing
     }
@@ -379,10 +421,12 @@ export class HttpVisitor {
     })
     pump(socket, stream, release, (bytes) => {
       tunnel.meter.in(bytes)
+      seen.in(bytes)
       this.#stayConnected()
     })
     pump(stream, socket, release, (bytes) => {
       tunnel.meter.out(bytes)
+      seen.out(bytes)
       this.#stayConnected()
     })
     if (this.#visitorEnded) release.end(stream)
@@ -435,6 +479,7 @@ export class HttpVisitor {
     const exchange = this.#exchange
     this.#dropUpstream()
     if (!exchange) return
+    exchange.seen.fail(problem.code, exchange.response ? null : problemWords(problem).status)
     // Part of a response is out: only breaking off tells the visitor that it is not whole.
     if (exchange.response) this.cut()
     else this.#answer(problem, exchange.head.accept, exchange.head.method)
@@ -443,6 +488,7 @@ export class HttpVisitor {
   #refuse(error: unknown): void {
     if (!(error instanceof HttpRefusal)) throw error
     this.#dropUpstream()
+    this.#exchange?.seen.fail('request_invalid', this.#exchange.response ? null : error.status)
     if (this.#exchange?.response) {
       this.cut()
       return
@@ -500,6 +546,7 @@ interface Exchange {
   readonly head: RequestHead
   readonly headBytes: Buffer
   readonly tunnel: Tunnel
+  readonly seen: KeptRequest
   readonly requestBody: BodyReader
   response: ResponseHead | undefined
   responseBody: BodyReader | undefined

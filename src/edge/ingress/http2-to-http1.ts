@@ -1,6 +1,7 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { LinkError } from '../../link/index.ts'
-import { problemOf, type VisitorProblem } from '../errors.ts'
+import { problemOf, problemWords, type VisitorProblem } from '../errors.ts'
+import type { KeptRequest } from '../inspection/index.ts'
 import type { Tunnel } from '../tunnel.ts'
 import { forwardedFields } from './forwarded.ts'
 import { BodyReader } from './http-body.ts'
@@ -25,6 +26,7 @@ export class Http1Exchange implements Http2Exchange {
   readonly #request: Http2Request
   readonly #tunnel: Tunnel
   readonly #headBytes: Buffer
+  readonly #seen: KeptRequest
   #way: ServiceStream | undefined
   #phase: 'asking' | 'answering' | 'web socket' | 'over' = 'asking'
   /** All of the request has been sent on. */
@@ -43,6 +45,7 @@ export class Http1Exchange implements Http2Exchange {
     this.#tunnel = tunnel
     this.#asked = request.head.body.kind === 'none'
     this.#deadline = Date.now() + connection.limits.exchangeIdleMs
+    this.#seen = connection.see(tunnel, request)
     const { head } = request
     const forwarded = forwardedFields(connection.visitor.address, connection.scheme, head.authority)
     this.#headBytes = Buffer.from(`${head.method} ${head.target} HTTP/1.1\r\n${head.fields}${forwarded}\r\n`, 'latin1')
@@ -57,6 +60,7 @@ export class Http1Exchange implements Http2Exchange {
     this.#connection.count(this.#tunnel)
     meter.request()
     meter.in(this.#request.bytes)
+    this.#seen.in(this.#request.bytes)
     release.write(way.stream, this.#headBytes)
     visitor.on('drain', this.#onDrain)
     visitor.once('wantTrailers', () => endWithTrailers(visitor, this.#trailers))
@@ -85,6 +89,8 @@ export class Http1Exchange implements Http2Exchange {
     // Nobody waits for it any more.
     if (!way) return
     this.#tunnel.meter.in(chunk.length)
+    this.#seen.in(chunk.length)
+    this.#seen.requestBody(chunk)
     this.#waitLonger()
     if (chunk.length === 0) return
     const { release } = this.#connection
@@ -207,6 +213,8 @@ export class Http1Exchange implements Http2Exchange {
     const { release, base } = this.#connection
     const headers = answerHeaders(answer, base)
     this.#tunnel.meter.out(sizeOf(headers))
+    this.#seen.out(sizeOf(headers))
+    this.#seen.answered(answer.status, () => answer.fields, null)
     release.later(() => respond(this.#visitor, headers, answer.body.kind === 'none', answer.body.kind === 'chunked'))
   }
 
@@ -222,12 +230,15 @@ export class Http1Exchange implements Http2Exchange {
 
   #out(part: Buffer): void {
     this.#tunnel.meter.out(part.length)
+    this.#seen.out(part.length)
+    this.#seen.responseBody(part)
     if (!this.#connection.release.write(this.#visitor, part)) this.#way?.stream.pause()
   }
 
   /** The answer is whole. */
   #complete(last: boolean): void {
     this.#phase = 'over'
+    this.#seen.end()
     const way = this.#letGo()
     if (last || !this.#asked) way?.drop()
     else if (way) this.#connection.ways.keep(way)
@@ -255,6 +266,8 @@ export class Http1Exchange implements Http2Exchange {
     const visitor = this.#visitor
     const { 'sec-websocket-accept': _, ...headers } = answerHeaders({ ...answer, status: 200 }, base)
     meter.out(sizeOf(headers))
+    this.#seen.out(sizeOf(headers))
+    this.#seen.answered(answer.status, () => answer.fields, null)
     release.later(() => respond(visitor, headers, false))
     visitor.off('drain', this.#onDrain)
     if (rest.length > 0) this.#out(rest)
@@ -265,10 +278,12 @@ export class Http1Exchange implements Http2Exchange {
     })
     pump(visitor, stream, release, (bytes) => {
       meter.in(bytes)
+      this.#seen.in(bytes)
       this.#stayConnected()
     })
     pump(stream, visitor, release, (bytes) => {
       meter.out(bytes)
+      this.#seen.out(bytes)
       this.#stayConnected()
     })
     stream.resume()
@@ -293,6 +308,8 @@ export class Http1Exchange implements Http2Exchange {
 
   #failed(problem: VisitorProblem): void {
     const answering = this.#answer !== undefined || this.#phase === 'web socket'
+    if (this.#phase === 'web socket') this.#seen.end()
+    else this.#seen.fail(problem.code, answering ? null : problemWords(problem).status)
     this.#phase = 'over'
     this.#letGo()?.drop()
     const { head, grpc } = this.#request
@@ -313,6 +330,8 @@ export class Http1Exchange implements Http2Exchange {
 
   /** The visitor's stream is over. */
   #end(): void {
+    if (this.#phase === 'web socket') this.#seen.end()
+    else this.#seen.fail('broken_off', null)
     this.#phase = 'over'
     this.#letGo()?.drop()
   }

@@ -5,7 +5,8 @@ import {
   type OutgoingHttpHeaders,
   type ServerHttp2Stream,
 } from 'node:http2'
-import { problemOf } from '../errors.ts'
+import { problemOf, problemWords } from '../errors.ts'
+import { headerText, type KeptRequest } from '../inspection/index.ts'
 import type { Tunnel } from '../tunnel.ts'
 import { forwardedFields } from './forwarded.ts'
 import {
@@ -31,6 +32,7 @@ export class Http2Relay implements Http2Exchange {
   readonly #visitor: ServerHttp2Stream
   readonly #request: Http2Request
   readonly #tunnel: Tunnel
+  readonly #seen: KeptRequest
   #service: ClientHttp2Stream | undefined
   /** The head of the service's answer has come. */
   #answered = false
@@ -45,6 +47,7 @@ export class Http2Relay implements Http2Exchange {
     this.#visitor = visitor
     this.#request = request
     this.#tunnel = tunnel
+    this.#seen = connection.see(tunnel, request)
     this.#deadline = Date.now() + this.#patienceMs
   }
 
@@ -61,6 +64,7 @@ export class Http2Relay implements Http2Exchange {
     this.#connection.count(this.#tunnel)
     meter.request()
     meter.in(this.#request.bytes)
+    this.#seen.in(this.#request.bytes)
     // Node tells of them at once, and so perhaps before the service is asked.
     this.#visitor.once('trailers', (found: IncomingHttpHeaders) => {
       this.#visitorsTrailers = found
@@ -115,6 +119,8 @@ export class Http2Relay implements Http2Exchange {
         // Nobody waits for it any more.
         if (this.#over) return
         meter.in(chunk.length)
+        this.#seen.in(chunk.length)
+        this.#seen.requestBody(chunk)
         this.#waitLonger()
         if (!release.write(service, chunk)) visitor.pause()
       })
@@ -147,6 +153,8 @@ export class Http2Relay implements Http2Exchange {
       announced = ended ? 0 : fields['content-length'] === undefined ? undefined : Number(fields['content-length'])
       this.#answered = true
       meter.out(sizeOf(passed))
+      this.#seen.out(sizeOf(passed))
+      this.#seen.answered(fields[':status'] ?? 0, () => headerText(passed), null)
       this.#waitLonger()
       release.later(() => {
         respond(visitor, passed, ended, !ended)
@@ -164,6 +172,8 @@ export class Http2Relay implements Http2Exchange {
       if (this.#over) return
       received += chunk.length
       meter.out(chunk.length)
+      this.#seen.out(chunk.length)
+      this.#seen.responseBody(chunk)
       this.#waitLonger()
       if (!release.write(visitor, chunk)) service.pause()
     })
@@ -172,6 +182,7 @@ export class Http2Relay implements Http2Exchange {
       // What was not told to be whole may have been cut short: #serviceGone tells.
       if (this.#over || !endedWell(service, way, this.#trailers !== undefined || received === announced)) return
       this.#over = true
+      this.#seen.end()
       release.end(visitor)
     })
   }
@@ -182,12 +193,15 @@ export class Http2Relay implements Http2Exchange {
     // A refusal by the service means something to the visitor: whether to try again, for one.
     if (rstCode !== constants.NGHTTP2_NO_ERROR && way.error === undefined && !way.session.destroyed) {
       this.#over = true
+      this.#seen.fail('service_broke_off', null)
       breakOff(this.#visitor, rstCode)
     } else this.#failed(failureOf(this.#service, way, failure))
   }
 
   #visitorGone(): void {
     this.#over = true
+    if (this.#request.webSocketKey !== null) this.#seen.end()
+    else this.#seen.fail('broken_off', null)
     const { rstCode } = this.#visitor
     // The service hears why, or at least that nobody waits any more.
     if (this.#service && !this.#service.closed)
@@ -199,6 +213,7 @@ export class Http2Relay implements Http2Exchange {
     this.#over = true
     const { head, grpc } = this.#request
     const problem = problemOf(error, head.authority)
+    this.#seen.fail(problem.code, this.#answered ? null : problemWords(problem).status)
     const { release, limits } = this.#connection
     const visitor = this.#visitor
     if (!this.#answered) answerProblem(visitor, problem, { accept: head.accept, method: head.method, grpc })

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Certificate } from '../certificates.ts'
 import { problemOf } from '../errors.ts'
+import type { KeptRequest, LiveConnection, TunnelTraffic } from '../inspection/index.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
 import type { Routing } from '../routing.ts'
@@ -26,6 +27,8 @@ export interface Http2Connection {
   readonly ways: ServiceWays
   /** Counts the connection for this tunnel, the first time. */
   count(tunnel: Tunnel): void
+  /** Lets the tunnel know of a request. */
+  see(tunnel: Tunnel, request: Http2Request): KeptRequest
 }
 
 /** A request on its way. It answers the visitor's stream by itself, and is over when that is closed. */
@@ -53,6 +56,8 @@ export class Http2Visitor {
   readonly #connection: Http2Connection
   readonly #exchanges = new Set<Http2Exchange>()
   readonly #counted = new Set<Tunnel>()
+  /** What those tunnels know of it. */
+  readonly #live = new Map<TunnelTraffic, LiveConnection>()
   readonly #pings: Allowance
   readonly #settings: Allowance
   readonly #faults: Allowance
@@ -75,6 +80,7 @@ export class Http2Visitor {
         this.#counted.add(tunnel)
         tunnel.meter.connection()
       },
+      see: (tunnel, request) => this.#see(tunnel, request),
     }
     const now = performance.now()
     this.#pings = new Allowance(limits.http2PingsPerSecond, limits.http2PingsBurst, now)
@@ -88,7 +94,10 @@ export class Http2Visitor {
     session.on('ping', () => this.#spend(this.#pings))
     session.on('remoteSettings', () => this.#spend(this.#settings))
     session.on('error', () => undefined)
-    session.once('close', () => this.#connection.ways.close())
+    session.once('close', () => {
+      this.#connection.ways.close()
+      for (const connection of this.#live.values()) connection.end()
+    })
   }
 
   /** Ends the connection at once. Idempotent. */
@@ -144,6 +153,19 @@ export class Http2Visitor {
       if (visitorsFaults.has(stream.rstCode)) this.#spend(this.#faults)
     })
     exchange.begin()
+  }
+
+  #see({ traffic }: Tunnel, request: Http2Request): KeptRequest {
+    const { visitor, scheme } = this.#connection
+    const { address, port } = visitor
+    let connection = this.#live.get(traffic)
+    if (!connection) {
+      connection = traffic.connect({ address, port, protocol: 'HTTP/2', cut: () => this.cut() })
+      this.#live.set(traffic, connection)
+    }
+    const { head, grpc, webSocketKey } = request
+    const start = { head, scheme, grpc, webSocket: webSocketKey !== null, replayOf: null, framing: null }
+    return traffic.begin({ ...start, protocol: 'HTTP/2' }, address, connection)
   }
 
   /** Nobody else hears how this stream goes on. */

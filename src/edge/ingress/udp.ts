@@ -3,6 +3,7 @@ import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { plainAddress } from '../../lib/address.ts'
 import type { Log } from '../../lib/log.ts'
+import type { LiveConnection } from '../inspection/index.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
 import type { Routing } from '../routing.ts'
@@ -98,8 +99,9 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
       visitor = this.#begin(listener, from, key, now)
       if (!visitor) return
     }
-    const { visit, tunnel } = visitor
+    const { visit, tunnel, connection } = visitor
     tunnel.meter.in(payload.length)
+    connection.in(payload.length)
     this.#options.release.later(() => visit.stream.sendDatagram(payload))
   }
 
@@ -112,6 +114,7 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
       // Late: the same visitor may have a newer flow by now.
       if (listener.flows.get(key) === opened) listener.flows.delete(key)
       opened?.visit.leave()
+      opened?.connection.end()
       opened?.visit.stream.destroy()
     }
     const address = plainAddress(from.address)
@@ -133,7 +136,8 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
       over()
       return undefined
     }
-    opened = { flow, visit, tunnel }
+    const connection = tunnel.traffic.connect({ address, port: from.port, protocol: 'udp', cut: over })
+    opened = { flow, visit, tunnel, connection }
     listener.flows.set(key, opened)
     tunnel.meter.connection()
     visit.stream.on('error', () => undefined)
@@ -144,6 +148,7 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
       this.#flows.answered(flow)
       if (listener.socket.getSendQueueSize() > sendQueueBytesMax) return
       tunnel.meter.out(payload.length)
+      connection.out(payload.length)
       this.#options.release.later(() => {
         // Late: the port may have been closed in this turn.
         if (listener.flows.get(key) === opened)
@@ -176,6 +181,7 @@ interface FlowVisitor {
   readonly flow: Flow
   readonly visit: Visit
   readonly tunnel: Tunnel
+  readonly connection: LiveConnection
 }
 
 function close({ socket, flows }: Listener): void {
