@@ -23,7 +23,15 @@ export function testOnEachDatabase(
     t.after(() => rm(folder, { recursive: true, force: true }))
     await body({ kind: 'sqlite', file: join(folder, 'panel.db') }, t)
   })
-  test(`${name} (postgres)`, async (t) => {
+  testOnPostgres(`${name} (postgres)`, body)
+}
+
+/** Declares a test of what there is with PostgreSQL alone: one panel by itself uses an SQLite file. */
+export function testOnPostgres(
+  name: string,
+  body: (database: Extract<DatabaseConfig, { kind: 'postgres' }>, t: TestContext) => Promise<void>,
+): void {
+  test(name, async (t) => {
     const url = await newPostgresDatabase()
     if ('skipped' in url) return t.skip(url.skipped)
     await body({ kind: 'postgres', url }, t)

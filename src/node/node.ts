@@ -58,9 +58,11 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
 
   const tools = await findNodeTools()
   const quotas = await openQuotas({ dataDir, log })
-  const runtime = closer.use(await openRuntime({ dataDir, tools, quotas, log, prefer, ...containersOf(config) }))
-  const packages = closer.use(await openSharedPackages(join(dataDir, 'packages'), tools))
   const debian = createDebianPackages()
+  const runtime = closer.use(
+    await openRuntime({ dataDir, tools, debian, quotas, log, prefer, ...containersOf(config) }),
+  )
+  const packages = closer.use(await openSharedPackages(join(dataDir, 'packages'), tools))
   const servers = closer.use(await openServers({ dataDir, runtime, packages, quotas, debian, clock, log }))
   const databases = closer.use(await openDatabases({ dataDir, runtime, debian, log, ...overrides.databases }))
   const restic = closer.use(createResticPrograms({ debian, log }))

@@ -9,7 +9,7 @@ import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { openSealer } from '../../src/lib/seal.ts'
 import { newDatabasePassword } from '../../src/mysql/index.ts'
 import type { DatabaseConfig, DatabaseRow } from '../../src/panel/db/index.ts'
-import { testOnEachDatabase } from '../databases.ts'
+import { testOnEachDatabase, testOnPostgres } from '../databases.ts'
 import { CuttingProxy, needsMariadb, TestMariadb } from '../mariadb.ts'
 import { addMember, eventually, type PanelWorldOptions, startAcme, startPanelWorld } from '../world/panel.ts'
 import { joinFakeNode } from '../world/panel-node.ts'
@@ -303,9 +303,8 @@ testOnEachDatabase('what a killed panel had begun is undone or finished by the n
   await eventually(async () => (await host.ours()).length === 0, 'clean')
 })
 
-testOnEachDatabase('two panels that find the same work unfinished do it once', async (config, t) => {
+testOnPostgres('two panels that find the same work unfinished do it once', async (config, t) => {
   if (!needsMariadb(t)) return
-  if (config.kind === 'sqlite') return t.skip('one panel alone uses an SQLite file')
   const host = await mariadb()
   await using world = await startWorld(config)
   // Panels of one database share the key of its passwords.

@@ -1,8 +1,7 @@
-import { access, constants } from 'node:fs/promises'
-import { join } from 'node:path'
 import { AppError, conflict } from '../../contract/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { DebianPackages } from '../install/debian.ts'
+import { isIn } from '../install/programs.ts'
 import { toolEnvironment } from '../runtime/launch.ts'
 import { installWaitMs } from './limits.ts'
 
@@ -70,17 +69,6 @@ export function createMariadbPrograms(options: MariadbProgramsOptions): MariadbP
 async function areThere(folders: readonly string[]): Promise<boolean> {
   const needed = ['mariadbd', 'mariadb-install-db', 'my_print_defaults']
   return (await Promise.all(needed.map((program) => isIn(folders, program)))).every((found) => found)
-}
-
-async function isIn(folders: readonly string[], program: string): Promise<boolean> {
-  for (const folder of folders) {
-    const found = await access(join(folder, program), constants.X_OK).then(
-      () => true,
-      () => false,
-    )
-    if (found) return true
-  }
-  return false
 }
 
 async function within(ms: number, work: Promise<void>): Promise<'done' | 'late'> {

@@ -1,22 +1,18 @@
-import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmod, mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
 import { type AppError, conflict } from '../../contract/errors.ts'
 import type { NodeCapabilities } from '../../contract/node.ts'
 import type { Log } from '../../lib/log.ts'
+import type { DebianPackages } from '../install/debian.ts'
 import type { LaunchRequest, Runtime } from '../runtime.ts'
 import { type Cgroups, findCgroups } from './cgroups.ts'
 import { withContainers } from './choice.ts'
 import { openContainers } from './docker/open.ts'
-import { toolEnvironment } from './launch.ts'
 import type { NodeTools } from './node-tools.ts'
 import { createOwners } from './owners.ts'
 import { createProcessRuntime } from './process.ts'
 import { createSandbox, probeSandbox } from './sandbox.ts'
-
-const run = promisify(execFile)
 
 /** Threads and processes of one server: a large Java server has some hundred, a fork bomb thousands. */
 const processesMax = 1024
@@ -27,6 +23,7 @@ const aptTimeoutMs = 10 * 60_000
 export interface OpenRuntimeOptions {
   dataDir: string
   tools: NodeTools
+  debian: DebianPackages
   /** Why disk limits are no quotas of the file system; null where they are. */
   quotas: { refused: string | null }
   log: Log
@@ -75,7 +72,7 @@ async function openOwnRuntime(options: OpenRuntimeOptions, identity: Buffer): Pr
       'refused' in probe &&
       probe.refused === 'bubblewrap is not installed' &&
       root &&
-      (await installBubblewrap(log))
+      (await installBubblewrap(options.debian, log))
     ) {
       probe = await probeSandbox(parts, join(dataDir, 'probe'))
     }
@@ -158,21 +155,10 @@ function withCapabilities(
 const noContainers = (): AppError =>
   conflict('This node runs no containers: install Docker Engine or Podman on it, or let the server run in the sandbox')
 
-async function installBubblewrap(log: Log): Promise<boolean> {
-  const options = {
-    env: { ...toolEnvironment, DEBIAN_FRONTEND: 'noninteractive' },
-    timeout: aptTimeoutMs,
-    maxBuffer: 64 * 1024 * 1024,
-  }
+async function installBubblewrap(debian: DebianPackages, log: Log): Promise<boolean> {
   try {
-    await stat('/usr/bin/apt-get')
     log.info('bubblewrap is missing: installing it with apt-get, so that servers run in a sandbox')
-    await run('apt-get', ['update'], options)
-    await run(
-      'apt-get',
-      ['install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=400', 'bubblewrap'],
-      options,
-    )
+    await debian.ensure(['bubblewrap'], (line) => log.debug(line), AbortSignal.timeout(aptTimeoutMs))
     log.info('bubblewrap is installed')
     return true
   } catch (error) {

@@ -83,6 +83,7 @@ export async function openTestRuntime(dataDir: string, options: WorldOptions): P
   return openRuntime({
     dataDir,
     tools: await findNodeTools(),
+    debian: createDebianPackages(),
     quotas: options.quotas ?? noQuotas('not asked for'),
     log: silentLog,
     prefer: options.runtime ?? 'sandbox',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { testOnEachDatabase } from '../../../test/databases.ts'
+import { testOnEachDatabase, testOnPostgres } from '../../../test/databases.ts'
 import { silentLog } from '../../lib/log.ts'
 import { type Change, isUniqueViolation, openChanges, openDatabase } from './index.ts'
 
@@ -105,8 +105,7 @@ testOnEachDatabase('carries changes to every panel, to the one that made them on
   assert.equal(heardHere.length, 2)
 })
 
-testOnEachDatabase('says that news may be missing when the connection for them breaks, and heals', async (config) => {
-  if (config.kind === 'sqlite') return
+testOnPostgres('says that news may be missing when the connection for them breaks, and heals', async (config) => {
   await using database = await openDatabase(config, silentLog)
   await using changes = await openChanges(database, config, silentLog)
   assert.equal(changes.complete, true)

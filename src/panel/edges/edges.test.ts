@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { testOnEachDatabase } from '../../../test/databases.ts'
+import { testOnEachDatabase, testOnPostgres } from '../../../test/databases.ts'
 import { FakeEdge } from '../../../test/world/fake-edge.ts'
 import { FakeNode } from '../../../test/world/fake-node.ts'
 import {
@@ -280,8 +280,7 @@ testOnEachDatabase(
   },
 )
 
-testOnEachDatabase('tells edges what another panel on the same database has revoked', async (database) => {
-  if (database.kind === 'sqlite') return
+testOnPostgres('tells edges what another panel on the same database has revoked', async (database) => {
   await using world = await startAcme(database)
   await using second: PanelWorld = await startPanelWorld(database, { beside: world })
   await using edge = await FakeEdge.register(second, 'edge')

@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process'
-import { access, constants } from 'node:fs/promises'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError, conflict } from '../../../contract/errors.ts'
 import type { Log } from '../../../lib/log.ts'
 import type { DebianPackages } from '../../install/debian.ts'
+import { isIn } from '../../install/programs.ts'
 import { toolEnvironment } from '../../runtime/launch.ts'
 
 const run = promisify(execFile)
@@ -92,14 +91,3 @@ export function createResticPrograms(options: ResticProgramsOptions): ResticProg
 const versionMs = 10_000
 
 const byHand = (packages: readonly string[]): string => `apt-get install --no-install-recommends ${packages.join(' ')}`
-
-async function isIn(folders: readonly string[], program: string): Promise<boolean> {
-  for (const folder of folders) {
-    const found = await access(join(folder, program), constants.X_OK).then(
-      () => true,
-      () => false,
-    )
-    if (found) return true
-  }
-  return false
-}
