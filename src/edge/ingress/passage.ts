@@ -47,11 +47,18 @@ export function pass({ socket, tunnel, protocol, offset, release, limits, onFail
   }
   const { stream, leave } = visit
   const { meter } = tunnel
+  const connection = tunnel.traffic.connect({
+    address: plainAddress(socket.remoteAddress),
+    port: socket.remotePort ?? 0,
+    protocol: protocol === 'http' ? 'HTTP/1' : protocol,
+    cut,
+  })
   meter.connection()
   let answered = false
   let failed = false
   socket.once('close', () => {
     leave()
+    connection.end()
     stream.destroy()
   })
   stream.once('error', (error) => {
@@ -67,9 +74,13 @@ export function pass({ socket, tunnel, protocol, offset, release, limits, onFail
     if (!stream.readableEnded && !failed) socket.destroy()
   })
   socket.setTimeout(limits.connectionIdleMs, cut)
-  pump(socket, stream, release, meter.in)
+  pump(socket, stream, release, (bytes) => {
+    meter.in(bytes)
+    connection.in(bytes)
+  })
   pump(stream, socket, release, (bytes) => {
     answered = true
     meter.out(bytes)
+    connection.out(bytes)
   })
 }
