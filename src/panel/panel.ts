@@ -79,6 +79,7 @@ import { createEdges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
 import { eventHandlers, Viewers } from './events/index.ts'
 import { fileHandlers, fileTransferHandlers } from './files/index.ts'
 import { healthRoutes, panelReadiness } from './health.ts'
+import { captureParts } from './inspection/index.ts'
 import { createPost } from './mail/index.ts'
 import { addPanelMetrics, countRequests } from './metrics.ts'
 import { Allocations, networkHandlers } from './network/index.ts'
@@ -192,7 +193,7 @@ export async function startPanel(
     clock,
     access,
     plans,
-    settings: {},
+    settings: { ...captureParts },
     reaches: (tunnelId) => directory.reaches(tunnelId),
   })
   const edges = closer.use(

@@ -32,6 +32,7 @@ import { type DatabaseConfig, openChanges, openDatabase } from '../../src/panel/
 import { eventHandlers, Viewers } from '../../src/panel/events/index.ts'
 import { createPost } from '../../src/panel/mail/index.ts'
 import { Allocations, networkHandlers } from '../../src/panel/network/index.ts'
+import { captureParts } from '../../src/panel/inspection/index.ts'
 import { Nodes, nodeHandlers } from '../../src/panel/nodes/index.ts'
 import { createPlans } from '../../src/panel/plans/index.ts'
 import { ownRates } from '../../src/panel/rates/index.ts'
@@ -137,7 +138,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     clock,
     access,
     plans: createPlans({ database: db, clock }),
-    settings: {},
+    settings: captureParts,
     reaches: () => [edge],
   })
   const identity = await loadIdentity(folder)

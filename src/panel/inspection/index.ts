@@ -1,0 +1,1 @@
+export { captureParts } from './settings.ts'
