@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
-import { captureBounds } from './tunnel-capture.ts'
+import { CaptureSettings, captureBounds } from './tunnel-capture.ts'
 
 /**
  * Panel → edge: what an edge keeps of a tunnel's requests, and who is connected at this moment. It is asked for when somebody looks, and is
  * stored nowhere else. Times are ms since 1970.
  */
 
-/** Most that is told at a time; more comes with the next question. */
-export const requestsPerAnswerMax = 200
+/** Most that is told at a time: all that a tunnel may keep on an edge. */
+export const requestsPerAnswerMax = captureBounds.requestsMax
 
 /** How long an edge may be asked to wait for news: below the time that a reply over a link may take. */
 export const newsWaitMsMax = 20_000
@@ -125,7 +125,8 @@ export const SeenConnection = z.strictObject({
 export type SeenConnection = z.output<typeof SeenConnection>
 
 const base = { family: 'internal', access: 'peer', tag: 'Edge' } as const
-const Tunnel = { tunnelId: z.string() }
+/** Both, so that an edge never tells of one workspace's tunnel what was asked for another's. */
+const Tunnel = { tunnelId: z.string(), workspaceId: z.string() }
 
 export const edgeInspection = {
   listRequests: operation({
@@ -166,9 +167,18 @@ export const edgeInspection = {
     ...base,
     method: 'POST',
     path: '/inspection/erasures',
-    summary: 'Forget what was kept: all of it, or headers and bodies',
-    body: z.strictObject({ ...Tunnel, what: z.enum(['all', 'contents']) }),
+    summary: 'Forget what was kept',
+    body: z.strictObject(Tunnel),
     reply: z.strictObject({ erased: z.int() }),
+    errors: [],
+  }),
+  setCapture: operation({
+    ...base,
+    method: 'POST',
+    path: '/inspection/captures',
+    summary: 'What may be kept of this tunnel from now on, also while it is closed; what may not goes at once',
+    body: z.strictObject({ ...Tunnel, capture: CaptureSettings }),
+    reply: z.strictObject({}),
     errors: [],
   }),
   listConnections: operation({

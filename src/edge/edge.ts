@@ -30,7 +30,7 @@ import { TcpIngress } from './ingress/tcp.ts'
 import { TlsIngress } from './ingress/tls.ts'
 import { TlsTermination } from './ingress/tls-termination.ts'
 import { UdpIngress } from './ingress/udp.ts'
-import { Traffic } from './inspection/index.ts'
+import { inspectionAnswers, Traffic } from './inspection/index.ts'
 import { type EdgeLimits, edgeLimits } from './limits.ts'
 import { addEdgeMetrics } from './metrics.ts'
 import { openPanelControlPlane } from './panel-control-plane.ts'
@@ -214,6 +214,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
       dial: tlsDialler,
       hello: () => hello(credential.reveal()),
       orders: sessions,
+      inspection: inspectionAnswers({ traffic: seen, tunnel: (id) => sessions.tunnel(id), release, limits }),
       log,
     })
   else throw new Error('an edge needs either panels with a credential, or a tokensFile')

@@ -1,10 +1,12 @@
 import { ApiError, createClient } from '../client/index.ts'
 import { type EdgeHello, edgeToPanel, type OpenTunnel, panelToEdge } from '../contract/edge.ts'
+import { edgeInspection } from '../contract/edge-inspection.ts'
 import type { PanelEndpoint } from '../contract/join-token.ts'
-import type { Contexts } from '../contract/operation.ts'
+import type { Contexts, Handlers } from '../contract/operation.ts'
 import { createApi, linkSend, part } from '../http/index.ts'
 import type { Log } from '../lib/log.ts'
 import { type Dialler, type KeptLink, keepLink, type Link, LinkError, PanelLinks } from '../link/index.ts'
+import type { Challenges } from './challenges.ts'
 import { type ControlPlane, type EdgeOrders, Refusal, type RefusalCode } from './control-plane.ts'
 
 export interface PanelControlPlaneOptions {
@@ -15,6 +17,9 @@ export interface PanelControlPlaneOptions {
   dial(panel: PanelEndpoint): Dialler
   hello: () => EdgeHello
   orders: EdgeOrders
+  challenges: Pick<Challenges, 'offer' | 'withdraw'>
+  /** What is known of visitors, for the panels to show. */
+  inspection: Handlers<typeof edgeInspection, Contexts>
   log: Log
 }
 
@@ -37,6 +42,8 @@ export async function openPanelControlPlane({
   dial,
   hello,
   orders,
+  challenges,
+  inspection,
   log,
 }: PanelControlPlaneOptions): Promise<ControlPlane> {
   const peer: PeerContexts = noContexts
@@ -64,8 +71,17 @@ export async function openPanelControlPlane({
           await links.put(body.panels)
           return {}
         },
+        offerAnswer({ body }) {
+          challenges.offer(body)
+          return {}
+        },
+        withdrawAnswer({ params }) {
+          challenges.withdraw(params.token)
+          return {}
+        },
         revoke: ({ body }) => ({ closed: orders.revoke(body.revocation, body.reason) }),
       }),
+      part<typeof edgeInspection, PeerContexts>(edgeInspection, inspection),
     ],
   })
   let draining = false

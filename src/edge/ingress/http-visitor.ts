@@ -121,6 +121,7 @@ export class HttpVisitor {
         tunnel.meter.in(taken)
         seen.in(taken)
         seen.requestBody(this.#input.subarray(0, taken))
+        if (requestBody.done) seen.requestEnded()
         this.#input = this.#input.subarray(taken)
         this.#waitLonger()
       } else {

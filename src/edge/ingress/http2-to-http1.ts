@@ -107,6 +107,7 @@ export class Http1Exchange implements Http2Exchange {
     // Ended by being reset: what is cut short must not look complete to the service.
     if (this.#visitor.closed || this.#phase === 'over') return
     this.#asked = true
+    this.#seen.requestEnded()
     if (this.#way && this.#request.head.body.kind === 'chunked')
       this.#connection.release.write(this.#way.stream, lastChunk)
   }

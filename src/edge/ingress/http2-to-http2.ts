@@ -127,7 +127,9 @@ export class Http2Relay implements Http2Exchange {
       service.on('drain', () => visitor.resume())
       // Ended by being reset: what is cut short must not look complete to the service.
       visitor.once('end', () => {
-        if (!visitor.closed) release.end(service)
+        if (visitor.closed) return
+        this.#seen.requestEnded()
+        release.end(service)
       })
     }
     this.#listen(service, way)

@@ -19,6 +19,8 @@ export interface RequestStart {
   replayOf: string | null
   /** Of what `requestBody` is given; null where that is the body itself. */
   framing: BodyFraming | null
+  /** Of both bodies so much is kept, whatever the tunnel keeps of others. */
+  bodyBytes?: number
 }
 
 /** What was kept of a request beside what is told of each. */
@@ -26,6 +28,8 @@ export interface Contents {
   /** The fields that the service gets, without those in which the edge tells of the visitor. */
   readonly fields: string
   readonly requestBody: CapturedBody
+  /** All of it has come, as far as is known. */
+  requestWhole: boolean
   responseFields: string | null
   responseBody: CapturedBody | null
 }
@@ -72,6 +76,7 @@ export class KeptRequest {
   #tookMs: number | null = null
   readonly #startedAt = performance.now()
   readonly #keeper: Keeper
+  readonly #bodyBytes: number
   readonly #connection: LiveConnection | null
 
   constructor(number: number, start: RequestStart, address: string, connection: LiveConnection | null, keeper: Keeper) {
@@ -86,7 +91,8 @@ export class KeptRequest {
     this.webSocket = start.webSocket
     this.grpc = start.grpc
     this.replayOf = start.replayOf
-    const bodyBytes = keeper.contentBytes
+    const bodyBytes = start.bodyBytes ?? keeper.contentBytes
+    this.#bodyBytes = bodyBytes ?? 0
     this.targetCut = bodyBytes === null && head.target.length > targetCharsMax
     this.method = copyOf(head.method.slice(0, methodCharsMax))
     this.host = copyOf(head.authority)
@@ -97,6 +103,7 @@ export class KeptRequest {
         : {
             fields: copyOf(head.fields),
             requestBody: new CapturedBody(bodyBytes, start.framing),
+            requestWhole: head.body.kind === 'none',
             responseFields: null,
             responseBody: null,
           }
@@ -125,6 +132,11 @@ export class KeptRequest {
     if (this.contents) this.#add(this.contents.requestBody, part)
   }
 
+  /** The whole body has come. */
+  requestEnded(): void {
+    if (this.contents) this.contents.requestWhole = true
+  }
+
   /**
    * The head of the answer.
    * @param fields in HTTP/1 text; asked for only where it is kept.
@@ -136,7 +148,7 @@ export class KeptRequest {
     const { contents } = this
     if (contents) {
       contents.responseFields = copyOf(fields())
-      contents.responseBody = new CapturedBody(this.#keeper.contentBytes ?? 0, framing)
+      contents.responseBody = new CapturedBody(this.#bodyBytes, framing)
       this.#grow(contents.responseFields.length)
     }
     this.#keeper.changed(this)
@@ -178,7 +190,9 @@ export class KeptRequest {
     return freed
   }
 
-  facts(run: string, redaction: Redaction): SeenRequestFacts {
+  /** @param targetChars so much of the target is told. */
+  facts(run: string, redaction: Redaction, targetChars = targetCharsMax): SeenRequestFacts {
+    const target = redaction.target(this.target)
     return {
       id: `${run}${this.number.toString(36)}`,
       at: this.at,
@@ -187,8 +201,8 @@ export class KeptRequest {
       webSocket: this.webSocket,
       method: this.method,
       host: this.host,
-      target: redaction.target(this.target),
-      targetCut: this.targetCut,
+      target: target.slice(0, targetChars),
+      targetCut: this.targetCut || target.length > targetChars,
       status: this.#status,
       state: this.open ? 'open' : this.#problem === null ? 'done' : 'failed',
       problem: this.#problem,
@@ -203,7 +217,7 @@ export class KeptRequest {
 
   /** With what was kept of it. */
   whole(run: string, redaction: Redaction): SeenRequest {
-    const facts = this.facts(run, redaction)
+    const facts = this.facts(run, redaction, Number.POSITIVE_INFINITY)
     const { contents } = this
     if (!contents) return { facts, request: null, response: null }
     const { fields, requestBody, responseFields, responseBody } = contents
