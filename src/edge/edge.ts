@@ -16,6 +16,9 @@ import {
   terminateTls,
   tlsDialler,
 } from '../link/index.ts'
+import { Beam1Acceptor } from './beam1/accept.ts'
+import { beam1Protocol } from './beam1/control.ts'
+import { type Beam1Limits, beam1Limits } from './beam1/limits.ts'
 import { Certificates } from './certificates.ts'
 import type { EdgeConfig } from './config.ts'
 import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
@@ -50,6 +53,7 @@ export interface EdgeOverrides {
   /** The key of its links; else the one in the data folder, made on first use. */
   identity?: LinkIdentity
   limits?: Partial<EdgeLimits>
+  beam1Limits?: Partial<Beam1Limits>
   /** Instead of what the config names. */
   controlPlane?: (orders: EdgeOrders, hello: () => EdgeHello) => Promise<ControlPlane>
   reportEveryMs?: number
@@ -132,7 +136,8 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     // A name whose TLS is passed through is never looked into, also while its agent is away.
     const passes = host !== null && (routing.host('tls', host) !== undefined || routing.wasServed('tls', host))
     const own = passes ? undefined : certificates?.of(host)
-    if (own) termination.serve(socket, own)
+    if (!passes && hello.protocols.includes(beam1Protocol)) beam1.serve(socket, own?.context ?? null)
+    else if (own) termination.serve(socket, own)
     else tls.serve(socket, hello)
   }
   const minecraft = traffic.use(new MinecraftIngress({ listenHost, routing, visitors, openings, release, limits, log }))
@@ -160,6 +165,15 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     acceptLinks({ greet: (hello, from) => sessions.greet(hello, from), datagrams: () => datagrams, log }),
   )
   const webSockets = traffic.use(acceptWebSockets(identity, acceptor))
+  const beam1 = traffic.use(
+    new Beam1Acceptor({
+      greet: (agent, from) => sessions.greet(agent, from),
+      identity,
+      base,
+      limits: { ...beam1Limits, ...overrides.beam1Limits },
+      log,
+    }),
+  )
   const listening = traffic.use(
     await openPublicPort({
       host: listenHost,

@@ -6,12 +6,20 @@ import {
   type EdgeEndpoint,
   type EdgeMessage,
   type TunnelRequest,
+  type VisitorHead,
 } from '../contract/tunnel.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { Secret } from '../lib/secret.ts'
 import { Signal } from '../lib/signals.ts'
-import { type Greeted, type Link, LinkError, type LinkErrorCode } from '../link/index.ts'
+import {
+  type Greeted,
+  LinkError,
+  type LinkErrorCode,
+  type LinkEvents,
+  type LinkStream,
+  type ReadSource,
+} from '../link/index.ts'
 import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
 import type { Counters } from './counters.ts'
 import { hasPorts, type Ingresses } from './ingress/ingresses.ts'
@@ -23,12 +31,29 @@ import type { Shares } from './shares.ts'
 import { noLimits, Tenant } from './tenant.ts'
 import { type Member, Tunnel } from './tunnel.ts'
 
+/** What the edge needs of an agent's link, whatever protocol the agent speaks. */
+export interface AgentLink {
+  open(head: VisitorHead): LinkStream
+  send(message: EdgeMessage): void
+  close(reason: string): void
+  readonly closed: Promise<unknown>
+  /** Each request takes a stream of its own: the agent has few, and none must wait idle for the next request. */
+  readonly streamPerRequest?: boolean
+}
+
+/** What an agent's hello is answered with. */
+export interface GreetedAgent extends Greeted {
+  welcome: AgentWelcome
+  events: LinkEvents & { onMessage(message: unknown): void; onRead(bytes: number, source: ReadSource): void }
+  opened(link: AgentLink): void
+}
+
 /** An agent that is linked. */
 export interface Session {
   readonly identity: AgentIdentity
   /** Kept so that it can be verified again after the control plane was out of reach. */
   readonly credential: Secret
-  readonly link: Link
+  readonly link: AgentLink
   readonly address: string
   /** Its part of open tunnels, by their id. */
   readonly tunnels: Map<string, { tunnel: Tunnel; member: Member }>
@@ -78,7 +103,7 @@ export class Sessions implements EdgeOrders {
   }
 
   /** Judges an agent's hello. Throws a LinkError to refuse. */
-  async greet(hello: unknown, from: { remoteAddress: string }): Promise<Greeted> {
+  async greet(hello: unknown, from: { remoteAddress: string }): Promise<GreetedAgent> {
     const { limits, host } = this.#options
     const parsed = AgentHello.safeParse(hello)
     if (!parsed.success)

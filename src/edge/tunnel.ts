@@ -94,6 +94,12 @@ export class Tunnel {
     return false
   }
 
+  /** Whether a way may carry the next request, too. */
+  get keepsWays(): boolean {
+    for (const { session } of this.#members.keys()) if (session.link.streamPerRequest) return false
+    return true
+  }
+
   /** Why its visitors are being cut. */
   get cutReason(): Error {
     if (this.#tenant.overQuota) return new OverQuota()

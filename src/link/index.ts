@@ -18,6 +18,7 @@ export {
 export { PanelLinks } from './panel-links.ts'
 export { type LinkPortOptions, type ListeningPort, listenLinks, listenShared, type SharedPortOptions } from './ports.ts'
 export { splice } from './splice.ts'
+export { giveStaging, takeStaging } from './staging.ts'
 export { firstDialler } from './transport/first.ts'
 export { memoryPair } from './transport/memory.ts'
 export { tcpChannel, tcpDialler } from './transport/tcp.ts'

@@ -340,7 +340,7 @@ export class HttpVisitor {
     exchange.seen.responseBody(taken === bytes.length ? bytes : bytes.subarray(0, taken))
     this.#outWithHead(exchange, nothing)
     if (!body.done) return
-    if (taken < bytes.length || !exchange.response?.keepAlive) this.#dropUpstream()
+    if (taken < bytes.length || !exchange.response?.keepAlive || !exchange.tunnel.keepsWays) this.#dropUpstream()
     this.#finish(exchange)
   }
 

@@ -69,7 +69,7 @@ export class ServiceWays {
   /** Keeps it for the next request: the answer on it is complete. */
   keep(way: ServiceStream): void {
     const { stream } = way
-    if (!this.#streams.has(way) || !stream.writable || stream.readableEnded) {
+    if (!this.#streams.has(way) || !stream.writable || stream.readableEnded || !way.tunnel.keepsWays) {
       way.drop()
       return
     }
