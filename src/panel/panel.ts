@@ -10,6 +10,7 @@ import { databaseHostOperations, databaseOperations } from '../contract/api/data
 import { documentOperations } from '../contract/api/document.ts'
 import { fileOperations, fileTransfers } from '../contract/api/files.ts'
 import { apiPrefix, publicOperations, publicTransfers } from '../contract/api/index.ts'
+import { inspectionOperations } from '../contract/api/inspection.ts'
 import { instanceOperations } from '../contract/api/instance.ts'
 import { networkOperations } from '../contract/api/network.ts'
 import { nodeAdminOperations } from '../contract/api/nodes.ts'
@@ -79,7 +80,7 @@ import { createEdges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
 import { eventHandlers, Viewers } from './events/index.ts'
 import { fileHandlers, fileTransferHandlers } from './files/index.ts'
 import { healthRoutes, panelReadiness } from './health.ts'
-import { captureParts } from './inspection/index.ts'
+import { captureParts, Inspection, inspectionRoutes } from './inspection/index.ts'
 import { createPost } from './mail/index.ts'
 import { addPanelMetrics, countRequests } from './metrics.ts'
 import { Allocations, networkHandlers } from './network/index.ts'
@@ -202,6 +203,7 @@ export async function startPanel(
       panels: () => panels.all(),
     }),
   )
+  const inspection = new Inspection({ database, changes, clock, log, edges: () => edges.inspected() })
   const post = closer.use(createPost({ config: config.mail ?? null, password: secrets.mailPassword, rates, log }))
   const workspaces = createWorkspaces({ database, changes, clock, edges: directory, publicUrl, post })
   const subusers = new Subusers({ db: database, changes, clock, publicUrl, post })
@@ -315,6 +317,7 @@ export async function startPanel(
     panelPart(accountSecurityOperations, accountSecurityRoutes(accounts, config.publicUrl ?? null)),
     panelPart(sshKeyOperations, sshKeyRoutes(accounts)),
     panelPart(tunnelOperations, tunnelRoutes({ tunnels, edges, directory, endpoint })),
+    panelPart(inspectionOperations, inspectionRoutes({ inspection, tunnels, access })),
     panelPart(documentOperations, documentRoutes()),
     panelPart(nodeAdminOperations, nodeHandlers({ db: database, nodes, clock })),
     panelPart(drainOperations, drainHandlers({ db: database, servers, transfers })),

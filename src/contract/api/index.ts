@@ -5,6 +5,7 @@ import { backupOperations, backupTransfers } from './backups.ts'
 import { databaseHostOperations, databaseOperations } from './databases.ts'
 import { documentOperations } from './document.ts'
 import { fileOperations, fileTransfers } from './files.ts'
+import { inspectionOperations } from './inspection.ts'
 import { instanceOperations } from './instance.ts'
 import { networkOperations } from './network.ts'
 import { nodeAdminOperations } from './nodes.ts'
@@ -52,6 +53,7 @@ export const publicOperations = {
   ...templateOperations,
   ...templateSourceOperations,
   ...tunnelOperations,
+  ...inspectionOperations,
   ...nodeAdminOperations,
   ...drainOperations,
   ...transferOperations,

@@ -1,5 +1,6 @@
 import { ApiError, type Client, createClient } from '../../client/index.ts'
 import { type EdgeHello, type OpenTunnel, panelToEdge, type Revocation } from '../../contract/edge.ts'
+import { edgeInspection } from '../../contract/edge-inspection.ts'
 import { conflict, notFound } from '../../contract/errors.ts'
 import type { PanelEndpoint } from '../../contract/join-token.ts'
 import { type Api, linkSend } from '../../http/index.ts'
@@ -31,6 +32,8 @@ export interface Edges extends AsyncDisposable {
   greet(hello: EdgeHello, from: { remoteAddress: string }): Promise<Greeted>
   /** Tells every connected edge to cut somebody off. One that is away asks about everybody again when it comes back. */
   revoke(revocation: Revocation, reason: string): Promise<void>
+  /** Every edge that is here, to be asked about the visitors of tunnels. */
+  inspected(): { edgeId: string; client: Client<typeof edgeInspection> }[]
   /** Where a tunnel is open at this moment, as the edges last told, with the connections of all of them. */
   openTunnel(tunnelId: string): OpenTunnel | null
   /** Registers an edge. Throws `conflict` when the name is taken. */
@@ -203,6 +206,11 @@ export function createEdges(options: EdgesOptions): Edges {
   return {
     revoke,
     create,
+    inspected: () =>
+      [...links.values()].map(({ link, edge }) => ({
+        edgeId: edge.id,
+        client: createClient(edgeInspection, { baseUrl: '', send: linkSend(() => link) }),
+      })),
     async greet({ credential, draining = false, ...facts }, { remoteAddress }) {
       const credentialHash = hashSecret(credential)
       const row = await edgeByCredential(database.kysely, credentialHash)

@@ -1,1 +1,3 @@
+export { type InspectedEdge, Inspection } from './inspection.ts'
+export { inspectionRoutes } from './routes.ts'
 export { captureParts } from './settings.ts'

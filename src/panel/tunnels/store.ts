@@ -40,6 +40,22 @@ export const tunnelOfAllocation = (store: Store, allocationId: string): Promise<
     .where('deleted_at', 'is', null)
     .executeTakeFirst()
 
+/** One that was not given up, with the server whose port it carries. */
+export const ownTunnel = (
+  store: Store,
+  workspaceId: string,
+  id: string,
+): Promise<(TunnelRow & { server_id: string | null }) | undefined> =>
+  store
+    .selectFrom('tunnels')
+    .leftJoin('allocations', 'allocations.id', 'tunnels.allocation_id')
+    .selectAll('tunnels')
+    .select('allocations.server_id')
+    .where('tunnels.id', '=', id)
+    .where('tunnels.workspace_id', '=', workspaceId)
+    .where('tunnels.deleted_at', 'is', null)
+    .executeTakeFirst()
+
 /** Newest first, with the server whose port each carries. */
 export const listTunnels = (store: Store, workspaceId: string): Promise<(TunnelRow & { server_id: string | null })[]> =>
   store

@@ -10,11 +10,12 @@ import { type EdgeReach, entrancesOf, hostsOf, minecraftPortDefault, urlOf } fro
 import { giveUpPorts } from './port-store.ts'
 import { edgesFor } from './region.ts'
 import { type AllocationToKeep, ownTunnelsMax, reserveForAllocation, reserveNamed } from './reserve.ts'
-import { grantedSettings, type SettingsParts } from './settings.ts'
+import { grantedSettings, type SettingsParts, saveSettings } from './settings.ts'
 import {
   allocationOfNode,
   listTunnels,
   noteEdge,
+  ownTunnel,
   swapNames,
   tunnelById,
   tunnelOfAllocation,
@@ -47,6 +48,8 @@ export interface Tunnels {
   claim(agent: AgentIdentity, request: TunnelRequest, edge: ClaimingEdge): Promise<TunnelGrant>
   /** The workspace's tunnels, with the server whose port each carries. */
   list(workspaceId: string): Promise<(TunnelRow & { server_id: string | null })[]>
+  /** One of them. Throws `not_found`. */
+  own(workspaceId: string, tunnelId: string): Promise<TunnelRow & { server_id: string | null }>
   /** Closes a tunnel and gives up its name and port. Throws `not_found`, and `conflict` for a server's port. */
   remove(workspace: WorkspaceMembership, tunnelId: string): Promise<void>
   /** False once it has been given up. */
@@ -138,6 +141,11 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       return granted(edgeId, grantOf(row, key.slug, reach))
     },
     list: (workspaceId) => listTunnels(database.kysely, workspaceId),
+    async own(workspaceId, tunnelId) {
+      const row = await ownTunnel(database.kysely, workspaceId, tunnelId)
+      if (!row) throw notFound(`Tunnel ${tunnelId}`)
+      return row
+    },
     async remove(workspace, tunnelId) {
       await database.transact(async (trx) => {
         const tunnel = await tunnelById(trx, tunnelId)
@@ -159,6 +167,8 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
 async function giveUp(trx: Store, tunnel: TunnelRow, now: number): Promise<void> {
   await updateTunnel(trx, tunnel.id, { deleted_at: now, edge_port: null, allocation_id: null })
   await giveUpPorts(trx, tunnel.id, now)
+  // Whoever opens that name again has not asked for requests to be kept.
+  await saveSettings(trx, tunnel.id, 'capture', null, now)
 }
 
 /** One answer for an allocation that is missing, foreign, or of another node. */
