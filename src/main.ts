@@ -36,6 +36,7 @@ const code = await runCli(process.argv.slice(2), {
     live: process.stderr.isTTY === true,
   },
   stdin: process.stdin,
+  self: [process.execPath, ...process.argv.slice(1, 2)],
   signal: interrupted.signal,
   roles: {
     up: async (settings, session) => (await import('./roles/up.ts')).runUp(settings, session),

@@ -129,7 +129,7 @@ describe('the command line refuses with exit code 2', () => {
     'an unknown command': [['opne', '3000'], /unknown command 'opne'[\s\S]*Did you mean open\?/],
     'an unknown flag': [['up', '--prot', '1'], /unknown option '--prot'[\s\S]*--port/],
     'a noun without a verb': [['servers'], /Usage: pharos servers/],
-    'a missing argument': [['open'], /missing required argument 'port'/],
+    'a missing argument': [['open'], /Which port\? Say it \("pharos open 3000"\).*"pharos link 3000 --as web"/],
     'a port that is none': [['open', '99999'], /<port>: /],
     'a tunnel name that is no host name': [['open', '3000', '--as', 'My_Web'], /--as: must be a DNS label/],
     'too many days': [['usage', '--days', '400'], /--days: /],

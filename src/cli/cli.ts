@@ -7,16 +7,18 @@ import { AppError } from '../contract/errors.ts'
 import { SettingsError } from '../settings/resolve.ts'
 import { allSettings, instanceSettings } from '../settings/roles.ts'
 import { keyOf } from '../settings/setting.ts'
-import { type Command, CommandError, UsageError } from './command.ts'
+import { type Command, CommandError, ProgramEnded, UsageError } from './command.ts'
 import { commands } from './commands/index.ts'
 import { connect } from './connection.ts'
 import { createOutput, printable } from './output.ts'
 import { roleCommands, settingsOf } from './role-commands.ts'
 import { readSecret, readText } from './stdin.ts'
-import { configHome, defaultDataDir, type Surroundings } from './surroundings.ts'
+import { configHome, defaultDataDir, type Surroundings, stateHome } from './surroundings.ts'
 
-/** What a command ended with: 1 it could not do it, 2 it was called wrongly, 130 it was interrupted. */
-export type ExitCode = 0 | 1 | 2 | 130
+/**
+ * What a command ended with: 0 it did it, 1 it could not, 2 it was called wrongly, 130 it was interrupted; `run` ends as its program does.
+ */
+export type ExitCode = number
 
 /** Runs one command line (without program and script). Never rejects: what goes wrong is said on `talk`. */
 export async function runCli(argv: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
@@ -33,6 +35,8 @@ function program(surroundings: Surroundings): Commander {
   const pharos = new Commander('pharos')
     .description('Runs game servers on any machine and puts them, or any local port, on the internet.')
     .version(versionOf(root))
+    // What follows the words of a command is the command's, and what follows a program to run is the program's.
+    .enablePositionalOptions()
     .addHelpText('after', '\nStart with "pharos up", then "pharos setup --help" in another terminal.')
   const nouns = new Map<string, Commander>()
   for (const role of roleCommands(surroundings)) pharos.addCommand(role)
@@ -47,7 +51,10 @@ function program(surroundings: Surroundings): Commander {
       nouns.set(path, known)
       group = known
     }
-    group.addCommand(clientCommand(verb, declared, surroundings))
+    const command = clientCommand(verb, declared, surroundings)
+    // Further words may follow it: `agent tunnels.yaml`, `agent stop`.
+    nouns.set(declared.path, command)
+    group.addCommand(command)
   }
   everyCommand(pharos, (one) =>
     one
@@ -80,6 +87,8 @@ function clientCommand(name: string, declared: Command, surroundings: Surroundin
   const commander = new Commander(name)
     .summary(declared.summary)
     .description([declared.summary, declared.description].filter(Boolean).join('\n\n'))
+    .enablePositionalOptions()
+    .passThroughOptions(declared.runsProgram === true)
   for (const [syntax, help] of declared.args ?? []) commander.argument(syntax, help)
   for (const [syntax, help] of declared.flags ?? []) commander.addOption(new Option(syntax, help))
   commander.option('--json', 'print the result as JSON')
@@ -101,6 +110,11 @@ function clientCommand(name: string, declared: Command, surroundings: Surroundin
       readSecret: (question) => readSecret(stdin, question),
       readText: (bytesMax) => readText(stdin, bytesMax),
       configHome: configHome(env),
+      stateHome: stateHome(env),
+      cwd,
+      env,
+      self: surroundings.self ?? [],
+      atTerminal: stdin.isTTY === true && streams.live === true,
       dataDir: (named) => path(named ?? (env.PHAROS_DATA_DIR || defaultDataDir(surroundings))),
       settings: (flags) => settingsOf(allSettings, { ...flags }, surroundings),
       root: surroundings.root,
@@ -141,6 +155,7 @@ function explain(error: unknown, { signal, streams, env }: Surroundings): ExitCo
   // Commander has said it already; asking for help or the version is no fault.
   if (error instanceof CommanderError)
     return error.code === 'commander.helpDisplayed' || error.code === 'commander.version' ? 0 : 2
+  if (error instanceof ProgramEnded) return error.exitCode
   if (signal.aborted) return 130
   if (error instanceof UsageError || error instanceof SettingsError) {
     say(error.message)

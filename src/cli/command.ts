@@ -6,7 +6,7 @@ import type { Secret } from '../lib/secret.ts'
 import type { allSettings } from '../settings/roles.ts'
 import type { Values } from '../settings/setting.ts'
 import type { Output } from './output.ts'
-import type { WithDataDir } from './surroundings.ts'
+import type { Environment, WithDataDir } from './surroundings.ts'
 
 /** The API as commands use it. */
 export interface Connection {
@@ -37,6 +37,16 @@ export interface Tools {
   readText(bytesMax: number): Promise<string>
   /** The folder of this user's configuration. */
   configHome: string
+  /** The folder of what this user's programs remember between runs. */
+  stateHome: string
+  /** Where the command was called. */
+  cwd: string
+  /** The variables that it was called with. */
+  env: Environment
+  /** How this program is started again: a runtime and the file it runs; empty where it cannot be. */
+  self: readonly string[]
+  /** Both standard input and standard error are a terminal, which tells programs of a Ctrl-C by itself. */
+  atTerminal: boolean
   /** The data folder: the one that was named, made absolute, else the usual one. */
   dataDir(named: string | undefined): string
   /** The data folder and the database that flags, variables and the configuration file name, as a role would take them. */
@@ -81,6 +91,8 @@ export interface Command<Options extends z.ZodType = z.ZodType> {
   readonly examples: readonly string[]
   /** It ends by itself, in good order, when it is interrupted; other commands are left where they are. */
   readonly handlesInterrupt?: boolean
+  /** Its last argument is a command line of another program, whose flags are not ours. */
+  readonly runsProgram?: boolean
   readonly options: Options
   run(options: z.output<Options>, tools: Tools): Promise<void>
 }
@@ -93,6 +105,16 @@ export class UsageError extends Error {
   constructor(message: string) {
     super(message)
     this.name = 'UsageError'
+  }
+}
+
+/** A command ends as a program that it ran has ended, with that one's exit code; it has nothing to add. */
+export class ProgramEnded extends Error {
+  readonly exitCode: number
+  constructor(exitCode: number) {
+    super(`the program ended with exit code ${exitCode}`)
+    this.name = 'ProgramEnded'
+    this.exitCode = exitCode
   }
 }
 

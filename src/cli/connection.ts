@@ -5,8 +5,11 @@ import { readAccount } from './account.ts'
 import { CommandError, type Connection } from './command.ts'
 import { configHome, type Environment } from './surroundings.ts'
 
-/** Variables that say whom to talk to, and with what; they win over the account file. */
-export const accountVariables = ['PHAROS_URL', 'PHAROS_API_KEY'] as const
+/**
+ * Variables that say whom to talk to, and with what; they win over the account file. What `pharos run` starts has its tunnel's address in
+ * `PHAROS_URL`, and the panel's in `PHAROS_PANEL_URL`.
+ */
+export const accountVariables = ['PHAROS_PANEL_URL', 'PHAROS_URL', 'PHAROS_API_KEY', 'PHAROS_TUNNEL_HOST'] as const
 
 /**
  * The panel that commands talk to: `PHAROS_URL` and `PHAROS_API_KEY` (or `BEAMD_API_KEY`), else the account file.
@@ -14,10 +17,11 @@ export const accountVariables = ['PHAROS_URL', 'PHAROS_API_KEY'] as const
  */
 export async function connect(env: Environment): Promise<Connection> {
   const envKey = env.PHAROS_API_KEY || env.BEAMD_API_KEY
-  const saved = env.PHAROS_URL && envKey ? null : await readAccount(configHome(env))
-  const url = env.PHAROS_URL || saved?.url
+  const named = env.PHAROS_PANEL_URL || env.PHAROS_URL
+  const saved = named && envKey ? null : await readAccount(configHome(env))
+  const url = named || saved?.url
   // A key of one panel is never sent to another one: with an address of its own the environment gives the key, too.
-  const key = envKey ? new Secret(envKey) : env.PHAROS_URL && env.PHAROS_URL !== saved?.url ? undefined : saved?.key
+  const key = envKey ? new Secret(envKey) : named && named !== saved?.url ? undefined : saved?.key
   if (!url)
     throw new CommandError(
       'No panel is known. Run "pharos setup" or "pharos use <url>", or set PHAROS_URL and PHAROS_API_KEY.',

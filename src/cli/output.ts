@@ -1,3 +1,4 @@
+import { renderUnicodeCompact } from 'uqr'
 import { printableText } from '../lib/printable.ts'
 
 /** Where a command writes: what was asked for goes to `data`, everything said along the way to `talk`. */
@@ -10,6 +11,8 @@ export interface Output {
   talk(line: string): void
   /** How far long work is, in one line that the next one replaces; null when it is over. Shown at a terminal alone. */
   progress(line: string | null): void
+  /** Standard output is for one reader that knows JSON. */
+  readonly asJson: boolean
 }
 
 export interface Streams {
@@ -31,6 +34,7 @@ export function createOutput({ data, talk, live = false }: Streams, asJson: bool
     progress(line) {
       if (live) talk(`${clearLine}${line === null ? '' : printable(line)}`)
     },
+    asJson,
   }
 }
 
@@ -57,6 +61,9 @@ export function facts(pairs: readonly (readonly [name: string, value: string | n
   const width = Math.max(...shown.map(([name]) => name.length))
   return shown.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`).join('\n')
 }
+
+/** For a telephone: a QR code in half blocks. */
+export const qrCode = (text: string): string => renderUnicodeCompact(text, { border: 2 })
 
 /** What others wrote, made safe for a terminal: escape sequences could move the cursor, set the title, or worse. */
 export const printable = (text: string): string => printableText(text, '\ufffd')

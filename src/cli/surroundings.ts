@@ -14,6 +14,8 @@ export interface Surroundings {
   root: string
   streams: Streams
   stdin: Readable & { isTTY?: boolean }
+  /** How this program is started again: a runtime and the file it runs. Only the background agent is. */
+  self?: readonly string[]
   /** Aborted by the first Ctrl-C or SIGTERM. */
   signal: AbortSignal
   roles: Roles
@@ -40,6 +42,10 @@ export interface RoleSession {
 
 /** Where this user's configuration lives. */
 export const configHome = (env: Environment): string => env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config')
+
+/** Where what this user's programs remember between runs lives. */
+export const stateHome = (env: Environment): string =>
+  env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state')
 
 /** The data folder unless another is named: in a clone its own `data/`, for an installed program the user's. */
 export const defaultDataDir = ({ root, env }: Pick<Surroundings, 'root' | 'env'>): string =>

@@ -38,10 +38,13 @@ import { watchingCommands } from './servers/watching.ts'
 import { templateSourceCommands } from './templates/sources.ts'
 import { templateCommands } from './templates/templates.ts'
 import { tokenCommands } from './tokens/tokens.ts'
-import { runAgent } from './tunnels/agent.ts'
+import { agentCommands } from './tunnels/agent.ts'
 import { closeTunnel } from './tunnels/close.ts'
+import { linkProject } from './tunnels/link.ts'
 import { listTunnels } from './tunnels/list.ts'
+import { showLogs } from './tunnels/logs.ts'
 import { openTunnel } from './tunnels/open.ts'
+import { runProgram } from './tunnels/run.ts'
 import { showUsage } from './usage.ts'
 import { webhookCommands } from './webhooks/webhooks.ts'
 
@@ -51,9 +54,12 @@ export const commands: readonly Command[] = [
   useAccount,
   showStatus,
   openTunnel,
-  runAgent,
+  runProgram,
   listTunnels,
   closeTunnel,
+  showLogs,
+  linkProject,
+  ...agentCommands,
   listServers,
   createServer,
   showServer,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { statusOfAgent } from '../../background/status.ts'
 import { command } from '../../command.ts'
 import { facts } from '../../output.ts'
 
@@ -7,10 +8,11 @@ export const showStatus = command({
   summary: 'Show who you are, your workspace, and what is running',
   examples: ['pharos status', 'pharos status --json'],
   options: z.object({}),
-  async run(_, { connect, out }) {
+  async run(_, { connect, out, stateHome }) {
     const connection = await connect()
     const { client } = connection
-    const [account, workspace, { tunnels }, servers] = await Promise.all([
+    const [agent, account, workspace, { tunnels }, servers] = await Promise.all([
+      statusOfAgent(stateHome),
       client.account(),
       client.workspace(),
       client.tunnels(),
@@ -24,6 +26,8 @@ export const showStatus = command({
       workspace: { slug: workspace.slug, name: workspace.name, tunnelBase: workspace.tunnelBase },
       tunnels: { open: open.length, kept: tunnels.length },
       servers: { running: running.length, all: servers.length },
+      /** Of this machine, and every panel that it has tunnels of. */
+      agent,
     }
     out.result(status, () =>
       facts([
@@ -33,6 +37,12 @@ export const showStatus = command({
         ['tunnels at', `*.${workspace.tunnelBase}${workspace.provisioned ? '' : ' (no edge is connected)'}`],
         ['tunnels', `${open.length} open of ${tunnels.length}`],
         ['servers', `${running.length} running of ${servers.length}`],
+        [
+          'background',
+          agent === null
+            ? null
+            : `process ${agent.pid}; ${agent.tunnels.map(({ name, state, message }) => `${name} ${state}${message === null ? '' : ` (${message})`}`).join(', ') || 'no tunnels'}`,
+        ],
       ]),
     )
   },

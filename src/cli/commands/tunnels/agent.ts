@@ -1,81 +1,81 @@
-import { readFile } from 'node:fs/promises'
-import { parse } from 'yaml'
 import { z } from 'zod'
-import { Port, TunnelName } from '../../../contract/fields.ts'
-import { portsPerTunnelMax, rawKinds } from '../../../contract/tunnel.ts'
+import { backgroundFolder } from '../../background/folder.ts'
+import { LocalAgent, NoAgent } from '../../background/local-agent.ts'
+import { serveBackground } from '../../background/serve.ts'
+import { askStarted } from '../../background/start.ts'
 import { command, UsageError } from '../../command.ts'
-import { forwardUntilStopped, Transport } from './forwarding.ts'
-import { contradictionIn, HealthPath, wantedOf } from './requests.ts'
+import { checkPlace, findProject, projectFileName, readProject, wantedOfProject } from '../../project-file.ts'
+import { forwardUntilStopped } from './forwarding.ts'
 
-const words = {
-  ports: 'ports',
-  edgePort: 'edgePort',
-  raw: 'tcp and udp',
-  http2: 'http2',
-  pool: 'pool: true',
-  healthPath: 'healthPath',
-}
-
-/** The file of `pharos agent`: what `pharos open` takes, for each tunnel. */
-const AgentFile = z.strictObject({
-  transport: Transport,
-  tunnels: z
-    .array(
-      z
-        .strictObject({
-          name: TunnelName,
-          port: Port,
-          host: z.string().min(1).max(253).default('127.0.0.1'),
-          kind: z.enum(['http', 'tls', 'minecraft', ...rawKinds]).default('http'),
-          /** With raw kinds: the port on the edge that is wanted, and how many in a row. */
-          edgePort: Port.optional(),
-          ports: z.int().min(1).max(portsPerTunnelMax).optional(),
-          proxyProtocol: z.enum(['v1', 'v2']).optional(),
-          http2: z.boolean().optional(),
-          pool: z.boolean().optional(),
-          healthPath: HealthPath.optional(),
-        })
-        .superRefine((tunnel, { addIssue }) => {
-          const message = contradictionIn(tunnel, words)
-          if (message !== null) addIssue({ code: 'custom', message })
-        }),
-    )
-    .min(1)
-    .max(100),
-})
-
-export const runAgent = command({
+const runAgent = command({
   path: 'agent',
-  summary: 'Keep several local ports on the internet, as a file says',
+  summary: 'Keep several local ports on the internet, as a file says; or steer the background agent',
+  description:
+    'With a file it runs here until Ctrl-C. The background agent is what "pharos open --detach" hands tunnels to: one for each user, started when it is needed.',
   args: [
     [
-      '<file>',
-      'YAML: a list "tunnels" with name, port, and optionally host, kind (http, tls, minecraft, tcp, udp or tcp+udp), edgePort, ports, proxyProtocol (v1 or v2), http2, pool and healthPath, as "pharos open --help" tells of them; beside the list optionally transport (tcp or websocket)',
+      '[file]',
+      `a file of tunnels, as docs/cli.md tells of it; ${projectFileName} of this folder or one above unless given`,
     ],
   ],
-  examples: ['pharos agent tunnels.yaml'],
+  examples: ['pharos agent', 'pharos agent tunnels.yaml', 'pharos agent stop'],
   handlesInterrupt: true,
-  options: z.object({ file: z.string().min(1) }),
+  options: z.object({ file: z.string().min(1).optional() }),
   async run({ file }, tools) {
-    const { tunnels, transport } = await readAgentFile(tools.path(file))
-    await forwardUntilStopped(tunnels.map(wantedOf), tools, transport)
+    const project = file === undefined ? await findProject(tools.cwd, tools.env) : await readProject(tools.path(file))
+    if (!project)
+      throw new UsageError(`There is no ${projectFileName} here or above. "pharos link 3000 --as web" makes one.`)
+    const { tunnels, transport } = project.file
+    if (tunnels.length === 0)
+      throw new UsageError(`${project.path} has no tunnels. "pharos link 3000 --as web" adds one.`)
+    const wanted = await wantedOfProject(project, tunnels)
+    const connection = await tools.connect()
+    await checkPlace(project, connection)
+    await forwardUntilStopped(wanted, connection, tools, { transport })
   },
 })
 
-async function readAgentFile(path: string): Promise<z.output<typeof AgentFile>> {
-  let content: unknown
-  try {
-    content = parse(await readFile(path, 'utf8'))
-  } catch (error) {
-    throw new UsageError(`${path} cannot be read: ${(error as Error).message.split('\n')[0]}`)
-  }
-  const parsed = AgentFile.safeParse(content)
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path: at, message }) => `${at.join('.') || 'the file'}: ${message}`)
-    throw new UsageError(`${path} is not right:\n${problems.join('\n')}`)
-  }
-  const names = parsed.data.tunnels.map(({ name }) => name)
-  const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice !== undefined) throw new UsageError(`${path} names the tunnel "${twice}" twice.`)
-  return parsed.data
-}
+const startAgent = command({
+  path: 'agent start',
+  summary: 'Start the background agent where none is running; kept tunnels come back',
+  examples: ['pharos agent start', '@reboot pharos agent start'],
+  options: z.object({}),
+  async run(_, tools) {
+    const status = await askStarted(tools, (agent) => agent.status())
+    tools.out.result(
+      status,
+      () => `The background agent runs as process ${status.pid}, with ${count(status.tunnels.length)}.`,
+    )
+  },
+})
+
+const stopAgent = command({
+  path: 'agent stop',
+  summary: 'End the background agent and its tunnels; those that are kept come back with it',
+  examples: ['pharos agent stop', 'pharos agent stop --json'],
+  options: z.object({}),
+  async run(_, { stateHome, out }) {
+    let stopped = true
+    try {
+      await new LocalAgent(await backgroundFolder(stateHome)).stop()
+    } catch (error) {
+      if (!(error instanceof NoAgent)) throw error
+      stopped = false
+    }
+    out.result({ stopped }, () => (stopped ? 'The background agent ends.' : 'No background agent is running.'))
+  },
+})
+
+const serveAgent = command({
+  path: 'agent serve',
+  summary: 'Be the background agent, in the foreground: for service managers',
+  flags: [['--until-idle', 'end when there are no tunnels left']],
+  examples: ['pharos agent serve', 'pharos agent serve --until-idle'],
+  handlesInterrupt: true,
+  options: z.object({ untilIdle: z.boolean().default(false) }),
+  run: (options, tools) => serveBackground(tools, options),
+})
+
+const count = (tunnels: number): string => (tunnels === 1 ? '1 tunnel' : `${tunnels} tunnels`)
+
+export const agentCommands = [runAgent, startAgent, stopAgent, serveAgent]

@@ -1,36 +1,40 @@
 import { z } from 'zod'
-import { Port, TunnelName } from '../../../contract/fields.ts'
-import { portsPerTunnelMax } from '../../../contract/tunnel.ts'
-import { command, UsageError } from '../../command.ts'
+import { Port } from '../../../contract/fields.ts'
+import type { OpenBody } from '../../background/messages.ts'
+import { askStarted } from '../../background/start.ts'
+import { type Connection, command, type Tools, UsageError } from '../../command.ts'
+import { nameFrom } from '../../names/name-source.ts'
+import { qrCode } from '../../output.ts'
+import { checkPlace, findProject, nameOf, type Project, projectFileName } from '../../project-file.ts'
+import { askedFor, tunnelFlags, tunnelOptions } from './asking.ts'
 import { forwardUntilStopped, Transport, transportHelp } from './forwarding.ts'
-import { contradictionIn, HealthPath, wantedOf } from './requests.ts'
+import { type Asked, wantedOf } from './requests.ts'
 
-const kinds = ['tcp', 'udp', 'tls', 'minecraft'] as const
+const Options = z.object({
+  port: z.string().min(1).optional(),
+  ...tunnelOptions,
+  transport: Transport.optional(),
+  detach: z.boolean().default(false),
+  keep: z.boolean().default(false),
+  qr: z.boolean().default(false),
+})
 
 export const openTunnel = command({
   path: 'open',
-  summary: 'Put a local port on the internet, until Ctrl-C',
-  args: [['<port>', 'the local port; with --ports, the first of them']],
+  summary: 'Put a local port on the internet, until Ctrl-C or in the background',
+  description: `Without a port it opens what ${projectFileName} of this folder, or of one above, says; with a name, that tunnel of it.`,
+  args: [['[port]', `the local port; with --ports, the first of them. Or the name of a tunnel in ${projectFileName}`]],
   flags: [
-    ['--as <name>', 'the tunnel’s name: web becomes web.<workspace>.<edge>'],
-    ['--tcp', 'a raw TCP port on the edge instead of a host name'],
-    ['--udp', 'a raw UDP port on the edge; with --tcp, both on the same port'],
-    ['--tls', 'TLS by its host name, passed through: the service has the certificate'],
-    ['--minecraft', 'a Minecraft server (Java Edition), by its host name on the game’s usual port'],
-    ['--http2', 'the service speaks HTTP/2 without TLS, and is asked so; gRPC is anyway'],
-    ['--ports <n>', 'with --tcp or --udp: so many ports in a row'],
-    ['--edge-port <port>', 'with --tcp or --udp: the port on the edge that is wanted'],
-    ['--proxy-protocol <version>', 'tell the service who its visitor is: v1 or v2 (with --udp always v2)'],
-    ['--pool', 'share the name with other agents that open it with --pool; visitors are spread over them'],
-    [
-      '--health-path <path>',
-      'with --pool: the service is well while this path answers; otherwise while it takes connections',
-    ],
-    ['--host <host>', 'where the local port is, if not on this machine'],
+    ...tunnelFlags,
     ['--transport <way>', transportHelp],
+    ['-d, --detach', 'leave it to the background agent, which goes on when this terminal is closed'],
+    ['--keep', 'with --detach: it comes back whenever the background agent does'],
+    ['--qr', 'show the address as a QR code, too'],
   ],
   examples: [
     'pharos open 3000 --as web',
+    'pharos open 3000 --from branch --qr',
+    'pharos open 3000 --as web --detach --keep',
     'pharos open 25565 --minecraft --as survival',
     'pharos open 30000 --udp --ports 3 --as game',
     'pharos open 7777 --tcp --udp --edge-port 30015 --as arena',
@@ -38,45 +42,70 @@ export const openTunnel = command({
     'pharos open 50051 --http2 --as api',
     'pharos open 8080 --host 192.168.1.7',
     'pharos open 3000 --transport websocket',
+    'pharos open',
   ],
   handlesInterrupt: true,
-  options: z.object({
-    port: z.coerce.number().pipe(Port),
-    as: TunnelName.optional(),
-    tcp: z.boolean().default(false),
-    udp: z.boolean().default(false),
-    tls: z.boolean().default(false),
-    minecraft: z.boolean().default(false),
-    http2: z.boolean().default(false),
-    ports: z.coerce.number().pipe(z.int().min(1).max(portsPerTunnelMax)).optional(),
-    edgePort: z.coerce.number().pipe(Port).optional(),
-    proxyProtocol: z.enum(['v1', 'v2']).optional(),
-    pool: z.boolean().default(false),
-    healthPath: HealthPath.optional(),
-    host: z.string().min(1).max(253).default('127.0.0.1'),
-    transport: Transport,
-  }),
-  async run({ as, transport, tcp, udp, tls, minecraft, ...asked }, tools) {
-    const flags = { tcp, udp, tls, minecraft }
-    const wanted = kinds.filter((kind) => flags[kind])
-    const both = wanted.length === 2 && tcp && udp
-    if (wanted.length > 1 && !both)
-      throw new UsageError(
-        `A tunnel has one kind: choose --${wanted.join(' or --')}. Only --tcp and --udp go together.`,
-      )
-    const kind = both ? 'tcp+udp' : (wanted[0] ?? 'http')
-    const tunnel = { ...asked, kind, name: as ?? `port-${asked.port}` } as const
-    const contradiction = contradictionIn(tunnel, words)
-    if (contradiction !== null) throw new UsageError(contradiction)
-    await forwardUntilStopped([wantedOf(tunnel)], tools, transport)
+  options: Options,
+  async run({ port, transport, detach, keep, qr, ...flags }, tools) {
+    if (keep && !detach) throw new UsageError('--keep is for --detach: what runs here ends with this command.')
+    const found = port !== undefined && /^[0-9]+$/.test(port) ? null : await projectHere(port, tools)
+    const tunnels = found ? await askedInProject(found, port) : [await askedHere(flags, Number(port), tools.cwd)]
+    const connection = await tools.connect()
+    if (found) await checkPlace(found, connection)
+    const way = transport ?? found?.file.transport ?? 'auto'
+    if (detach) await openDetached(tunnels, connection, tools, { transport: way, keep, qr })
+    else await forwardUntilStopped(tunnels.map(wantedOf), connection, tools, { transport: way, qr })
   },
 })
 
-const words = {
-  ports: '--ports',
-  edgePort: '--edge-port',
-  raw: '--tcp and --udp',
-  http2: '--http2',
-  pool: '--pool',
-  healthPath: '--health-path',
+async function projectHere(named: string | undefined, { cwd, env }: Tools): Promise<Project> {
+  const project = await findProject(cwd, env)
+  if (project) return project
+  throw new UsageError(
+    named === undefined
+      ? `Which port? Say it ("pharos open 3000"), or write it down once: "pharos link 3000 --as web" makes ${projectFileName} here.`
+      : `"${named}" is no port, and there is no ${projectFileName} here or above that could have a tunnel of this name.`,
+  )
+}
+
+async function askedInProject(project: Project, named: string | undefined): Promise<Asked[]> {
+  const tunnels: Asked[] = []
+  for (const { from: _from, ...entry } of project.file.tunnels)
+    tunnels.push({ ...entry, name: await nameOf(project, { ...entry, from: _from }) })
+  const wanted = tunnels.filter(({ name }) => named === undefined || name === named)
+  if (wanted.length > 0) return wanted
+  throw new UsageError(
+    named === undefined
+      ? `${project.path} has no tunnels yet. "pharos link 3000 --as web" adds one.`
+      : `${project.path} has no tunnel "${named}". It has: ${tunnels.map(({ name }) => name).join(', ') || 'none'}.`,
+  )
+}
+
+async function askedHere(flags: Parameters<typeof askedFor>[0], port: number, cwd: string): Promise<Asked> {
+  const parsed = Port.safeParse(port)
+  if (!parsed.success) throw new UsageError(`<port>: ${parsed.error.issues[0]?.message}`)
+  const name = flags.as ?? (flags.from ? await nameFrom(flags.from, cwd) : `port-${port}`)
+  return askedFor(flags, name, port)
+}
+
+async function openDetached(
+  tunnels: readonly Asked[],
+  { url, key }: Connection,
+  tools: Tools,
+  { transport, keep, qr }: Pick<OpenBody, 'transport' | 'keep'> & { qr: boolean },
+): Promise<void> {
+  const account = { url, key: key.reveal() }
+  for (const asked of tunnels) {
+    // JSON leaves out what is undefined.
+    const opened = await askStarted(tools, (agent) => agent.open({ account, tunnel: asked, transport, keep }))
+    const udpToo = asked.kind === 'tcp+udp' ? ' and over UDP' : ''
+    tools.out.event(
+      { name: opened.name, url: opened.url, local: opened.local },
+      () => `${opened.url}${udpToo} -> ${opened.local}`,
+    )
+    if (qr && opened.url !== null) tools.out.talk(qrCode(opened.url))
+  }
+  tools.out.talk(
+    `In the background${keep ? ', and back whenever the background agent is' : ''}. "pharos list" shows it, "pharos close ${tunnels[0]?.name}" ends it.`,
+  )
 }
