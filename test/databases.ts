@@ -38,6 +38,15 @@ export function testOnPostgres(
   })
 }
 
+/** The same on an SQLite file alone: for what asks the database nothing that differs. */
+export function testOnSqlite(name: string, body: (database: DatabaseConfig, t: TestContext) => Promise<void>): void {
+  test(name, async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'pharos-sqlite-'))
+    t.after(() => rm(folder, { recursive: true, force: true }))
+    await body({ kind: 'sqlite', file: join(folder, 'panel.db') }, t)
+  })
+}
+
 /** A database of its own on the same PostgreSQL; or why there is none here, which under CI=true is an error. */
 export async function newPostgresDatabase(): Promise<Secret | { skipped: string }> {
   server ??= startPostgres()

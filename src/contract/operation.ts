@@ -4,8 +4,8 @@ import type { ServerPermission, TicketPurpose, WorkspacePermission } from './per
 
 /**
  * Which of the two API documents an operation belongs to. It decides the shape of replies and errors: `panel` wraps them in
- * `{success, data}`, `control` sends them bare. `internal` operations run over a link between two processes of ours and are
- * in no public document.
+ * `{success, data}`, `control` sends them bare. `internal` operations run over a link between two processes of ours, or belong
+ * to a protocol that others have published; they are in no public document.
  */
 export type Family = 'panel' | 'control' | 'internal'
 

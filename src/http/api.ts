@@ -19,7 +19,7 @@ import {
   timeoutCheckMs,
 } from './limits.ts'
 import type { ApiPart, Gate } from './part.ts'
-import { bindOperation, bindSocket } from './route.ts'
+import { type Binding, bindOperation, bindSocket } from './route.ts'
 import { bindTransfer } from './transfer.ts'
 import { Upgrader } from './upgrade.ts'
 
@@ -43,8 +43,17 @@ export interface ApiOptions<C extends Contexts> {
   trustedProxies?: readonly string[]
   /** Told of each reply to a request for an operation: its method and path as declared, for counting. */
   served?: (reply: { method: string; path: string; status: number; seconds: number }) => void
+  /** Routes whose paths are whole, below no prefix, each group with a gate of its own; their families shape their errors, too. */
+  further?: readonly FurtherRoutes[]
   /** Adds routes that are no operations: pages. It may set the not-found handler for paths outside the prefix. */
   pages?: (app: FastifyInstance) => void
+}
+
+/** Operations that somebody else has given their paths: a published protocol. */
+export interface FurtherRoutes {
+  parts: readonly ApiPart[]
+  /** Of whatever contexts: the parts have been checked against theirs. */
+  gate: { admit(...asked: Parameters<Gate<Contexts>['admit']>): object }
 }
 
 /** An HTTP server that never listens: its connections are handed to it. */
@@ -66,7 +75,8 @@ export async function createApi<C extends Contexts>(options: ApiOptions<C>): Pro
     if (request.originalUrl.startsWith(apiPath)) {
       setApiHeaders(reply)
       if (cors) setCorsHeaders(reply, request.headers.origin)
-    } else setPageHeaders(reply)
+    } else if (isOperation(request)) setApiHeaders(reply)
+    else setPageHeaders(reply)
   }
   const connections = new Connections()
   const upgrader = new Upgrader()
@@ -102,8 +112,7 @@ export async function createApi<C extends Contexts>(options: ApiOptions<C>): Pro
     connections.answering(request.raw.socket, reply.raw)
     setHeaders(request, reply)
     // Operations ask for a body once they know that they want it; other routes always do.
-    if (request.raw.headers.expect !== undefined && request.routeOptions.config.family === undefined)
-      reply.raw.writeContinue()
+    if (request.raw.headers.expect !== undefined && !isOperation(request)) reply.raw.writeContinue()
     done()
   })
   const { served } = options
@@ -114,7 +123,7 @@ export async function createApi<C extends Contexts>(options: ApiOptions<C>): Pro
       if (config.family !== undefined)
         served({
           method: request.method,
-          path: url.slice(prefix.length),
+          path: url.startsWith(apiPath) ? url.slice(prefix.length) : url,
           status: reply.statusCode,
           seconds: reply.elapsedTime / 1000,
         })
@@ -130,24 +139,12 @@ export async function createApi<C extends Contexts>(options: ApiOptions<C>): Pro
           .headers(cors ? preflightHeaders : {})
           .send(),
       )
-      // Bodies are read by the route itself, after the caller has been admitted.
-      scope.removeAllContentTypeParsers()
-      scope.addContentTypeParser('*', (_request, _payload, parsed) => parsed(null))
-      const binding = {
-        scope,
-        gate: options.gate,
-        log,
-        upgrader,
-        bodyBytesMax,
-      }
-      for (const { operations, sockets, transfers } of options.parts) {
-        for (const { operation, handle } of operations) bindOperation(binding, operation, handle)
-        for (const { socket, handle } of sockets) bindSocket(binding, socket, handle)
-        for (const { transfer, handle } of transfers) bindTransfer(binding, transfer, handle)
-      }
+      bindParts({ scope, gate: options.gate, log, upgrader, bodyBytesMax }, options.parts)
     },
     { prefix },
   )
+  for (const { parts, gate } of options.further ?? [])
+    app.register(async (scope) => bindParts({ scope, gate, log, upgrader, bodyBytesMax }, parts))
   if (options.pages) options.pages(app)
   else if (prefix) app.setNotFoundHandler(answerUnknownRoute)
   // Without a listener every client that waits to be asked for its body would be asked before anybody has looked at its request.
@@ -157,6 +154,20 @@ export async function createApi<C extends Contexts>(options: ApiOptions<C>): Pro
   prepareUnlistened(server)
   return new ServedApi(app, server, connections, upgrader)
 }
+
+function bindParts<C extends Contexts>(binding: Binding<C>, parts: readonly ApiPart[]): void {
+  // Bodies are read by the route itself, after the caller has been admitted.
+  binding.scope.removeAllContentTypeParsers()
+  binding.scope.addContentTypeParser('*', (_request, _payload, parsed) => parsed(null))
+  for (const { operations, sockets, transfers } of parts) {
+    for (const { operation, handle } of operations) bindOperation(binding, operation, handle)
+    for (const { socket, handle } of sockets) bindSocket(binding, socket, handle)
+    for (const { transfer, handle } of transfers) bindTransfer(binding, transfer, handle)
+  }
+}
+
+/** A path that nothing is found under has no route. */
+const isOperation = ({ routeOptions }: FastifyRequest): boolean => routeOptions?.config?.family !== undefined
 
 class ServedApi implements Api {
   readonly app: FastifyInstance

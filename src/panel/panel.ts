@@ -7,8 +7,10 @@ import { accountOperations } from '../contract/api/accounts.ts'
 import { activityOperations } from '../contract/api/activity.ts'
 import { backupOperations, backupTransfers } from '../contract/api/backups.ts'
 import { databaseHostOperations, databaseOperations } from '../contract/api/databases.ts'
+import { deviceOperations } from '../contract/api/devices.ts'
 import { documentOperations } from '../contract/api/document.ts'
 import { fileOperations, fileTransfers } from '../contract/api/files.ts'
+import { foreignEdgeOperations } from '../contract/api/foreign-edges.ts'
 import { apiPrefix, publicOperations, publicTransfers } from '../contract/api/index.ts'
 import { inspectionOperations } from '../contract/api/inspection.ts'
 import { instanceOperations } from '../contract/api/instance.ts'
@@ -32,6 +34,7 @@ import { watchingOperations } from '../contract/api/watching.ts'
 import { webhookOperations } from '../contract/api/webhooks.ts'
 import { type Workspace, workspaceOperations } from '../contract/api/workspaces.ts'
 import { EdgeHello } from '../contract/edge.ts'
+import { discoveryOperations, edgeContractOperations, edgeContractTransfers } from '../contract/edge-contract.ts'
 import { lenient } from '../contract/lenient.ts'
 import { JoinHello, NodeHello } from '../contract/node.ts'
 import type { Handlers, Operations } from '../contract/operation.ts'
@@ -75,10 +78,20 @@ import {
   setDatabaseLimit,
 } from './databases/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from './db/index.ts'
+import { createDevices, deviceRoutes, discoveryRoutes } from './devices/index.ts'
 import { documentRoutes } from './document/index.ts'
 import { createEdges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
 import { eventHandlers, Viewers } from './events/index.ts'
 import { fileHandlers, fileTransferHandlers } from './files/index.ts'
+import {
+  createForeignBook,
+  createForeignEdges,
+  type ForeignEdgeContexts,
+  foreignAnswers,
+  foreignEdgeGate,
+  foreignEdgeRoutes,
+  foreignReports,
+} from './foreign-edges/index.ts'
 import { healthRoutes, panelReadiness } from './health.ts'
 import { captureParts, Inspection, inspectionRoutes } from './inspection/index.ts'
 import { createPost } from './mail/index.ts'
@@ -203,6 +216,14 @@ export async function startPanel(
       panels: () => panels.all(),
     }),
   )
+  const foreignEdges = createForeignEdges({ database, clock })
+  const devices = createDevices({
+    ...{ database, clock, rates, tokens },
+    async edgeFor(workspaceId) {
+      const reach = directory.reach()
+      return (await foreignEdges.addressFor(workspaceId)) ?? (reach ? `${inUrl(reach.host)}:${reach.linkPort}` : '')
+    },
+  })
   const inspection = new Inspection({ database, changes, clock, log, edges: () => edges.inspected() })
   const post = closer.use(createPost({ config: config.mail ?? null, password: secrets.mailPassword, rates, log }))
   const workspaces = createWorkspaces({ database, changes, clock, edges: directory, publicUrl, post })
@@ -315,6 +336,8 @@ export async function startPanel(
     panelPart(usageOperations, usageRoutes(usage)),
     panelPart(accountOperations, accountRoutes(accounts, access)),
     panelPart(accountSecurityOperations, accountSecurityRoutes(accounts, config.publicUrl ?? null)),
+    panelPart(deviceOperations, deviceRoutes(devices, publicUrl)),
+    panelPart(foreignEdgeOperations, foreignEdgeRoutes(foreignEdges, publicUrl)),
     panelPart(sshKeyOperations, sshKeyRoutes(accounts)),
     panelPart(tunnelOperations, tunnelRoutes({ tunnels, edges, directory, endpoint })),
     panelPart(inspectionOperations, inspectionRoutes({ inspection, tunnels, access })),
@@ -355,6 +378,7 @@ export async function startPanel(
       },
     }),
   )
+  const foreignBook = createForeignBook({ database, clock, log, usage })
   const webPages = pages(config.webDir === undefined ? new Map() : await readWebFiles(config.webDir))
   if (metrics) closer.use(addPanelMetrics(metrics, { nodes, directory, servers, webhooks }))
   const api = closer.use(
@@ -367,6 +391,25 @@ export async function startPanel(
       aliases: [pastedServerId],
       trustedProxies: config.trustedProxies,
       ...(requests ? { served: requests.served } : {}),
+      further: [
+        {
+          gate: access.gate,
+          parts: [panelPart(discoveryOperations, discoveryRoutes({ database, publicUrl, apiPrefix }))],
+        },
+        {
+          gate: foreignEdgeGate({ database, rates }),
+          parts: [
+            part<typeof edgeContractOperations, ForeignEdgeContexts>(
+              edgeContractOperations,
+              foreignAnswers({ database, clock, access, rates, book: foreignBook }),
+            ),
+            transferPart<typeof edgeContractTransfers, ForeignEdgeContexts>(
+              edgeContractTransfers,
+              foreignReports(foreignBook),
+            ),
+          ],
+        },
+      ],
       pages(app) {
         healthRoutes(app, readiness, () => rates.problem)
         webPages(app)

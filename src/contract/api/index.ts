@@ -3,8 +3,10 @@ import { accountOperations } from './accounts.ts'
 import { activityOperations } from './activity.ts'
 import { backupOperations, backupTransfers } from './backups.ts'
 import { databaseHostOperations, databaseOperations } from './databases.ts'
+import { deviceOperations } from './devices.ts'
 import { documentOperations } from './document.ts'
 import { fileOperations, fileTransfers } from './files.ts'
+import { foreignEdgeOperations } from './foreign-edges.ts'
 import { inspectionOperations } from './inspection.ts'
 import { instanceOperations } from './instance.ts'
 import { networkOperations } from './network.ts'
@@ -34,6 +36,7 @@ export const publicOperations = {
   ...usageOperations,
   ...accountOperations,
   ...accountSecurityOperations,
+  ...deviceOperations,
   ...sshKeyOperations,
   ...serverOperations,
   ...networkOperations,
@@ -54,6 +57,7 @@ export const publicOperations = {
   ...templateSourceOperations,
   ...tunnelOperations,
   ...inspectionOperations,
+  ...foreignEdgeOperations,
   ...nodeAdminOperations,
   ...drainOperations,
   ...transferOperations,

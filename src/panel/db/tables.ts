@@ -58,6 +58,16 @@ export interface Tables {
   // usage
   usage_counters: UsageCounterRow
   usage_peaks: { edge_id: string; epoch: string; workspace_id: string; day: number; peak: number }
+  // foreign-edges
+  foreign_edges: ForeignEdgeRow
+  /** Whose agents have shown an edge a key of their workspace: what it serves. */
+  foreign_edge_scopes: { edge_id: string; workspace_id: string; since: number }
+  foreign_hosts: ForeignHostRow
+  /** What was counted already: a report may come again. */
+  foreign_events: { edge_id: string; event_id: string; at: number }
+  foreign_periods: { edge_id: string; workspace_id: string; period_start: number; bytes: number }
+  // devices
+  device_sign_ins: DeviceSignInRow
   // databases
   database_hosts: DatabaseHostRow
   database_limits: { server_id: string; most: number }
@@ -594,4 +604,58 @@ export interface PanelRow {
   /** Different for each start. */
   process: string
   seen_at: number
+}
+/** An edge of others that speaks the published edge contract. */
+export interface ForeignEdgeRow {
+  id: string
+  name: string
+  credential_hash: string
+  /** Host names of its tunnels end in it. */
+  base: string
+  shape: 'hyphen' | 'subdomain' | 'flat'
+  /** Where agents dial it: `edge.example.org:443`. */
+  address: string | null
+  /** JSON: the ids of the workspaces that alone may use it; null for all. */
+  workspaces: string | null
+  last_seen_at: number | null
+  /** Records of its reports that were taken, and that were set aside. */
+  accepted: number
+  dropped: number
+  /** Why the last one was set aside, in words. */
+  last_dropped: string | null
+  /** When it first reported requests one by one: its older kind of report gives no bytes since then. */
+  counts_requests_since: number | null
+  created_at: number
+}
+/** A host name that a foreign edge has reported traffic of; it stands in the usage in place of a tunnel. */
+export interface ForeignHostRow {
+  id: string
+  edge_id: string
+  workspace_id: string
+  host: string
+  first_seen_at: number
+}
+/** Somebody signs in from a terminal. */
+export interface DeviceSignInRow {
+  id: string
+  /** SHA-256 of what the terminal polls with, and of what the person types. */
+  device_hash: string
+  user_hash: string
+  /** What the program that asks calls itself. */
+  client: string | null
+  /** From where it asked. */
+  address: string
+  expires_at: number
+  /** How long it must wait between two polls. */
+  interval_ms: number
+  polled_at: number | null
+  /** `used`: the key was handed out. */
+  state: 'pending' | 'approved' | 'denied' | 'used'
+  /** Who approved it, and for which workspace. */
+  user_id: string | null
+  workspace_id: string | null
+  /** The key with which it was approved, where it was not in a browser. */
+  made_with: string | null
+  key_expires_at: number | null
+  created_at: number
 }

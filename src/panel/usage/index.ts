@@ -1,2 +1,2 @@
 export { usageRoutes } from './routes.ts'
-export { createUsage, type UsageBook } from './usage.ts'
+export { type CountedDay, createUsage, type UsageBook } from './usage.ts'

@@ -50,6 +50,30 @@ export async function raiseCounters(store: Store, rows: UsageCounterRow[]): Prom
     .execute()
 }
 
+/** Adds what was counted to what is stored: of sources that tell what is new, and whose repeats somebody else has sorted out. */
+export async function addCounters(store: Store, rows: UsageCounterRow[]): Promise<void> {
+  if (rows.length === 0) return
+  await store
+    .insertInto('usage_counters')
+    .values(
+      rows.map((row) => ({
+        ...row,
+        bytes_in: Math.min(row.bytes_in, countMax),
+        bytes_out: Math.min(row.bytes_out, countMax),
+      })),
+    )
+    .onConflict((conflict) =>
+      conflict.columns(['edge_id', 'epoch', 'tunnel_id', 'day']).doUpdateSet({
+        bytes_in: added('bytes_in'),
+        bytes_out: added('bytes_out'),
+        connections: added('connections'),
+        requests: added('requests'),
+        last_seen: larger('usage_counters', 'last_seen'),
+      }),
+    )
+    .execute()
+}
+
 export async function raisePeaks(
   store: Store,
   rows: { edge_id: string; epoch: string; workspace_id: string; day: number; peak: number }[],
@@ -81,7 +105,7 @@ export const sumsByDay = (
     .orderBy('day')
     .execute()
 
-/** One row per tunnel that has counters, given up ones too. */
+/** One row per tunnel that has counters, given up ones too, and per host name of edges of others. */
 export const sumsByTunnel = (
   store: Store,
   workspaceId: string,
@@ -89,11 +113,12 @@ export const sumsByTunnel = (
 ): Promise<({ id: string; name: string } & Sums)[]> =>
   store
     .selectFrom('usage_counters')
-    .innerJoin('tunnels', 'tunnels.id', 'usage_counters.tunnel_id')
-    .select(['tunnels.id', 'tunnels.name', ...sums])
+    .leftJoin('tunnels', 'tunnels.id', 'usage_counters.tunnel_id')
+    .leftJoin('foreign_hosts', 'foreign_hosts.id', 'usage_counters.tunnel_id')
+    .select(['usage_counters.tunnel_id as id', nameOfCounted.as('name'), ...sums])
     .where('usage_counters.workspace_id', '=', workspaceId)
     .where('day', '>=', since)
-    .groupBy(['tunnels.id', 'tunnels.name'])
+    .groupBy(['usage_counters.tunnel_id', 'tunnels.name', 'foreign_hosts.host'])
     .execute()
 
 /** The highest peak of any edge, by day. */
@@ -110,6 +135,9 @@ export const peaksByDay = (
     .groupBy('day')
     .execute()
 
+/** A tunnel's name; of what an edge of others counted, the host name. */
+const nameOfCounted = sql<string>`coalesce(tunnels.name, foreign_hosts.host, usage_counters.tunnel_id)`
+
 /** PostgreSQL adds 64-bit integers up to a decimal, which would arrive as text. */
 const sum = (column: string) => sql<number>`cast(sum(${sql.ref(column)}) as bigint)`
 
@@ -125,3 +153,9 @@ const sums = [
 /** SQLite and PostgreSQL call the larger of two numbers by different names. */
 const larger = (table: string, column: string) =>
   sql<number>`case when excluded.${sql.ref(column)} > ${sql.ref(`${table}.${column}`)} then excluded.${sql.ref(column)} else ${sql.ref(`${table}.${column}`)} end`
+
+/** More than one name carries in a day (64 TiB): whatever an edge says, sums over a year of them stay whole numbers. */
+const countMax = 2 ** 46
+
+const added = (column: string) =>
+  sql<number>`case when excluded.${sql.ref(column)} > ${countMax} - ${sql.ref(`usage_counters.${column}`)} then ${countMax} else ${sql.ref(`usage_counters.${column}`)} + excluded.${sql.ref(column)} end`

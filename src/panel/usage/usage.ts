@@ -2,8 +2,9 @@ import type { z } from 'zod'
 import type { Usage } from '../../contract/api/usage.ts'
 import { type ReceivedReport, TunnelCounter, WorkspacePeak } from '../../contract/edge.ts'
 import { type Clock, isoTime } from '../../lib/clock.ts'
-import type { Database, UsageCounterRow } from '../db/index.ts'
+import type { Database, Store, UsageCounterRow } from '../db/index.ts'
 import {
+  addCounters,
   existingWorkspaces,
   peaksByDay,
   raiseCounters,
@@ -26,8 +27,26 @@ export interface UsageBook {
     edgeId: string,
     report: ReceivedReport,
   ): Promise<{ accepted: number; rejected: string[]; workspaceIds: string[] }>
+  /**
+   * Adds what an edge of others has counted since it last told; whoever calls has left out what came before. Part of the caller's
+   * transaction.
+   */
+  add(store: Store, edgeId: string, counted: readonly CountedDay[], peaks: readonly WorkspacePeak[]): Promise<void>
   /** The last `days` UTC days of a workspace, today included. */
   of(workspaceId: string, days: number): Promise<z.output<typeof Usage>>
+}
+
+/** What went through one name in one day, as far as it is new. */
+export interface CountedDay {
+  workspaceId: string
+  /** Of the host name, which stands in place of a tunnel. */
+  hostId: string
+  /** Midnight UTC, ms since 1970. */
+  day: number
+  bytesIn: number
+  bytesOut: number
+  requests: number
+  lastSeen: number
 }
 
 export function createUsage({ database, clock }: { database: Database; clock: Clock }): UsageBook {
@@ -63,13 +82,32 @@ export function createUsage({ database, clock }: { database: Database; clock: Cl
         }
       })
     },
+    async add(store, edgeId, counted, peaks) {
+      await addCounters(
+        store,
+        counted.map(({ workspaceId, hostId, day, bytesIn, bytesOut, requests, lastSeen }) => ({
+          edge_id: edgeId,
+          epoch: addedEpoch,
+          tunnel_id: hostId,
+          workspace_id: workspaceId,
+          day,
+          bytes_in: bytesIn,
+          bytes_out: bytesOut,
+          connections: 0,
+          requests,
+          last_seen: lastSeen,
+        })),
+      )
+      await raisePeaks(store, mergePeaks([...peaks], edgeId, addedEpoch))
+    },
     async of(workspaceId, days) {
       const since = startOfDay(clock.now()) - (days - 1) * dayMs
       const store = database.kysely
       const byDay = (await sumsByDay(store, workspaceId, since)).filter(sawTraffic)
       const byTunnel = (await sumsByTunnel(store, workspaceId, since)).filter(sawTraffic)
       const peaks = new Map((await peaksByDay(store, workspaceId, since)).map(({ day, peak }) => [day, peak]))
-      const add = (pick: (row: Sums) => number): number => byDay.reduce((total, row) => total + pick(row), 0)
+      const add = (pick: (row: Sums) => number): number =>
+        byDay.reduce((total, row) => Math.min(total + pick(row), Number.MAX_SAFE_INTEGER), 0)
       return {
         totalBytes: add(bytesOf),
         peakTunnels: Math.max(0, ...peaks.values()),
@@ -94,6 +132,9 @@ export function createUsage({ database, clock }: { database: Database; clock: Cl
     },
   }
 }
+
+/** The epoch of what is added up here, and not at its edge. */
+const addedEpoch = 'added'
 
 /** What an unreadable counter calls its tunnel, as far as that can be shown. */
 function nameOf(counter: unknown): string {

@@ -19,6 +19,7 @@ import * as incrementalBackups from './0019-incremental-backups.ts'
 import * as panels from './0020-panels.ts'
 import * as serversByAge from './0021-servers-by-age.ts'
 import * as tunnelSettings from './0022-tunnel-settings.ts'
+import * as foreignEdges from './0023-foreign-edges.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
 export const migrations: readonly Migration[] = [
@@ -42,4 +43,5 @@ export const migrations: readonly Migration[] = [
   { name: '0020-panels', up: panels.up },
   { name: '0021-servers-by-age', up: serversByAge.up },
   { name: '0022-tunnel-settings', up: tunnelSettings.up },
+  { name: '0023-foreign-edges', up: foreignEdges.up },
 ]

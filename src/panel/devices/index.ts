@@ -1,0 +1,2 @@
+export { createDevices, type Devices } from './devices.ts'
+export { deviceRoutes, discoveryRoutes } from './routes.ts'

@@ -1,0 +1,5 @@
+export { foreignAnswers, foreignReports } from './answers.ts'
+export { createForeignBook } from './book.ts'
+export { createForeignEdges, type ForeignEdges } from './foreign-edges.ts'
+export { type ForeignEdgeContexts, foreignEdgeGate } from './gate.ts'
+export { foreignEdgeRoutes } from './routes.ts'
