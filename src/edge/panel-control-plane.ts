@@ -6,7 +6,6 @@ import type { Contexts, Handlers } from '../contract/operation.ts'
 import { createApi, linkSend, part } from '../http/index.ts'
 import type { Log } from '../lib/log.ts'
 import { type Dialler, type KeptLink, keepLink, type Link, LinkError, PanelLinks } from '../link/index.ts'
-import type { Challenges } from './challenges.ts'
 import { type ControlPlane, type EdgeOrders, Refusal, type RefusalCode } from './control-plane.ts'
 
 export interface PanelControlPlaneOptions {
@@ -17,7 +16,6 @@ export interface PanelControlPlaneOptions {
   dial(panel: PanelEndpoint): Dialler
   hello: () => EdgeHello
   orders: EdgeOrders
-  challenges: Pick<Challenges, 'offer' | 'withdraw'>
   /** What is known of visitors, for the panels to show. */
   inspection: Handlers<typeof edgeInspection, Contexts>
   log: Log
@@ -42,7 +40,6 @@ export async function openPanelControlPlane({
   dial,
   hello,
   orders,
-  challenges,
   inspection,
   log,
 }: PanelControlPlaneOptions): Promise<ControlPlane> {
@@ -69,14 +66,6 @@ export async function openPanelControlPlane({
         },
         async setPanels({ body }) {
           await links.put(body.panels)
-          return {}
-        },
-        offerAnswer({ body }) {
-          challenges.offer(body)
-          return {}
-        },
-        withdrawAnswer({ params }) {
-          challenges.withdraw(params.token)
           return {}
         },
         revoke: ({ body }) => ({ closed: orders.revoke(body.revocation, body.reason) }),
