@@ -12,11 +12,12 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   link: ['lib', 'contract'],
   settings: ['lib', 'contract'],
   mysql: ['lib', 'contract'],
-  panel: ['lib', 'contract', 'http', 'client', 'link', 'mysql'],
+  mcp: ['lib', 'contract', 'client'],
+  panel: ['lib', 'contract', 'http', 'client', 'link', 'mysql', 'mcp'],
   node: ['lib', 'contract', 'http', 'client', 'link', 'mysql', 'agent'],
   edge: ['lib', 'contract', 'http', 'client', 'link'],
   agent: ['lib', 'contract', 'client', 'link'],
-  cli: ['lib', 'contract', 'client', 'agent', 'settings', 'instance'],
+  cli: ['lib', 'contract', 'client', 'agent', 'settings', 'instance', 'mcp'],
   roles: ['lib', 'contract', 'client', 'link', 'settings', 'panel', 'node', 'edge', 'agent'],
   instance: ['lib', 'contract', 'panel', 'node'],
   'main.ts': ['lib', 'settings', 'cli', 'roles', 'instance'],
@@ -39,6 +40,7 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/cli/'],
   ssh2: ['src/node/sftp/'],
   ioredis: ['src/panel/rates/'],
+  '@modelcontextprotocol/server': ['src/mcp/'],
 }
 
 /** The one file that reads the environment of the process; it hands on what it read. */

@@ -53,11 +53,11 @@ export class JsonSchemas {
   }
 }
 
-/** A schema that callers send, whole in one place: for where the document's readers do not follow references. */
-export function inlineSchema(schema: z.ZodType): Json {
+/** A schema that callers send, or one that they get, whole in one place: for where its readers do not follow references. */
+export function inlineSchema(schema: z.ZodType, direction: Direction = 'input'): Json {
   const plain = z.toJSONSchema(schema, {
     target: 'draft-2020-12',
-    io: 'input',
+    io: direction,
     unrepresentable: 'any',
     // Without their ids schemas stay where they are; their descriptions are brought back one by one.
     metadata: z.registry(),
@@ -66,7 +66,7 @@ export function inlineSchema(schema: z.ZodType): Json {
       if (description) jsonSchema.description = description
     },
   })
-  return tidy(plain, 'input') as Json
+  return tidy(plain, direction) as Json
 }
 
 interface Converted {

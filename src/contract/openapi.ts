@@ -266,7 +266,8 @@ const securityOf = (access: Access): Json[] => {
   return isTicket(access) ? [{ ticket: [] }] : [{ key: [] }, { session: [] }]
 }
 
-function accessSentence(access: Access): string | undefined {
+/** Who may do it, for people who read about an operation; undefined where there is nothing to say. */
+export function accessSentence(access: Access): string | undefined {
   if (access === 'session') return 'For people who are signed in: an API key cannot do this.'
   if (access === 'instance') return 'For people who administer this installation.'
   if (typeof access === 'string') return undefined

@@ -1,5 +1,6 @@
 export type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 export { type Api, type ApiOptions, createApi, type PathAlias } from './api.ts'
+export { readJson } from './body.ts'
 export { type LinkDownload, type LinkTransferOptions, linkDownload, linkUpload } from './link-transfer.ts'
 export { checkedLookup, isPublicAddress, type LookupAll, openUrl } from './outbound.ts'
 export { httpStreamHead, linkAgent, linkSend, openLinkSocket, type StreamOpener } from './over-link.ts'

@@ -95,6 +95,7 @@ import {
 import { healthRoutes, panelReadiness } from './health.ts'
 import { captureParts, Inspection, inspectionRoutes } from './inspection/index.ts'
 import { createPost } from './mail/index.ts'
+import { Mcp } from './mcp/index.ts'
 import { addPanelMetrics, countRequests } from './metrics.ts'
 import { Allocations, networkHandlers } from './network/index.ts'
 import { Nodes, nodeHandlers } from './nodes/index.ts'
@@ -381,6 +382,7 @@ export async function startPanel(
   const foreignBook = createForeignBook({ database, clock, log, usage })
   const webPages = pages(config.webDir === undefined ? new Map() : await readWebFiles(config.webDir))
   if (metrics) closer.use(addPanelMetrics(metrics, { nodes, directory, servers, webhooks }))
+  const mcp = new Mcp({ access, changes, log, publicOrigin: config.publicUrl ?? null })
   const api = closer.use(
     await createApi<PanelContexts>({
       prefix: apiPrefix,
@@ -412,10 +414,13 @@ export async function startPanel(
       ],
       pages(app) {
         healthRoutes(app, readiness, () => rates.problem)
+        mcp.routes(app)
         webPages(app)
       },
     }),
   )
+  // Its streams end before the server waits for what is under way.
+  closer.use(mcp)
   const listener = closer.use(
     await listenShared({
       host: config.host,

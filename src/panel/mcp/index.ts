@@ -1,0 +1,1 @@
+export { Mcp, mcpPath } from './mcp.ts'
