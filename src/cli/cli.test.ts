@@ -199,7 +199,7 @@ describe('the command line fails with exit code 1 and the next move', () => {
   test('when no panel is known', async () => {
     const { code, data, talk } = await run(['servers', 'list'])
     assert.deepEqual([code, data], [1, ''])
-    assert.match(talk, /Run "pharos setup" or "pharos use <url>", or set PHAROS_URL and PHAROS_API_KEY/)
+    assert.match(talk, /Run "pharos login --panel <url>", .* or set PHAROS_URL and PHAROS_API_KEY/)
   })
   test('when the panel does not answer', async () => {
     const port = await reservePort()

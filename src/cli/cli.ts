@@ -81,6 +81,7 @@ const nounSummaries: Readonly<Record<string, string>> = {
   'account ssh-keys': 'The keys by which SFTP asks for no password',
   nodes: 'The machines that run servers',
   edges: 'The public addresses that tunnels go through',
+  'edges foreign': 'Edges of others, which speak the published edge contract',
 }
 
 function clientCommand(name: string, declared: Command, surroundings: Surroundings): Commander {

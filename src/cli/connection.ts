@@ -11,24 +11,37 @@ import { configHome, type Environment } from './surroundings.ts'
  */
 export const accountVariables = ['PHAROS_PANEL_URL', 'PHAROS_URL', 'PHAROS_API_KEY', 'PHAROS_TUNNEL_HOST'] as const
 
+/** The API key that the environment gives, and under which name: of both `PHAROS_API_KEY` wins. */
+export function keyOfEnvironment(env: Environment): { name: string; key: Secret } | null {
+  for (const name of ['PHAROS_API_KEY', 'BEAMD_API_KEY']) {
+    const key = env[name]
+    if (key) return { name, key: new Secret(key) }
+  }
+  return null
+}
+
+/** The panel that the environment names. */
+export const panelOfEnvironment = (env: Environment): string | undefined =>
+  env.PHAROS_PANEL_URL || env.PHAROS_URL || undefined
+
 /**
  * The panel that commands talk to: `PHAROS_URL` and `PHAROS_API_KEY` (or `BEAMD_API_KEY`), else the account file.
  * Throws a `CommandError` that says how to get a key.
  */
 export async function connect(env: Environment): Promise<Connection> {
-  const envKey = env.PHAROS_API_KEY || env.BEAMD_API_KEY
-  const named = env.PHAROS_PANEL_URL || env.PHAROS_URL
+  const envKey = keyOfEnvironment(env)?.key
+  const named = panelOfEnvironment(env)
   const saved = named && envKey ? null : await readAccount(configHome(env))
   const url = named || saved?.url
   // A key of one panel is never sent to another one: with an address of its own the environment gives the key, too.
-  const key = envKey ? new Secret(envKey) : named && named !== saved?.url ? undefined : saved?.key
+  const key = envKey ? envKey : named && named !== saved?.url ? undefined : saved?.key
   if (!url)
     throw new CommandError(
-      'No panel is known. Run "pharos setup" or "pharos use <url>", or set PHAROS_URL and PHAROS_API_KEY.',
+      'No panel is known. Run "pharos login --panel <url>", "pharos setup" on the machine of a new panel, or set PHAROS_URL and PHAROS_API_KEY.',
     )
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     throw new CommandError('PHAROS_URL must begin with http:// or https://, such as http://127.0.0.1:4600.')
-  if (!key) throw new CommandError(`No API key for ${url}. Set PHAROS_API_KEY, or run "pharos use ${url}".`)
+  if (!key) throw new CommandError(`No API key for ${url}. Run "pharos login --panel ${url}", or set PHAROS_API_KEY.`)
   return connectTo(url, key)
 }
 

@@ -1,4 +1,6 @@
 import type { Command } from '../command.ts'
+import { logIn } from './account/login.ts'
+import { logOut } from './account/logout.ts'
 import { setUp } from './account/setup.ts'
 import { sshKeyCommands } from './account/ssh-keys.ts'
 import { showStatus } from './account/status.ts'
@@ -8,6 +10,7 @@ import { restoreBackup } from './backups/restore.ts'
 import { databaseCommands } from './databases/databases.ts'
 import { databaseHostCommands } from './databases/hosts.ts'
 import { edgeCommands } from './edges/edges.ts'
+import { foreignEdgeCommands } from './edges/foreign.ts'
 import { archiveCommands } from './files/archives.ts'
 import { fileCommands } from './files/files.ts'
 import { getFile } from './files/get.ts'
@@ -51,6 +54,8 @@ import { webhookCommands } from './webhooks/webhooks.ts'
 /** Every command that is a client of the API, in the order of `pharos --help`. */
 export const commands: readonly Command[] = [
   setUp,
+  logIn,
+  logOut,
   useAccount,
   showStatus,
   openTunnel,
@@ -94,6 +99,7 @@ export const commands: readonly Command[] = [
   drainNode,
   ...databaseHostCommands,
   ...edgeCommands,
+  ...foreignEdgeCommands,
   ...planCommands,
   backUpInstance,
   restoreInstance,
