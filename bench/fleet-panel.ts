@@ -199,6 +199,7 @@ async function seed(config: DatabaseConfig, nodeCount: number, serverCount: numb
         ...{ id, workspace_id: workspace.id, owner_id: owner.id, node_id, name: `Server ${index}` },
         ...{ template: template.id, template_hash, memory: 256, disk: 256, cpu: 1, variables: '{}' },
         ...{ restart_on_crash: 0, restart_on_hang: 0, start_when_installed: 0, allocation_limit: 5 },
+        ...{ wake_on_connect: 0, idle_minutes: 15 },
         ...{ runtime: 'sandbox', image: null, placement: '{}', transfer_id: null, suspended_at: null },
         ...{ deleted_at: null, revision: 1, state: null, created_at: now + index },
       })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { NodeFacts, ServerSpec } from './node.ts'
+import type { NodeFacts, ServerSpec, ServerState } from './node.ts'
 
 /**
  * What panel and node say to each other has a version. Each side names the oldest and the newest that it speaks, and both use the newest that they
@@ -8,10 +8,11 @@ import type { NodeFacts, ServerSpec } from './node.ts'
  * - 1: before versions were compared. Whoever names none speaks this one, and refuses fields that it does not know.
  * - 2: fields that are not known are left out; servers can be moved to other nodes.
  * - 3: backups of format `restic`.
+ * - 4: servers sleep and are woken by visitors; older panels hear that a sleeping one is offline.
  *
  * A new field needs no new version; a new operation, or a new value of an old field, does.
  */
-export const nodeProtocols = { oldest: 1, newest: 3 } as const
+export const nodeProtocols = { oldest: 1, newest: 4 } as const
 
 export const ProtocolRange = z.strictObject({ oldest: z.int().min(1).max(1000), newest: z.int().min(1).max(1000) })
 export type ProtocolRange = z.output<typeof ProtocolRange>
@@ -21,13 +22,14 @@ export const NodeWelcome = z.object({ nodeId: z.string(), name: z.string(), prot
 export type NodeWelcome = z.output<typeof NodeWelcome>
 
 /** Since which version there is something that a panel may want of a node. */
-export const nodeFeatures = { transfers: 2, incrementalBackups: 3 } as const
+export const nodeFeatures = { transfers: 2, incrementalBackups: 3, wakeOnConnect: 4 } as const
 export type NodeFeature = keyof typeof nodeFeatures
 
 /** What of it people call it. */
 export const featureWords: Readonly<Record<NodeFeature, string>> = {
   transfers: 'moving servers to other nodes',
   incrementalBackups: 'incremental backups',
+  wakeOnConnect: 'waking servers when somebody connects',
 }
 
 /** The newest version that both speak, or in words which of them must be updated. */
@@ -80,4 +82,14 @@ export function factsOfVersion1(facts: NodeFacts): NodeFacts {
     ...known,
     capabilities: { runtime, isolation, ownUser, memoryLimit, cpuLimit, processLimit, warnings },
   } as NodeFacts
+}
+
+/** The first version whose panels know that servers sleep. */
+const sleepKnownSince = nodeFeatures.wakeOnConnect
+
+/** A state in the words of a panel that speaks `protocol`. */
+export function stateFor(protocol: number, state: ServerState): ServerState {
+  if (protocol >= sleepKnownSince) return state
+  const { naps: _, ...known } = state
+  return { ...known, phase: state.phase === 'sleeping' ? 'offline' : state.phase }
 }

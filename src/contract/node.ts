@@ -7,6 +7,7 @@ import { ProtocolRange } from './node-protocol.ts'
 import { Incident, Players } from './node-watching.ts'
 import { operation, socket } from './operation.ts'
 import { ImageName, Resources, Template } from './template.ts'
+import { IdleMinutes, Nap, napsMax } from './wake.ts'
 
 /**
  * Panel → node. The node serves this API over the streams of its link to the panel, so it needs no open port. The panel
@@ -59,6 +60,8 @@ export const ServerSpec = z.strictObject({
   held: z.strictObject({ transfer: z.string().max(64), why: z.string().max(300) }).optional(),
   /** It runs in a container: of this image, or of the one that its template and variables choose. Without it in the sandbox. */
   container: z.strictObject({ image: ImageName.nullable() }).optional(),
+  /** It sleeps after so long without players, and the first visitor wakes it. Without it it stays as it is. */
+  wake: z.strictObject({ idleMinutes: IdleMinutes }).optional(),
 })
 export type ServerSpec = z.output<typeof ServerSpec>
 
@@ -67,6 +70,7 @@ export const nodePhases = [
   'install_failed',
   'restoring',
   'offline',
+  'sleeping',
   'starting',
   'running',
   'stopping',
@@ -104,6 +108,8 @@ export const ServerState = z.strictObject({
   message: z.string().nullable(),
   lastExit: Exit.nullable(),
   usage: ServerUsage.nullable(),
+  /** When it fell asleep and was woken, oldest first; the newest alone. Left out where it never slept. */
+  naps: z.array(Nap).max(napsMax).optional(),
 })
 export type ServerState = z.output<typeof ServerState>
 

@@ -97,7 +97,7 @@ export const commandRules: Readonly<Record<ServerStatus, Verdict>> = {
   restoring,
   transferring,
   suspended,
-  sleeping: notRunning,
+  sleeping: 'It is sleeping: start it first.',
   unknown,
 }
 
@@ -114,7 +114,7 @@ export const reinstallRules: Readonly<Record<ServerStatus, Verdict>> = {
   restoring,
   transferring,
   suspended,
-  sleeping: stopFirst,
+  sleeping: 'do',
   unknown,
 }
 
@@ -131,6 +131,6 @@ export const portRules: Readonly<Record<ServerStatus, Verdict>> = {
   restoring: 'do',
   transferring,
   suspended,
-  sleeping: mayUsePort,
+  sleeping: 'do',
   unknown: 'Its node is away, and the server may be running there: try again once the node is back.',
 }

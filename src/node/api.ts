@@ -1,7 +1,15 @@
 import { notFound } from '../contract/errors.ts'
 import type { PanelEndpoint } from '../contract/join-token.ts'
-import { type EdgeEndpoint, type NodeEvent, type NodeFacts, nodeOperations, nodeSockets } from '../contract/node.ts'
+import {
+  type EdgeEndpoint,
+  type NodeEvent,
+  type NodeFacts,
+  nodeOperations,
+  nodeSockets,
+  type ServerState,
+} from '../contract/node.ts'
 import type { BackupReport } from '../contract/node-backups.ts'
+import { stateFor } from '../contract/node-protocol.ts'
 import type { Contexts, SocketChannel } from '../contract/operation.ts'
 import { type Api, createApi, type Gate, part, socketPart } from '../http/index.ts'
 import type { Log } from '../lib/log.ts'
@@ -14,6 +22,8 @@ import type { Servers } from './supervisor/servers.ts'
 import { type Arrivals, type Departures, transferParts } from './transfers/index.ts'
 
 export interface NodeApiOptions {
+  /** The version that its panels speak. */
+  protocol: number
   servers: Servers
   backups: Backups
   databases: Databases
@@ -39,6 +49,7 @@ const gate: Gate<Contexts> = { admit: () => ({}) }
 
 /** The API that a node serves to its panels. */
 export function createNodeApi({
+  protocol,
   servers,
   backups,
   databases,
@@ -51,16 +62,17 @@ export function createNodeApi({
   putPanels,
   log,
 }: NodeApiOptions): Promise<Api> {
+  const told = (state: ServerState): ServerState => stateFor(protocol, state)
   const operations = part<typeof nodeOperations, Contexts>(nodeOperations, {
     facts: () => facts(),
-    servers: () => servers.list(),
+    servers: () => servers.list().map(told),
     async putServer({ params, body }) {
       if (params.server !== body.id) throw notFound(`Server ${params.server}, which the spec calls ${body.id},`)
-      return servers.put(body)
+      return told(await servers.put(body))
     },
-    server: ({ params }) => servers.get(params.server).state(),
-    power: ({ params, body }) => servers.get(params.server).power(body.action),
-    reinstall: ({ params }) => servers.get(params.server).power('reinstall'),
+    server: ({ params }) => told(servers.get(params.server).state()),
+    power: async ({ params, body }) => told(await servers.get(params.server).power(body.action)),
+    reinstall: async ({ params }) => told(await servers.get(params.server).power('reinstall')),
     console: ({ params, query }) => servers.get(params.server).console.lines(query.size),
     async command({ params, body }) {
       await servers.get(params.server).command(body.command)
@@ -86,11 +98,13 @@ export function createNodeApi({
   const sockets = socketPart<typeof nodeSockets, Contexts>(nodeSockets, {
     events({ channel }) {
       const send = boundedSender<NodeEvent>(channel)
-      for (const state of servers.list()) send({ type: 'state', state })
+      const sendEvent = (event: NodeEvent): void =>
+        send(event.type === 'state' ? { ...event, state: told(event.state) } : event)
+      for (const state of servers.list()) sendEvent({ type: 'state', state })
       const sendBackup = (report: BackupReport): void => send({ type: 'backup', report })
       for (const report of backups.running()) sendBackup(report)
       for (const [id, players] of servers.players()) send({ type: 'players', id, players })
-      const stops = [servers.events.on(send), backups.events.on(sendBackup)]
+      const stops = [servers.events.on(sendEvent), backups.events.on(sendBackup)]
       channel.signal.addEventListener('abort', () => {
         for (const stop of stops) stop()
       })

@@ -1,7 +1,8 @@
 import { chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { NodeCapabilities } from '../contract/node.ts'
-import { factsOfVersion1 } from '../contract/node-protocol.ts'
+import { factsOfVersion1, nodeProtocols } from '../contract/node-protocol.ts'
+import type { Api } from '../http/index.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
@@ -76,7 +77,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const edges = closer.use(await openEdges({ dataDir, credential, transport: edgeTransport, log }))
   closer.defer(servers.specsChanged.on(() => edges.serve(servers.specs())))
   edges.serve(servers.specs())
-  const parts: NodeApiOptions = {
+  const parts: Omit<NodeApiOptions, 'protocol'> = {
     servers,
     backups,
     databases,
@@ -92,11 +93,12 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
     putPanels: (list) => links.put(list),
     log,
   }
-  const api = closer.use(await createNodeApi(parts))
-  // For panels of version 1.
-  const olderApi = closer.use(
-    await createNodeApi({ ...parts, facts: async () => factsOfVersion1(await parts.facts()) }),
-  )
+  /** By the version of the protocol that a panel speaks. */
+  const apis = new Map<number, Api>()
+  for (let protocol = nodeProtocols.oldest as number; protocol <= nodeProtocols.newest; protocol++) {
+    const facts = async () => (protocol === 1 ? factsOfVersion1(await parts.facts()) : parts.facts())
+    apis.set(protocol, closer.use(await createNodeApi({ ...parts, protocol, facts })))
+  }
   const links = closer.use(
     await PanelLinks.open({
       configured: panels,
@@ -104,7 +106,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
       keep: (panel) =>
         keepPanelLink({
           ...{ dialler: dial(panel), credential, log },
-          serve: (stream, protocol) => (protocol === 1 ? olderApi : api).serve(stream),
+          serve: (stream, protocol) => apis.get(protocol)?.serve(stream),
         }),
       log,
     }),

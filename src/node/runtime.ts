@@ -117,6 +117,8 @@ export interface Run {
   kill(): Promise<void>
   setLimits(limits: Limits): Promise<void>
   usage(): Promise<RunUsage | null>
+  /** Where the kernel shows the network that its processes are in: `/proc/<pid>/net`. Null where nobody can say. */
+  networkFolder(): Promise<string | null>
   /** Stops watching; the processes go on. */
   forget(): void
 }

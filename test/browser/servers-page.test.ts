@@ -146,6 +146,8 @@ async function fill({ kysely }: Database, node: string): Promise<void> {
     variables: '{}',
     restart_on_crash: 1,
     restart_on_hang: 0,
+    wake_on_connect: 0,
+    idle_minutes: 15,
     runtime: 'sandbox' as const,
     image: null,
     start_when_installed: 0,

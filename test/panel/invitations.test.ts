@@ -63,6 +63,8 @@ const placement = { labels: '{}', maintenance_at: null, memory_factor: 1, disk_f
 const unchanged = {
   restart_on_crash: 1,
   restart_on_hang: 0,
+  wake_on_connect: 0,
+  idle_minutes: 15,
   runtime: 'sandbox' as const,
   image: null,
   start_when_installed: 0,

@@ -8,6 +8,7 @@ import { Placement } from '../placement.ts'
 import { powerActions, serverStatuses } from '../power.ts'
 import { ImageName, Resources, RuntimeKind } from '../template.ts'
 import { transferStages } from '../transfer-stages.ts'
+import { WakeOnConnect } from '../wake.ts'
 
 /** `servers/1a7ce997`; the path takes the short part, or the whole id as it is or percent-encoded. */
 export const ServerId = z.string().regex(/^servers\/[0-9a-f]{8}$/)
@@ -84,6 +85,7 @@ export const Server = z
     owner: z.string().meta({ description: 'E-mail address' }),
     restartOnCrash: z.boolean(),
     restartOnHang: z.boolean().meta({ description: 'Where its template says how a hung one is told' }),
+    wakeOnConnect: WakeOnConnect,
     runtime: RuntimeKind.meta({ description: 'The sandbox of its node, or a container' }),
     image: ImageName.nullable().meta({
       description: 'The container image that was chosen for it; null for that of its template',
@@ -188,7 +190,7 @@ export const serverOperations = {
     ...base,
     method: 'PATCH',
     path: '/servers/{serverId}',
-    summary: 'Rename it, change what happens after a crash or when it hangs, and where it runs',
+    summary: 'Rename it, change what happens after a crash, when it hangs or while nobody uses it, and where it runs',
     mcp: { tool: 'update_server', repeatable: true },
     access: { server: 'settings.update' },
     params: OfServer,
@@ -196,6 +198,10 @@ export const serverOperations = {
       name: displayName(80).optional(),
       restartOnCrash: z.boolean().optional(),
       restartOnHang: z.boolean().optional(),
+      wakeOnConnect: WakeOnConnect.partial()
+        .refine((wish) => Object.keys(wish).length > 0, 'must name at least one of enabled and idleMinutes')
+        .optional()
+        .meta({ description: 'What is not named stays as it is' }),
       runtime: RuntimeKind.optional().meta({ description: 'Holds from its next start; its files stay' }),
       image: ImageName.nullable().optional().meta({ description: 'Null for that of its template' }),
     }),

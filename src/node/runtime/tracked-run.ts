@@ -149,6 +149,8 @@ export function trackRun(options: TrackedRunOptions): Run {
     setLimits: async (limits: Limits) => cgroup?.setLimits(limits),
     usage: async () =>
       (await cgroup?.usage()) ?? usageOf(shape.members(await listProcesses(), await readStatus(statusPath))),
+    // It shares the machine's network.
+    networkFolder: async () => '/proc/self/net',
     forget() {
       forgotten.abort()
     },

@@ -10,12 +10,20 @@
  *     reinstall│        ▼                 │  └──── stopping(then stay) / stopping(then start)
  *              └── install_failed         │             exited                │ exited
  *                                         └── exited by itself                └────▶ starting
+ *
+ *             idle                   exited             woken, start
+ *   running ───────▶ stopping(then sleep) ───▶ sleeping ───────────▶ starting
+ *                                                 │ stop, kill, wake-off
+ *                                                 └────▶ offline
  * ```
  *
  * | from | what | to | effects |
  * | --- | --- | --- | --- |
- * | offline | start, restart, restart-due | starting | start |
- * | offline | stop, kill | offline, a pending restart forgotten | |
+ * | offline, sleeping | start, restart; restart-due, woken | starting | start |
+ * | offline, sleeping | stop, kill; wake-off | offline, a pending restart forgotten | |
+ * | running | idle | stopping, then sleep | ask-to-stop |
+ * | stopping, then sleep | wake-off | stopping, then stay | |
+ * | stopping, then sleep | exited | sleeping | |
  * | starting, running | start | the same: success | |
  * | starting, running | stop | stopping, then stay | ask-to-stop |
  * | starting, running | restart | stopping, then start | ask-to-stop |
@@ -30,10 +38,10 @@
  * | starting, running | exited | offline | consider-restart when it crashed |
  * | stopping, then stay | exited, start-failed | offline | |
  * | stopping, then start | exited, start-failed | starting | start |
- * | offline, install_failed | reinstall | installing | install |
+ * | offline, sleeping, install_failed | reinstall | installing | install |
  * | installing | kill | the same, until the installation has ended | cancel-install |
  * | installing | installed / install-failed | offline / install_failed | |
- * | offline, restore_failed | restore | restoring | restore |
+ * | offline, sleeping, restore_failed | restore | restoring | restore |
  * | restoring | restored, restore-undone / restore-failed | offline / restore_failed | |
  * | restore_failed | reinstall | installing: its files are accepted as they are | install |
  *
@@ -53,9 +61,11 @@ export type Power =
       what: string
     }
   | { phase: 'restore_failed'; since: number; why: string }
+  /** Stopped, and its ports are open: whoever comes starts it. */
+  | { phase: 'sleeping'; since: number }
   | { phase: 'starting'; since: number }
   | { phase: 'running'; since: number }
-  | { phase: 'stopping'; since: number; afterwards: 'stay' | 'start' }
+  | { phase: 'stopping'; since: number; afterwards: 'stay' | 'start' | 'sleep' }
 
 export type PowerAction = 'start' | 'stop' | 'restart' | 'kill' | 'reinstall' | { restore: string }
 
@@ -72,6 +82,12 @@ export type PowerEvent =
   | { type: 'exited'; crashed: boolean }
   | { type: 'restart-planned'; at: number }
   | { type: 'restart-due' }
+  /** Nobody has used it for long enough. */
+  | { type: 'idle' }
+  /** Somebody came. */
+  | { type: 'woken' }
+  /** It shall not sleep any more. */
+  | { type: 'wake-off' }
 
 export type PowerEffect =
   | 'start'
@@ -106,6 +122,9 @@ export function command(state: Power, action: PowerAction, now: number): Transit
       if (action === 'stop' || action === 'kill')
         return stay(state.restartAt === null ? state : { ...state, restartAt: null })
       return start(now)
+    case 'sleeping':
+      if (action === 'reinstall') return { next: { phase: 'installing', since: now }, effects: ['install'] }
+      return action === 'stop' || action === 'kill' ? { next: offline(now), effects: [] } : start(now)
     case 'restoring':
       return { refused: `backup ${state.what} is being restored; wait until that has ended` }
     case 'restore_failed':
@@ -161,12 +180,24 @@ export function observe(state: Power, event: PowerEvent, now: number): Transitio
       return state.phase === 'offline' ? stay({ ...state, restartAt: event.at }) : stay(state)
     case 'restart-due':
       return state.phase === 'offline' && state.restartAt !== null ? start(now) : stay(state)
+    case 'idle':
+      return state.phase === 'running'
+        ? { next: { phase: 'stopping', since: now, afterwards: 'sleep' }, effects: ['ask-to-stop'] }
+        : stay(state)
+    case 'woken':
+      return state.phase === 'sleeping' ? start(now) : stay(state)
+    case 'wake-off':
+      if (state.phase === 'sleeping') return { next: offline(now), effects: [] }
+      return state.phase === 'stopping' && state.afterwards === 'sleep'
+        ? stay({ ...state, afterwards: 'stay' })
+        : stay(state)
   }
 }
 
 function restore(state: Power, what: string, now: number): Transition | { refused: string } {
   switch (state.phase) {
     case 'offline':
+    case 'sleeping':
     case 'restore_failed':
       return { next: { phase: 'restoring', since: now, what }, effects: ['restore'] }
     case 'restoring':
@@ -183,11 +214,13 @@ function restore(state: Power, what: string, now: number): Transition | { refuse
 }
 
 function ended(state: Power, crashed: boolean, now: number): Transition {
-  if (state.phase === 'stopping') return state.afterwards === 'start' ? start(now) : { next: offline(now), effects: [] }
+  if (state.phase === 'stopping') return { start, stay: gone, sleep: asleep }[state.afterwards](now)
   if (state.phase !== 'starting' && state.phase !== 'running') return stay(state)
   return { next: offline(now), effects: crashed ? ['consider-restart'] : [] }
 }
 
 const stay = (next: Power, ...effects: PowerEffect[]): Transition => ({ next, effects })
 const offline = (now: number): Power => ({ phase: 'offline', since: now, restartAt: null })
+const gone = (now: number): Transition => ({ next: offline(now), effects: [] })
+const asleep = (now: number): Transition => ({ next: { phase: 'sleeping', since: now }, effects: [] })
 const start = (now: number): Transition => ({ next: { phase: 'starting', since: now }, effects: ['start'] })

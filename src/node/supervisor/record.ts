@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { lenient } from '../../contract/lenient.ts'
 import { Exit, ServerSpec } from '../../contract/node.ts'
+import { Nap, napsMax } from '../../contract/wake.ts'
 import { writeFileAtomic } from '../../lib/fs.ts'
 import { serverFiles } from '../runtime.ts'
 
@@ -12,9 +13,10 @@ const Power = z.discriminatedUnion('phase', [
   z.strictObject({ phase: z.literal('offline'), since: z.number(), restartAt: z.number().nullable() }),
   z.strictObject({ phase: z.literal('restoring'), since: z.number(), what: z.string() }),
   z.strictObject({ phase: z.literal('restore_failed'), since: z.number(), why: z.string() }),
+  z.strictObject({ phase: z.literal('sleeping'), since: z.number() }),
   z.strictObject({ phase: z.literal('starting'), since: z.number() }),
   z.strictObject({ phase: z.literal('running'), since: z.number() }),
-  z.strictObject({ phase: z.literal('stopping'), since: z.number(), afterwards: z.enum(['stay', 'start']) }),
+  z.strictObject({ phase: z.literal('stopping'), since: z.number(), afterwards: z.enum(['stay', 'start', 'sleep']) }),
 ])
 
 /**
@@ -30,6 +32,12 @@ export const ServerRecord = z.strictObject({
   recentCrashes: z.array(z.number()),
   /** The processes that may exist, and where in the log their output begins. */
   run: z.strictObject({ of: z.enum(['server', 'installation']), logPosition: z.int() }).nullable(),
+  /** When it fell asleep and was woken, oldest first. */
+  naps: z.array(Nap).max(napsMax).default([]),
+  /** Times of the wakes that still count, ms since 1970. */
+  recentWakes: z.array(z.number()).default([]),
+  /** How long its last start took until it was ready, in ms. */
+  lastStartMs: z.number().nullable().default(null),
 })
 export type ServerRecord = z.output<typeof ServerRecord>
 
@@ -68,6 +76,9 @@ export async function writeArrived(
     lastExit: null,
     recentCrashes: [],
     run: null,
+    naps: [],
+    recentWakes: [],
+    lastStartMs: null,
   })
   await writeSpec(folder, spec)
 }

@@ -3,10 +3,22 @@ import { join } from 'node:path'
 import { AppError, conflict } from '../../contract/errors.ts'
 import type { ConsoleLine, ServerSpec, ServerState, ServerUsage } from '../../contract/node.ts'
 import { type Incident, incidentLinesMax } from '../../contract/node-watching.ts'
+import { type Nap, napsMax } from '../../contract/wake.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { newShortId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
+import { printableLine } from '../../lib/printable.ts'
 import { Queue } from '../../lib/queue.ts'
 import { endRestore, finishSwap, isSwapping } from '../backups/swap.ts'
+import {
+  Door,
+  doorPortsOf,
+  openAgainMs,
+  sleepingWords,
+  type Visit,
+  wakesPerHourMax,
+  wakesWindowMs,
+} from '../doorman/index.ts'
 import type { DebianPackages } from '../install/debian.ts'
 import { install } from '../install/installation.ts'
 import type { SharedPackages } from '../install/packages.ts'
@@ -59,8 +71,8 @@ export interface ServerOutside {
   debian: DebianPackages
   clock: Clock
   log: Log
-  /** Why this spec's ports cannot be listened on now, or null. */
-  whyPortsTaken(spec: ServerSpec): Promise<string | null>
+  /** Why this spec's ports cannot be listened on now, or null. Those that are held are kept free for it. */
+  whyPortsTaken(spec: ServerSpec, isHeld: (port: number, protocol: 'tcp' | 'udp') => boolean): Promise<string | null>
   /** Bytes in the server's folder, as last measured; null before that. */
   diskBytes(id: string): number | null
   /** The same, measured now. */
@@ -97,6 +109,9 @@ export class Server implements AsyncDisposable {
   #starting: AbortController | null = null
   #timer: AbortController | null = null
   #stopListening: (() => void) | null = null
+  /** Of its last sleep. */
+  #door: Door | null = null
+  #openAgain: AbortController | null = null
   /** A killed process has this long until the next try. */
   #killedAt: number | null = null
   #closed = false
@@ -136,6 +151,11 @@ export class Server implements AsyncDisposable {
     return phase === 'starting' || phase === 'running' || phase === 'stopping'
   }
 
+  /** Whether nobody else can have its ports: processes of it may hold them, or its door does. */
+  get holdsPorts(): boolean {
+    return this.active || (this.#door?.listening ?? false)
+  }
+
   /** Where everything of it is on this machine. */
   get folder(): string {
     return this.#folder
@@ -151,7 +171,11 @@ export class Server implements AsyncDisposable {
   }
 
   state(): ServerState {
-    const { power, message, lastExit } = this.#record
+    const { power, lastExit, naps } = this.#record
+    const message =
+      power.phase === 'sleeping'
+        ? (this.#record.message ?? sleepingWords(doorPortsOf(this.#spec)[0]?.speaks ?? null))
+        : this.#record.message
     return {
       id: this.id,
       revision: this.#spec.revision,
@@ -161,6 +185,7 @@ export class Server implements AsyncDisposable {
       message,
       lastExit,
       usage: this.#usage,
+      ...(naps.length > 0 ? { naps } : {}),
     }
   }
 
@@ -177,6 +202,7 @@ export class Server implements AsyncDisposable {
       this.#publish()
       if (power.phase === 'offline' || power.phase === 'install_failed' || power.phase === 'restore_failed')
         return this.#armTimer()
+      if (power.phase === 'sleeping') return this.#tendDoor()
       if (power.phase === 'restoring') {
         this.#restore = { work: finishRestore, stopping: new AbortController(), done: Promise.resolve() }
         return this.#performRestore()
@@ -207,6 +233,7 @@ export class Server implements AsyncDisposable {
     return this.#queue.run(async () => {
       if (spec.revision <= this.#spec.revision) return this.state()
       await writeSpec(this.#folder, spec).catch(fullDisk)
+      const door = doorOf(this.#spec)
       this.#spec = spec
       if (this.#record.power.phase !== 'restoring') await this.#holdQuota()
       if (this.#run)
@@ -217,6 +244,11 @@ export class Server implements AsyncDisposable {
         })
       // Nothing runs during a restore, and nothing starts afterwards.
       if ((spec.suspended || spec.held) && this.#record.power.phase !== 'restoring') await this.#decide('stop')
+      if (!spec.wake) await this.#apply(observe(this.#record.power, { type: 'wake-off' }, this.#now()))
+      else if (this.#record.power.phase === 'sleeping' && doorOf(spec) !== door) {
+        this.#door?.drop()
+        this.#tendDoor()
+      }
       this.#publish()
       return this.state()
     })
@@ -227,7 +259,8 @@ export class Server implements AsyncDisposable {
     if (action === 'kill') this.#killNow()
     return this.#queue.run(async () => {
       if (action === 'start' || action === 'restart' || action === 'reinstall') this.#refuseSuspended()
-      if (this.#record.power.phase === 'offline' && (action === 'start' || action === 'restart'))
+      const { phase } = this.#record.power
+      if ((phase === 'offline' || phase === 'sleeping') && (action === 'start' || action === 'restart'))
         await this.#refuseUnstartable()
       await this.#decide(action)
       return this.state()
@@ -262,6 +295,26 @@ export class Server implements AsyncDisposable {
     })
   }
 
+  /** Nobody uses it: it sleeps until somebody comes. Nothing is done where it does not run any more, or shall not sleep. */
+  fallAsleep(why: string): Promise<void> {
+    return this.#queue.run(async () => {
+      if (this.#closed || this.#record.power.phase !== 'running' || !this.#spec.wake) return
+      this.#nap('slept', why, null)
+      await this.console.note(`${why}: it goes to sleep`)
+      await this.#apply(observe(this.#record.power, { type: 'idle' }, this.#now()))
+    })
+  }
+
+  /** Says why it is not put to sleep although somebody wants that. */
+  cannotSleep(why: string): Promise<void> {
+    return this.#queue.run(async () => {
+      if (this.#closed || this.#record.power.phase !== 'running') return
+      this.#record.message = why
+      await this.console.note(why)
+      this.#publish()
+    })
+  }
+
   /**
    * Lets `work` change the files of the stopped server, which cannot start before that has ended. Resolves once it has begun;
    * throws `conflict` where it may not. A restore that fails or is cut off leaves the server unable to start until another one has succeeded.
@@ -287,6 +340,8 @@ export class Server implements AsyncDisposable {
   /** Ends everything of it. Afterwards its folder may be removed. */
   async end(): Promise<void> {
     this.#closed = true
+    this.#openAgain?.abort()
+    await this.#door?.[Symbol.asyncDispose]()
     this.#killNow()
     this.#timer?.abort()
     this.#installing?.abort()
@@ -312,6 +367,8 @@ export class Server implements AsyncDisposable {
     this.#installing?.abort()
     this.#restore?.stopping.abort()
     this.#stopListening?.()
+    this.#openAgain?.abort()
+    await this.#door?.[Symbol.asyncDispose]()
     await this.#installWork
     await this.#restore?.done
     await this.#queue.idle()
@@ -333,7 +390,9 @@ export class Server implements AsyncDisposable {
 
   /** Records the transition before its effects; these follow in the queue, so that who asked need not wait for them. */
   async #apply({ next, effects }: Transition): Promise<void> {
-    const began = next.phase !== this.#record.power.phase
+    const before = this.#record.power
+    const began = next.phase !== before.phase
+    if (before.phase === 'starting' && next.phase === 'running') this.#record.lastStartMs = this.#now() - before.since
     this.#record.power = next
     if (began && (next.phase === 'starting' || next.phase === 'installing' || next.phase === 'restoring'))
       this.#record.message = null
@@ -343,8 +402,107 @@ export class Server implements AsyncDisposable {
       this.#outside.log.error({ err: error, server: this.id }, 'state not saved'),
     )
     this.#armTimer()
+    this.#tendDoor()
     this.#publish()
     for (const effect of effects) void this.#queue.run(() => this.#performSafely(effect))
+  }
+
+  /** The door of a sleeping server is open; that of one that starts keeps whoever waits there, and hands them over once it is up. */
+  #tendDoor(): void {
+    switch (this.#record.power.phase) {
+      case 'sleeping':
+        void this.#queue.run(() => this.#openDoor())
+        return
+      case 'starting':
+        this.#openAgain?.abort()
+        this.#door?.starting()
+        return
+      case 'running':
+        this.#door?.handOver()
+        return
+      case 'installing':
+      case 'install_failed':
+      case 'offline':
+      case 'restoring':
+      case 'restore_failed':
+      case 'stopping':
+        this.#openAgain?.abort()
+        this.#door?.drop()
+    }
+  }
+
+  async #openDoor(): Promise<void> {
+    if (this.#closed || this.#record.power.phase !== 'sleeping' || this.#door?.listening) return
+    this.#openAgain?.abort()
+    await this.#door?.[Symbol.asyncDispose]()
+    const before = this.#record.message
+    try {
+      this.#door = await Door.open({
+        name: this.#spec.name,
+        ports: doorPortsOf(this.#spec),
+        startMs: this.#record.lastStartMs,
+        wake: (visit) => this.#wake(visit),
+        log: this.#outside.log,
+      })
+      if (this.#closed) await this.#door[Symbol.asyncDispose]()
+      this.#record.message = null
+    } catch (error) {
+      this.#record.message = `Visitors cannot wake it: ${wordsOf(error)}`
+      this.#openDoorAgain()
+    }
+    if (this.#record.message !== before) this.#publish()
+  }
+
+  #openDoorAgain(): void {
+    const again = new AbortController()
+    this.#openAgain = again
+    void this.#outside.clock.sleep(openAgainMs, again.signal).then(
+      () => this.#queue.run(() => this.#openDoor()),
+      // Taken back: it is not asleep any more.
+      () => undefined,
+    )
+  }
+
+  /** A visitor wants in. Resolves to why the sleeping server is not started, in words for that visitor, or to null. */
+  async #wake({ what, address }: Visit): Promise<string | null> {
+    try {
+      return await this.#queue.run(async () => {
+        const { phase } = this.#record.power
+        if (phase === 'starting' || phase === 'running') return null
+        if (this.#closed || phase !== 'sleeping') return 'It was just stopped.'
+        const now = this.#now()
+        const recent = this.#record.recentWakes.filter((at) => at <= now && now - at < wakesWindowMs)
+        if (recent.length >= wakesPerHourMax) return this.#stayAsleep(tooOften, tooOften)
+        const obstacle = await this.#refuseUnstartable().then(
+          () => null,
+          (error: unknown) => wordsOf(error),
+        )
+        if (obstacle !== null) return this.#stayAsleep(cannotNow, obstacle)
+        this.#record.recentWakes = [...recent, now]
+        const words = capital(printableLine(what))
+        this.#nap('woke', words, address)
+        await this.console.note(`${words}${address === null ? '' : ` from ${address}`}: it wakes up`)
+        await this.#apply(observe(this.#record.power, { type: 'woken' }, now))
+        return null
+      })
+    } catch (error) {
+      this.#outside.log.error({ err: error, server: this.id }, 'a sleeping server could not be woken')
+      return cannotNow
+    }
+  }
+
+  /** Tells the owner why, and the visitor as much as they may know. */
+  #stayAsleep(told: string, why: string): string {
+    if (this.#record.message !== why) {
+      this.#record.message = why
+      this.#publish()
+    }
+    return told
+  }
+
+  #nap(kind: Nap['kind'], why: string, address: string | null): void {
+    const nap = { id: newShortId(), kind, at: this.#now(), why: why.slice(0, napWordsMax), address }
+    this.#record.naps = [...this.#record.naps, nap].slice(-napsMax)
   }
 
   #observe(event: PowerEvent): Promise<void> {
@@ -413,6 +571,8 @@ export class Server implements AsyncDisposable {
       this.#listenForReady()
       this.console.follow(true)
       starting.signal.throwIfAborted()
+      // As late as can be: from here on the ports refuse until it listens.
+      this.#door?.close()
       const run = await runtime.start({
         folder: this.#folder,
         command: startCommandOf(this.#spec, this.#folder, runtime, packages),
@@ -726,6 +886,7 @@ export class Server implements AsyncDisposable {
       case 'install_failed':
       case 'restoring':
       case 'restore_failed':
+      case 'sleeping':
       case 'running':
         return null
     }
@@ -769,7 +930,10 @@ export class Server implements AsyncDisposable {
 
   async #refuseUnstartable(): Promise<void> {
     this.#refuseSuspended()
-    const taken = await this.#outside.whyPortsTaken(this.#spec)
+    const taken = await this.#outside.whyPortsTaken(
+      this.#spec,
+      (port, protocol) => this.#door?.holds(port, protocol) ?? false,
+    )
     if (taken) throw conflict(taken)
     const limitMiB = this.#spec.resources.disk
     const isOver = (bytes: number | null): boolean => bytes !== null && bytes > limitMiB * 1024 * 1024
@@ -808,6 +972,15 @@ const finishRestore: RestoreWork = async ({ folder, signal }) => {
   if (!(await finishSwap(folder, signal))) throw conflict('the node was stopped before it was complete')
 }
 
+const tooOften = `Visitors have woken it ${wakesPerHourMax} times within an hour: it sleeps on for a while, until somebody starts it by hand.`
+const cannotNow = 'It cannot start now: ask its owner.'
+
+/** What the door of a server depends on. */
+const doorOf = (spec: ServerSpec): string => JSON.stringify([spec.name, doorPortsOf(spec)])
+
+/** Characters of why it slept or woke: a sentence with a name in it. */
+const napWordsMax = 200
+
 const noExit = { code: null, signal: null, outOfMemory: false } as const
 const asBefore = 'The files are as they were before.'
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
@@ -819,6 +992,9 @@ const newRecord = (now: number): ServerRecord => ({
   lastExit: null,
   recentCrashes: [],
   run: null,
+  naps: [],
+  recentWakes: [],
+  lastStartMs: null,
 })
 
 const fullDiskWords = 'The disk of this node is full; free some space and try again'

@@ -10,6 +10,7 @@ import { newShortId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
 import { Queue } from '../../lib/queue.ts'
 import { Signal } from '../../lib/signals.ts'
+import { startSleeper } from '../doorman/index.ts'
 import type { DebianPackages } from '../install/debian.ts'
 import type { SharedPackages } from '../install/packages.ts'
 import type { Quotas } from '../quota/index.ts'
@@ -88,18 +89,19 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
     log,
   })
 
-  const whyPortsTaken = async (spec: ServerSpec): Promise<string | null> => {
+  const whyPortsTaken: ServerOutside['whyPortsTaken'] = async (spec, isHeld) => {
     for (const { port } of spec.allocations) {
       for (const other of servers.values()) {
         if (
           other.id !== spec.id &&
-          other.active &&
+          other.holdsPorts &&
           other.spec.allocations.some((allocation) => allocation.port === port)
         ) {
           return `Port ${port} is used by server ${other.spec.name}; stop that one or give ${spec.name} another port`
         }
       }
       for (const protocol of spec.template.protocols) {
+        if (isHeld(port, protocol)) continue
         const why = await whyPortTaken(port, protocol)
         if (why === 'EACCES')
           return `Port ${port} may not be used by this node: the system keeps it for root; give ${spec.name} another port`
@@ -121,6 +123,13 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
   const watcher = startWatcher({
     servers: () => servers.values(),
     players: (id, players) => events.emit({ type: 'players', id, players }),
+    clock,
+    log,
+  })
+
+  const sleeper = startSleeper({
+    servers: () => servers.values(),
+    players: () => watcher.players,
     clock,
     log,
   })
@@ -247,6 +256,7 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
       }),
     async [Symbol.asyncDispose]() {
       await Promise.all([...changes.values()].map((queue) => queue.idle()))
+      await sleeper[Symbol.asyncDispose]()
       await watcher[Symbol.asyncDispose]()
       await meter[Symbol.asyncDispose]()
       await Promise.all([...servers.values()].map((server) => server[Symbol.asyncDispose]()))

@@ -306,6 +306,9 @@ export interface ServerRow {
   variables: string
   restart_on_crash: number
   restart_on_hang: number
+  /** It sleeps while nobody uses it, after so long. */
+  wake_on_connect: number
+  idle_minutes: number
   /** 1 until the server has been started once after its installation, where its creator asked for that. */
   start_when_installed: number
   /** The most ports it may have. */

@@ -18,6 +18,8 @@ const held = (suspendedAt: number | null): ServerAccess => ({
     variables: '{}',
     restart_on_crash: 0,
     restart_on_hang: 0,
+    wake_on_connect: 0,
+    idle_minutes: 15,
     runtime: 'sandbox',
     image: null,
     start_when_installed: 0,

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { NewServer } from '../../contract/api/servers.ts'
 import { AppError, conflict, type FieldProblem } from '../../contract/errors.ts'
 import type { Resources, Template } from '../../contract/template.ts'
+import { idleMinutesDefault } from '../../contract/wake.ts'
 import { newId, newShortId } from '../../lib/ids.ts'
 import type { Caller, WorkspaceMembership } from '../access/index.ts'
 import { isUniqueViolation, type Store } from '../db/index.ts'
@@ -128,6 +129,8 @@ async function place(
     variables: JSON.stringify(variables),
     restart_on_crash: input.restartOnCrash ? 1 : 0,
     restart_on_hang: input.restartOnHang ? 1 : 0,
+    wake_on_connect: 0,
+    idle_minutes: idleMinutesDefault,
     start_when_installed: input.start ? 1 : 0,
     ...runtime,
     allocation_limit: allocationLimitDefault,

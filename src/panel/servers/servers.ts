@@ -97,11 +97,13 @@ export class Servers implements AsyncDisposable {
       name?: string | undefined
       restartOnCrash?: boolean | undefined
       restartOnHang?: boolean | undefined
+      wakeOnConnect?: { enabled?: boolean | undefined; idleMinutes?: number | undefined } | undefined
       runtime?: RuntimeKind | undefined
       image?: string | null | undefined
     },
     by: { instanceAdmin: boolean },
   ): Promise<void> {
+    const { enabled, idleMinutes } = change.wakeOnConnect ?? {}
     await this.change(row.id, async (trx, now) => ({
       set: {
         ...(change.runtime === undefined && change.image === undefined
@@ -116,6 +118,8 @@ export class Servers implements AsyncDisposable {
         ...(change.name === undefined ? {} : { name: change.name }),
         ...(change.restartOnCrash === undefined ? {} : { restart_on_crash: change.restartOnCrash ? 1 : 0 }),
         ...(change.restartOnHang === undefined ? {} : { restart_on_hang: change.restartOnHang ? 1 : 0 }),
+        ...(enabled === undefined ? {} : { wake_on_connect: this.#wakes(now, enabled) ? 1 : 0 }),
+        ...(idleMinutes === undefined ? {} : { idle_minutes: idleMinutes }),
       },
       result: null,
     }))
@@ -202,6 +206,12 @@ export class Servers implements AsyncDisposable {
     const state = await answerOf(node.name, request(node.client))
     if (state.id !== serverId) throw conflict(`Node ${node.name} answered for another server than ${server.name}.`)
     this.#world.states.offer(node, state, server.suspended_at !== null)
+  }
+
+  /** Throws `conflict` where the server's node is too old to wake it. One that is away is asked when it is back. */
+  #wakes({ node_id }: ServerRow, enabled: boolean): boolean {
+    if (enabled) this.#world.nodes.online(node_id)?.mustKnow('wakeOnConnect')
+    return enabled
   }
 
   #statusOf(row: Parameters<typeof statusNow>[1]): Status {

@@ -28,6 +28,7 @@ export function specOf(
     restartOnCrash: row.restart_on_crash === 1,
     restartOnHang: row.restart_on_hang === 1,
     suspended: row.suspended_at !== null,
+    ...(row.wake_on_connect === 1 ? { wake: { idleMinutes: row.idle_minutes } } : {}),
     ...(row.runtime === 'docker' ? { container: { image: row.image } } : {}),
     ...(row.transfer_id === null
       ? {}

@@ -82,6 +82,8 @@ export type ServerChange = Partial<
     | 'name'
     | 'restart_on_crash'
     | 'restart_on_hang'
+    | 'wake_on_connect'
+    | 'idle_minutes'
     | 'runtime'
     | 'image'
     | 'variables'

@@ -70,6 +70,7 @@ export function serverView(world: Seen, { row, allocations, variables }: Describ
     owner: row.owner_email,
     restartOnCrash: row.restart_on_crash === 1,
     restartOnHang: row.restart_on_hang === 1,
+    wakeOnConnect: { enabled: row.wake_on_connect === 1, idleMinutes: row.idle_minutes },
     runtime: row.runtime,
     image: row.image,
     createdAt: isoTime(row.created_at),

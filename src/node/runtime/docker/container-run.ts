@@ -67,6 +67,10 @@ export function trackContainer(options: TrackedContainer): Run {
     },
     setLimits: async (limits: Limits) => (await engine()).setLimits(name, limits, options.processesMax),
     usage: async () => (await engine()).usage(name),
+    async networkFolder() {
+      const pid = (await (await engine()).inspect(name))?.pid ?? 0
+      return pid > 0 ? `/proc/${pid}/net` : null
+    },
     forget: () => forgotten.abort(),
   }
 }

@@ -12,6 +12,8 @@ export interface ContainerState {
   outOfMemory: boolean
   /** What the engine says of why it did not start. */
   error: string
+  /** Of its first process, as this machine knows it; 0 where there is none, or the engine runs elsewhere. */
+  pid: number
 }
 
 /** What an engine is. */
@@ -132,6 +134,7 @@ const State = z.looseObject({
     ExitCode: z.int().default(0),
     OOMKilled: z.boolean().default(false),
     Error: z.string().default(''),
+    Pid: z.int().min(0).default(0),
   }),
 })
 
@@ -221,6 +224,7 @@ function engineOver(http: EngineHttp, facts: EngineFacts): Engine {
         exitCode: state.ExitCode,
         outOfMemory: state.OOMKilled,
         error: state.Error === '' ? '' : shortened(state.Error),
+        pid: state.Pid,
       }
     },
 

@@ -20,6 +20,7 @@ import * as panels from './0020-panels.ts'
 import * as serversByAge from './0021-servers-by-age.ts'
 import * as tunnelSettings from './0022-tunnel-settings.ts'
 import * as foreignEdges from './0023-foreign-edges.ts'
+import * as wakeOnConnect from './0024-wake-on-connect.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
 export const migrations: readonly Migration[] = [
@@ -44,4 +45,5 @@ export const migrations: readonly Migration[] = [
   { name: '0021-servers-by-age', up: serversByAge.up },
   { name: '0022-tunnel-settings', up: tunnelSettings.up },
   { name: '0023-foreign-edges', up: foreignEdges.up },
+  { name: '0024-wake-on-connect', up: wakeOnConnect.up },
 ]
