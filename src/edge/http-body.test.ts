@@ -37,6 +37,10 @@ test('a chunked body means the same however the network cuts it', () => {
         assert.equal(passed, `${body}0\r\n${dropTrailers ? '' : trailers}\r\n`)
         assert.equal(left, 'GET / HTTP/1.1')
         assert.equal(reader.done, true)
+        const unframed = new BodyReader(chunked, { dropTrailers, unframe: true })
+        const inside = read(unframed, cut(`${body}0\r\n${trailers}\r\nGET / HTTP/1.1`, places))
+        assert.deepEqual([inside.passed, unframed.trailers], [parts.join(''), trailers])
+        assert.equal(inside.left, 'GET / HTTP/1.1')
       },
     ),
   )

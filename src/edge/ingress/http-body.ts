@@ -92,7 +92,7 @@ export class BodyReader {
           this.#digits = 0
           this.#lineBytes = 0
           this.#state = this.#left === 0 ? 'trailer' : 'data'
-          if (this.#left === 0 && this.#dropTrailers) {
+          if (this.#left === 0 && this.#dropTrailers && !this.#unframe) {
             if (at > from) pass(bytes.subarray(from, at))
             from = at
           }
