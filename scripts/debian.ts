@@ -27,6 +27,8 @@ export const testPackages: Readonly<Record<string, string>> = {
   openssl: 'TLS through tunnels',
   iperf3: 'TCP and UDP through one port of a tunnel',
   'minetest-server': 'a real game server over UDP',
+  pebble: 'certificates by a real certificate authority',
+  bind9: 'certificates of wildcards, by a real name server',
   'teeworlds-server': 'asking a real game server who plays',
 }
 

@@ -140,6 +140,28 @@ export const OpenTunnel = z.strictObject({
 })
 export type OpenTunnel = z.output<typeof OpenTunnel>
 
+/** base64url, as certificate authorities make it: it stands in a path. */
+const ChallengeToken = z.string().regex(/^[A-Za-z0-9_-]{1,200}$/)
+
+/** What an edge answers to a certificate authority that validates `host`, and to nobody else; by `token` it is taken back. */
+export const ChallengeAnswer = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('http-01'),
+    host: z.string().min(1).max(253),
+    token: ChallengeToken,
+    keyAuthorization: z.string().regex(/^[A-Za-z0-9_.-]{1,400}$/),
+  }),
+  z.strictObject({
+    type: z.literal('tls-alpn-01'),
+    host: z.string().min(1).max(253),
+    token: ChallengeToken,
+    /** PEM. */
+    certificate: z.string().max(16_384),
+    key: z.string().max(16_384),
+  }),
+])
+export type ChallengeAnswer = z.output<typeof ChallengeAnswer>
+
 const base = { family: 'internal', access: 'peer', tag: 'Edge' } as const
 
 export const edgeToPanel = {
@@ -237,6 +259,24 @@ export const panelToEdge = {
     path: '/panels',
     summary: 'All panels of this installation: the edge links to each',
     body: z.strictObject({ panels: z.array(PanelEndpoint).max(panelsMax) }),
+    reply: z.strictObject({}),
+    errors: [],
+  }),
+  offerAnswer: operation({
+    ...base,
+    method: 'PUT',
+    path: '/challenges',
+    summary: 'A certificate authority may come for this answer; it is forgotten after a while',
+    body: ChallengeAnswer,
+    reply: z.strictObject({}),
+    errors: [],
+  }),
+  withdrawAnswer: operation({
+    ...base,
+    method: 'DELETE',
+    path: '/challenges/{token}',
+    summary: 'Nobody comes for this answer any more',
+    params: z.object({ token: ChallengeToken }),
     reply: z.strictObject({}),
     errors: [],
   }),

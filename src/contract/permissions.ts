@@ -71,6 +71,7 @@ export const workspacePermissions = [
   'tunnels.read',
   'tunnels.open',
   'tunnels.close',
+  'domains.manage',
   'tunnels.inspect',
   'tunnels.replay',
   'tunnels.capture',

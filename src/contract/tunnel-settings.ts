@@ -1,5 +1,14 @@
 import { z } from 'zod'
+import { domainsPerTunnelMax } from './api/domains.ts'
 import { CaptureSettings } from './tunnel-capture.ts'
+
+/** A certificate of one host name, perhaps with `*.` before it, in PEM with its chain, and its key. */
+export const GrantedCertificate = z.strictObject({
+  host: z.string().min(1).max(253),
+  certificate: z.string().min(1).max(65_536),
+  key: z.string().min(1).max(16_384),
+})
+export type GrantedCertificate = z.output<typeof GrantedCertificate>
 
 /**
  * How a tunnel treats its visitors, as edges get it: with the grant, and again whenever it changes. Each part is one feature's; a part
@@ -8,5 +17,7 @@ import { CaptureSettings } from './tunnel-capture.ts'
 export const TunnelSettings = z.strictObject({
   /** What is kept of its requests. */
   capture: CaptureSettings.optional(),
+  /** Of its own domains, for visitors who speak TLS; made anew before they end. */
+  certificates: z.array(GrantedCertificate).max(domainsPerTunnelMax).optional(),
 })
 export type TunnelSettings = z.output<typeof TunnelSettings>

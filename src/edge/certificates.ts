@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Log } from '../lib/log.ts'
 import { Queue } from '../lib/queue.ts'
+import { wildcardOf } from './routing.ts'
 
 /** A certificate with its key, ready for TLS. */
 export interface Certificate {
@@ -233,9 +234,6 @@ async function readPem(path: string): Promise<Buffer> {
 }
 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
-/** A wildcard stands for one label: `web.acme.example.org` → `*.acme.example.org`. */
-const wildcardOf = (host: string): string => `*${host.slice(host.indexOf('.'))}`
 
 function unreadable(path: string, error: unknown): Error {
   const code = error instanceof Error && 'code' in error ? error.code : undefined

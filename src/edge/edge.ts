@@ -20,9 +20,11 @@ import { Beam1Acceptor } from './beam1/accept.ts'
 import { beam1Protocol } from './beam1/control.ts'
 import { type Beam1Limits, beam1Limits } from './beam1/limits.ts'
 import { Certificates } from './certificates.ts'
+import { Challenges } from './challenges.ts'
 import type { EdgeConfig } from './config.ts'
 import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
 import { Counters } from './counters.ts'
+import { DomainCertificates } from './domain-certificates.ts'
 import type { ClientHello } from './ingress/client-hello.ts'
 import { HttpIngress } from './ingress/http.ts'
 import { Http2Ingress } from './ingress/http2.ts'
@@ -31,6 +33,7 @@ import { Openings } from './ingress/openings.ts'
 import { openPublicPort } from './ingress/public-port.ts'
 import { TcpIngress } from './ingress/tcp.ts'
 import { TlsIngress } from './ingress/tls.ts'
+import { serveTlsChallenge } from './ingress/tls-challenge.ts'
 import { TlsTermination } from './ingress/tls-termination.ts'
 import { UdpIngress } from './ingress/udp.ts'
 import { inspectionAnswers, Traffic } from './inspection/index.ts'
@@ -103,6 +106,8 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
   const routing = new Routing<Tunnel>()
   const seen = closer.use(new Traffic(clock))
   const visitors = new Visitors(limits)
+  const challenges = new Challenges(clock)
+  const domainCertificates = new DomainCertificates(log)
   const openings = traffic.use(new Openings(limits))
   const tcp = traffic.use(new TcpIngress({ listenHost, routing, visitors, release, limits, log }))
   const udp = traffic.use(new UdpIngress({ listenHost, routing, release, contended, limits, log }))
@@ -114,6 +119,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
       limits,
       scheme: plainScheme,
       base,
+      challenges,
       links: { hosts: new Set([normalHost(host), base]), take: (socket) => webSockets.take(socket) },
     }),
   )
@@ -133,9 +139,15 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
   )
   const onTls = (socket: Socket, hello: ClientHello): void => {
     const host = hello.serverName === null ? null : normalHost(hello.serverName)
+    const challenge = host === null ? null : challenges.tlsContext(host, hello.protocols)
+    if (challenge) {
+      serveTlsChallenge(socket, challenge, limits.headTimeoutMs)
+      return
+    }
     // A name whose TLS is passed through is never looked into, also while its agent is away.
     const passes = host !== null && (routing.host('tls', host) !== undefined || routing.wasServed('tls', host))
-    const own = passes ? undefined : certificates?.of(host)
+    const domain = host === null || passes ? undefined : domainCertificates.of(routing.host('http', host), host)
+    const own = passes ? undefined : (domain ?? certificates?.of(host))
     if (!passes && hello.protocols.includes(beam1Protocol)) beam1.serve(socket, own?.context ?? null)
     else if (own) termination.serve(socket, own)
     else tls.serve(socket, hello)
@@ -228,6 +240,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
       dial: tlsDialler,
       hello: () => hello(credential.reveal()),
       orders: sessions,
+      challenges,
       inspection: inspectionAnswers({ traffic: seen, tunnel: (id) => sessions.tunnel(id), release, limits }),
       log,
     })

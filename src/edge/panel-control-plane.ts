@@ -6,6 +6,7 @@ import type { Contexts, Handlers } from '../contract/operation.ts'
 import { createApi, linkSend, part } from '../http/index.ts'
 import type { Log } from '../lib/log.ts'
 import { type Dialler, type KeptLink, keepLink, type Link, LinkError, PanelLinks } from '../link/index.ts'
+import type { Challenges } from './challenges.ts'
 import { type ControlPlane, type EdgeOrders, Refusal, type RefusalCode } from './control-plane.ts'
 
 export interface PanelControlPlaneOptions {
@@ -16,6 +17,7 @@ export interface PanelControlPlaneOptions {
   dial(panel: PanelEndpoint): Dialler
   hello: () => EdgeHello
   orders: EdgeOrders
+  challenges: Pick<Challenges, 'offer' | 'withdraw'>
   /** What is known of visitors, for the panels to show. */
   inspection: Handlers<typeof edgeInspection, Contexts>
   log: Log
@@ -40,6 +42,7 @@ export async function openPanelControlPlane({
   dial,
   hello,
   orders,
+  challenges,
   inspection,
   log,
 }: PanelControlPlaneOptions): Promise<ControlPlane> {
@@ -66,6 +69,14 @@ export async function openPanelControlPlane({
         },
         async setPanels({ body }) {
           await links.put(body.panels)
+          return {}
+        },
+        offerAnswer({ body }) {
+          challenges.offer(body)
+          return {}
+        },
+        withdrawAnswer({ params }) {
+          challenges.withdraw(params.token)
           return {}
         },
         revoke: ({ body }) => ({ closed: orders.revoke(body.revocation, body.reason) }),

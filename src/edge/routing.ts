@@ -15,9 +15,10 @@ export class Routing<T> {
     this.#latelyMax = latelyMax
   }
 
-  /** The owner of a host name as `normalHost` gives it. */
+  /** The owner of a host name as `normalHost` gives it: of the name itself, or of the `*.` that covers it. */
   host(kind: HostKind, name: string): T | undefined {
-    return this.#hosts[kind].get(name)
+    const table = this.#hosts[kind]
+    return table.get(name) ?? table.get(wildcardOf(name))
   }
 
   /** The owner of a port, and which port of its range that is. */
@@ -27,7 +28,7 @@ export class Routing<T> {
 
   /** Whether the name was served here and nobody serves it now. */
   wasServed(kind: HostKind, name: string): boolean {
-    return this.#lately.has(`${kind} ${name}`)
+    return this.#lately.has(`${kind} ${name}`) || this.#lately.has(`${kind} ${wildcardOf(name)}`)
   }
 
   /** Whoever is bound to any part of the entrance. */
@@ -91,3 +92,6 @@ export function normalHost(authority: string): string {
   if (colon !== -1 && !host.endsWith(']')) host = host.slice(0, colon)
   return host.endsWith('.') ? host.slice(0, -1) : host
 }
+
+/** A wildcard stands for one label: `web.acme.example.org` → `*.acme.example.org`. */
+export const wildcardOf = (host: string): string => `*${host.slice(host.indexOf('.'))}`

@@ -56,6 +56,28 @@ export const PanelConfig = z.strictObject({
     .prefault({}),
   /** Networks that webhooks may call although they are not public: `10.0.0.0/8`. */
   webhookNetworks: z.array(Network).max(100).default([]),
+  /** Resolvers that are asked about domains, `address` or `address:port`; without any those of the system. */
+  dnsServers: z.array(z.string().min(1).max(100)).max(10).default([]),
+  /** Who makes certificates for domains; without it nobody does. */
+  acme: z
+    .strictObject({
+      directory: z.url({ protocol: /^https$/ }).max(2000),
+      email: Email.optional(),
+      /** A root that is trusted besides the usual ones, PEM. */
+      root: z.string().max(65_536).optional(),
+      /** How names without `*.` are validated. */
+      challenge: z.enum(['auto', 'http-01', 'tls-alpn-01']).default('auto'),
+      /** The zone that takes the records of wildcards; its key is a secret. */
+      dns: z
+        .strictObject({
+          zone: z.string().min(1).max(200),
+          server: z.strictObject({ host: z.string().min(1).max(253), port: Port }),
+          keyName: z.string().min(1).max(253),
+          waitMs: z.int().min(0).max(600_000),
+        })
+        .optional(),
+    })
+    .optional(),
   /** The folder of the templates. */
   templatesDir: z.string().min(1),
   /** The folder of the built web UI. One that does not exist: the panel runs without. */
@@ -81,6 +103,8 @@ export interface PanelSecrets {
   valkeyUrl?: Secret
   /** With `backups: {store: {kind: 's3'}}`. */
   backupKeys?: { accessKeyId: Secret; secretAccessKey: Secret }
+  /** With `acme: {dns}`, base64. */
+  acmeDnsKey?: Secret
   /** With `mail` and its user. */
   mailPassword?: Secret
 }

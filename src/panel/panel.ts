@@ -9,6 +9,7 @@ import { backupOperations, backupTransfers } from '../contract/api/backups.ts'
 import { databaseHostOperations, databaseOperations } from '../contract/api/databases.ts'
 import { deviceOperations } from '../contract/api/devices.ts'
 import { documentOperations } from '../contract/api/document.ts'
+import { domainOperations } from '../contract/api/domains.ts'
 import { fileOperations, fileTransfers } from '../contract/api/files.ts'
 import { foreignEdgeOperations } from '../contract/api/foreign-edges.ts'
 import { apiPrefix, publicOperations, publicTransfers } from '../contract/api/index.ts'
@@ -80,6 +81,7 @@ import {
 import { type DatabaseConfig, openChanges, openDatabase } from './db/index.ts'
 import { createDevices, deviceRoutes, discoveryRoutes } from './devices/index.ts'
 import { documentRoutes } from './document/index.ts'
+import { type AcmeSettings, Domains, domainHandlers, grantedDomains } from './domains/index.ts'
 import { createEdges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
 import { eventHandlers, Viewers } from './events/index.ts'
 import { fileHandlers, fileTransferHandlers } from './files/index.ts'
@@ -208,6 +210,7 @@ export async function startPanel(
     clock,
     access,
     plans,
+    domains: (store, tunnelId) => grantedDomains(store, sealer, tunnelId),
     settings: { ...captureParts },
     reaches: (tunnelId) => directory.reaches(tunnelId),
   })
@@ -272,6 +275,17 @@ export async function startPanel(
     }),
   )
   const servers = closer.use(new Servers({ db: database, changes, clock, log, access, nodes, templates, tunnels }))
+  const domains = closer.use(
+    new Domains({
+      ...{ db: database, changes, clock, log, sealer, activity, post, tunnels },
+      reaches: (tunnelId) => directory.reaches(tunnelId),
+      isOpen: (tunnelId) => edges.openTunnel(tunnelId) !== null,
+      ownHost: config.publicUrl === undefined ? null : new URL(config.publicUrl).hostname,
+      answers: { offer: (answer) => edges.offerAnswer(answer), withdraw: (token) => edges.withdrawAnswer(token) },
+      dnsServers: config.dnsServers,
+      acme: acmeSettings(config, secrets),
+    }),
+  )
   const allocations = new Allocations({ db: database, changes, clock, nodes, tunnels, servers })
   const consoles = new Consoles({ db: database, nodes, servers })
   const databases = closer.use(await Databases.open({ db: database, changes, clock, log, nodes, sealer }))
@@ -340,8 +354,12 @@ export async function startPanel(
     panelPart(deviceOperations, deviceRoutes(devices, publicUrl)),
     panelPart(foreignEdgeOperations, foreignEdgeRoutes(foreignEdges, publicUrl)),
     panelPart(sshKeyOperations, sshKeyRoutes(accounts)),
-    panelPart(tunnelOperations, tunnelRoutes({ tunnels, edges, directory, endpoint })),
+    panelPart(
+      tunnelOperations,
+      tunnelRoutes({ tunnels, edges, directory, endpoint, domainUrls: (id) => domains.urls(id) }),
+    ),
     panelPart(inspectionOperations, inspectionRoutes({ inspection, tunnels, access })),
+    panelPart(domainOperations, domainHandlers(domains)),
     panelPart(documentOperations, documentRoutes()),
     panelPart(nodeAdminOperations, nodeHandlers({ db: database, nodes, clock })),
     panelPart(drainOperations, drainHandlers({ db: database, servers, transfers })),
@@ -483,6 +501,19 @@ function toDatabaseConfig({ database }: PanelConfig, { databaseUrl }: PanelSecre
   if (database.kind === 'sqlite') return database
   if (!databaseUrl) throw new Error('The URL of the PostgreSQL database is not set')
   return { kind: 'postgres', url: databaseUrl }
+}
+
+/** Who makes certificates for domains; null: nobody. */
+function acmeSettings({ acme }: PanelConfig, { acmeDnsKey }: PanelSecrets): AcmeSettings | null {
+  if (!acme) return null
+  const { directory, email, root, challenge, dns } = acme
+  return {
+    directory,
+    email: email ?? null,
+    root: root ?? null,
+    challenge,
+    dns: dns && acmeDnsKey ? { ...dns, key: acmeDnsKey } : null,
+  }
 }
 
 /** Nodes and edges dial the port itself, whatever proxy stands in front of the pages. */

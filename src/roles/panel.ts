@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createLog } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
@@ -47,6 +47,8 @@ export async function startPanelRole(
     smtpPassword,
     backupsS3KeyId,
     backupsS3Key,
+    acmeDnsKey,
+    dnsServers,
     logLevel,
   } = settings
   const dataDir = join(settings.dataDir, 'panel')
@@ -64,6 +66,8 @@ export async function startPanelRole(
     templatesDir: join(root, 'templates'),
     webDir: join(root, 'dist', 'web'),
     ...mailOf(settings),
+    dnsServers,
+    ...(await acmeOf(settings)),
     backups: backupsOf(settings),
   })
   await using closer = new AsyncDisposableStack()
@@ -75,6 +79,7 @@ export async function startPanelRole(
           ...(databaseUrl && { databaseUrl }),
           ...(valkeyUrl && { valkeyUrl }),
           ...(smtpPassword && { mailPassword: smtpPassword }),
+          ...(acmeDnsKey && { acmeDnsKey }),
           ...(backupsS3KeyId &&
             backupsS3Key && { backupKeys: { accessKeyId: backupsS3KeyId, secretAccessKey: backupsS3Key } }),
         },
@@ -122,6 +127,53 @@ function mailOf(settings: Located<PanelSettings>): Pick<PanelConfigInput, 'mail'
     },
   }
 }
+
+/** Who makes certificates; half of it is a mistake that would show only when somebody brings a domain. */
+async function acmeOf(settings: Located<PanelSettings>): Promise<Pick<PanelConfigInput, 'acme'>> {
+  const { acmeDirectory, acmeAgreed, acmeEmail, acmeRoot, acmeChallenge } = settings
+  if (acmeDirectory === undefined) {
+    if (acmeEmail !== undefined || acmeRoot !== undefined || settings.acmeDnsZone !== undefined)
+      throw new SettingsError(['A certificate authority is half set: --acme-directory is missing.'])
+    return {}
+  }
+  if (acmeAgreed !== 'yes')
+    throw new SettingsError([
+      '--acme-directory is set: read the terms of service of that authority, and agree to them with --acme-agreed yes.',
+    ])
+  return {
+    acme: {
+      directory: acmeDirectory,
+      challenge: acmeChallenge,
+      ...(acmeEmail !== undefined && { email: acmeEmail }),
+      ...(acmeRoot !== undefined && { root: await readRoot(acmeRoot) }),
+      ...acmeDnsOf(settings),
+    },
+  }
+}
+
+function acmeDnsOf(settings: Located<PanelSettings>): Pick<NonNullable<PanelConfigInput['acme']>, 'dns'> {
+  const { acmeDnsZone: zone, acmeDnsServer: server, acmeDnsKeyName: keyName, acmeDnsKey, acmeDnsWait } = settings
+  if (zone === undefined && server === undefined && keyName === undefined && !acmeDnsKey) return {}
+  if (zone === undefined || server === undefined || keyName === undefined || !acmeDnsKey)
+    throw new SettingsError([
+      'The zone for certificates of wildcards is half set: --acme-dns-zone, --acme-dns-server, --acme-dns-key-name and PHAROS_ACME_DNS_KEY belong together.',
+    ])
+  const { host, port } = server
+  return { dns: { zone, server: { host, port: port ?? dnsPort }, keyName, waitMs: acmeDnsWait * 1000 } }
+}
+
+async function readRoot(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new SettingsError([
+      `--acme-root: ${path} cannot be read (${cause instanceof Error ? cause.message : 'unknown reason'}).`,
+    ])
+  })
+  if (!text.includes('-----BEGIN CERTIFICATE-----'))
+    throw new SettingsError([`--acme-root: ${path} is not a certificate in PEM.`])
+  return text
+}
+
+const dnsPort = 53
 
 /** Where new backups go; half of a store is a mistake that would show only when somebody needs a backup. */
 function backupsOf(settings: Located<PanelSettings>): PanelConfigInput['backups'] {

@@ -9,6 +9,7 @@ import {
   optionalAddress,
   optionalEmail,
   optionalHost,
+  optionalHttpsUrl,
   optionalText,
   optionalUrl,
   port,
@@ -81,6 +82,50 @@ const panelOnly = {
   smtpUser: optionalText({ help: 'the user name at the mail server', expected: 'a user name' }),
   smtpPassword: secret({ help: 'the password at the mail server', expected: 'a password' }),
   smtpFrom: optionalEmail({ help: 'the address that invitations come from' }),
+}
+
+const domainsOnly = {
+  dnsServers: list({
+    help: 'resolvers that are asked about domains of workspaces; without any those of the system',
+    expected: 'addresses, with a port where it is not 53, such as 9.9.9.9 or 127.0.0.1:5353',
+    item: z.string().regex(/^(\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?|[0-9A-Fa-f:]+|\[[0-9A-Fa-f:]+\]:\d{1,5})$/),
+  }),
+  acmeDirectory: optionalHttpsUrl({
+    help: 'the certificate authority for domains of workspaces: the URL of its ACME directory; without it no certificates are made',
+  }),
+  acmeAgreed: choice({
+    help: 'yes: you agree to the terms of service of that authority',
+    of: ['yes', 'no'],
+    default: 'no',
+  }),
+  acmeEmail: optionalEmail({ help: 'where that authority may write to' }),
+  acmeRoot: optionalText({
+    help: 'a root certificate that the directory is trusted by besides the usual ones, such as that of an authority of your own',
+    expected: 'a PEM file',
+  }),
+  acmeChallenge: choice({
+    help: 'how that authority looks at names without *: over port 80, over port 443, or auto, which takes turns after failures',
+    of: ['auto', 'http-01', 'tls-alpn-01'],
+    default: 'auto',
+  }),
+  acmeDnsZone: optionalHost({
+    help: 'a zone of yours that takes dynamic updates, for the certificates of wildcards; without one those get none',
+  }),
+  acmeDnsServer: optionalAddress({ help: 'the primary name server of that zone; its port is 53 unless given' }),
+  acmeDnsKeyName: optionalText({
+    help: 'the name of the key (TSIG, hmac-sha256) that updates of that zone are signed with',
+    expected: 'a name',
+  }),
+  acmeDnsKey: secret({
+    help: 'that key',
+    expected: 'base64, as tsig-keygen prints it',
+    pattern: /^[A-Za-z0-9+/]{16,}={0,2}$/,
+  }),
+  acmeDnsWait: count({
+    help: 'how many seconds the other name servers of that zone need to follow',
+    max: 600,
+    default: '5',
+  }),
 }
 
 const backupsOnly = {
@@ -194,8 +239,16 @@ const joinOnly = {
   }),
 }
 
-export const upSettings = { ...common, ...panelOnly, ...backupsOnly, ...edgeOnly, ...containersOnly, ...sftp }
-export const panelSettings = { ...common, ...panelOnly, ...backupsOnly }
+export const upSettings = {
+  ...common,
+  ...panelOnly,
+  ...domainsOnly,
+  ...backupsOnly,
+  ...edgeOnly,
+  ...containersOnly,
+  ...sftp,
+}
+export const panelSettings = { ...common, ...panelOnly, ...domainsOnly, ...backupsOnly }
 export const nodeSettings = { ...common, ...nodeOnly, ...containersOnly }
 /** Of `pharos node join` alone. */
 export const joinSettings = { ...nodeSettings, ...joinOnly }

@@ -160,6 +160,14 @@ export const optionalUrl = ({ help }: { help: string }): Setting<string | undefi
       .transform((url) => new URL(url).origin),
   })
 
+/** A URL of a service elsewhere, reached by nothing but HTTPS. */
+export const optionalHttpsUrl = ({ help }: { help: string }): Setting<string | undefined> =>
+  optional({
+    help,
+    expected: 'an address that begins with https://',
+    schema: z.url({ protocol: /^https$/ }).max(2000),
+  })
+
 export const choice = <const T extends string>({
   help,
   of,

@@ -66,6 +66,8 @@ export class FakeEdge implements AsyncDisposable {
             return {}
           },
           setPanels: () => ({}),
+          offerAnswer: () => ({}),
+          withdrawAnswer: () => ({}),
           revoke({ body }) {
             revoked.push(body.revocation)
             return { closed: 1 }

@@ -30,9 +30,9 @@ import { Backups, Passwords, Places, Repositories } from '../../src/panel/backup
 import { ConsoleFeeds, Consoles, consoleHandlers, consoleOperations } from '../../src/panel/console/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from '../../src/panel/db/index.ts'
 import { eventHandlers, Viewers } from '../../src/panel/events/index.ts'
+import { captureParts } from '../../src/panel/inspection/index.ts'
 import { createPost } from '../../src/panel/mail/index.ts'
 import { Allocations, networkHandlers } from '../../src/panel/network/index.ts'
-import { captureParts } from '../../src/panel/inspection/index.ts'
 import { Nodes, nodeHandlers } from '../../src/panel/nodes/index.ts'
 import { createPlans } from '../../src/panel/plans/index.ts'
 import { ownRates } from '../../src/panel/rates/index.ts'
@@ -139,6 +139,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     access,
     plans: createPlans({ database: db, clock }),
     settings: captureParts,
+    domains: async () => ({ hosts: [], certificates: [] }),
     reaches: () => [edge],
   })
   const identity = await loadIdentity(folder)

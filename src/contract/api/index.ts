@@ -5,6 +5,7 @@ import { backupOperations, backupTransfers } from './backups.ts'
 import { databaseHostOperations, databaseOperations } from './databases.ts'
 import { deviceOperations } from './devices.ts'
 import { documentOperations } from './document.ts'
+import { domainOperations } from './domains.ts'
 import { fileOperations, fileTransfers } from './files.ts'
 import { foreignEdgeOperations } from './foreign-edges.ts'
 import { inspectionOperations } from './inspection.ts'
@@ -56,6 +57,7 @@ export const publicOperations = {
   ...templateOperations,
   ...templateSourceOperations,
   ...tunnelOperations,
+  ...domainOperations,
   ...inspectionOperations,
   ...foreignEdgeOperations,
   ...nodeAdminOperations,

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { plainAddress } from '../../lib/address.ts'
 import { LinkError, webSocketPath } from '../../link/index.ts'
 import type { Certificate } from '../certificates.ts'
+import type { Challenges } from '../challenges.ts'
 import { problemOf, problemResponse, problemWords, type VisitorProblem } from '../errors.ts'
 import type { KeptRequest, LiveConnection, TunnelTraffic } from '../inspection/index.ts'
 import type { EdgeLimits } from '../limits.ts'
@@ -152,6 +153,12 @@ export class HttpVisitor {
 
   #begin(text: string): void {
     const head = parseRequestHead(text)
+    const challenge = this.#options.challenges.httpResponse(head)
+    if (challenge) {
+      this.#socket.write(challenge)
+      this.#close()
+      return
+    }
     const { routing, release, scheme, links, certificate } = this.#options
     // A browser sends requests for whatever the certificate covers; for more only somebody who tries another tenant's name.
     if (certificate?.covers(head.host) === false)
@@ -540,6 +547,7 @@ export interface HttpVisitorOptions {
   /** The name that all tunnels' host names end in. */
   base: string
   links: HostedLinks
+  challenges: Pick<Challenges, 'httpResponse'>
 }
 
 /** A request on its way and what has come back for it. */

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { plainAddress } from '../../lib/address.ts'
 import type { Certificate } from '../certificates.ts'
+import type { Challenges } from '../challenges.ts'
 import { problemResponse } from '../errors.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
@@ -20,6 +21,7 @@ export interface HttpIngressOptions {
   /** The name that all tunnels' host names end in. */
   base: string
   links: HostedLinks
+  challenges: Pick<Challenges, 'httpResponse'>
 }
 
 /** Links by WebSocket, on the edge's own host names: a host name of a tunnel is the tunnel's alone. */

@@ -7,7 +7,7 @@ import { Http2Visitor } from './http2-visitor.ts'
 import { OpenVisitors } from './open-visitors.ts'
 import { headerPairsMax, sessionMegabytesMax } from './service-session.ts'
 
-export type Http2IngressOptions = Omit<HttpIngressOptions, 'links'>
+export type Http2IngressOptions = Omit<HttpIngressOptions, 'links' | 'challenges'>
 
 /** Dead visitors behind silent connections are found by the system after this and its usual probes, ms. */
 const tcpKeepAliveMs = 60_000

@@ -53,6 +53,13 @@ export interface Tables {
   edge_ports: EdgePortRow
   /** Which edge was ever given which tunnel. */
   edge_tunnels: { edge_id: string; tunnel_id: string }
+  // domains
+  domains: DomainRow
+  domain_certificates: DomainCertificateRow
+  /** Every order of a certificate of the last days, for budgets. */
+  certificate_orders: { id: string; workspace_id: string; name: string; at: number }
+  /** `key` is sealed; `url` is null until the authority has taken the account. */
+  acme_accounts: { directory: string; key: string; url: string | null; created_at: number }
   // plans
   plans: PlanRow
   // usage
@@ -661,4 +668,52 @@ export interface DeviceSignInRow {
   made_with: string | null
   key_expires_at: number | null
   created_at: number
+}
+
+/** A domain of a workspace. */
+export interface DomainRow {
+  id: string
+  workspace_id: string
+  tunnel_id: string
+  /** In its ASCII form, in lower case; perhaps with `*.` before it. */
+  name: string
+  /** The same while the workspace has it, else null. No two rows have one. */
+  held_name: string | null
+  /** What its TXT record must say. */
+  token: string
+  /** The label below the operator's zone that its certificate's TXT record is set under. */
+  delegation: string
+  created_at: number
+  /** When the proof was seen last; null until it was for the first time. */
+  proved_at: number | null
+  /** Since when the proof is gone. */
+  lost_at: number | null
+  /** Why it is not served any more. */
+  off_why: string | null
+  /** JSON of the last look at the DNS. */
+  checked: string | null
+  /** When to look next; null: only when somebody asks. */
+  check_at: number | null
+  /** Until when a panel has it for itself, and which. */
+  busy_until: number
+  panel: string | null
+}
+
+/** The certificate of a domain, and the order for the next one. Keys are sealed. */
+export interface DomainCertificateRow {
+  domain_id: string
+  /** PEM, its chain behind it. */
+  certificate: string | null
+  key: string | null
+  expires_at: number | null
+  renew_at: number | null
+  /** The order that is under way, and the key that its certificate will be for. */
+  order_url: string | null
+  order_key: string | null
+  order_began_at: number | null
+  /** In a row. */
+  failures: number
+  problem: string | null
+  /** When to try next; null: nothing is to be done. */
+  next_at: number | null
 }

@@ -1,5 +1,11 @@
 import { ApiError, type Client, createClient } from '../../client/index.ts'
-import { type EdgeHello, type OpenTunnel, panelToEdge, type Revocation } from '../../contract/edge.ts'
+import {
+  type ChallengeAnswer,
+  type EdgeHello,
+  type OpenTunnel,
+  panelToEdge,
+  type Revocation,
+} from '../../contract/edge.ts'
 import { edgeInspection } from '../../contract/edge-inspection.ts'
 import { conflict, notFound } from '../../contract/errors.ts'
 import type { PanelEndpoint } from '../../contract/join-token.ts'
@@ -44,6 +50,10 @@ export interface Edges extends AsyncDisposable {
   local(name: string): Promise<{ edgeId: string; credential: Secret }>
   /** Every edge that is here learns which panels there are. */
   tellPanels(): void
+  /** Every edge answers this to certificate authorities, those that come later too, until it is taken back. */
+  offerAnswer(answer: ChallengeAnswer): Promise<void>
+  /** Idempotent. */
+  withdrawAnswer(token: string): Promise<void>
 }
 
 export interface EdgesOptions extends EdgeAnswerOptions {
@@ -122,6 +132,17 @@ export function createEdges(options: EdgesOptions): Edges {
         if (!(error instanceof ApiError && error.code === 'not_found')) throw error
       }
     })
+  }
+
+  /** What edges answer to certificate authorities at the moment, by token. */
+  const answers = new Map<string, ChallengeAnswer>()
+  /** An older edge answers none. */
+  const unlessOlder = async (told: Promise<unknown>): Promise<void> => {
+    try {
+      await told
+    } catch (error) {
+      if (!(error instanceof ApiError && error.code === 'not_found')) throw error
+    }
   }
 
   const quotas = new Quotas({
@@ -241,6 +262,8 @@ export function createEdges(options: EdgesOptions): Edges {
             await follow({ of: 'edge', id: row.id })
             await changes.publish({ of: 'edge', id: row.id })
             await tellPanels()
+            const client = createClient(panelToEdge, { baseUrl: '', send: linkSend(() => link) })
+            for (const answer of answers.values()) await unlessOlder(client.offerAnswer({ body: answer }, inTime()))
           })
           void link.closed.then((end) => {
             directory.remove(edge)
@@ -251,6 +274,14 @@ export function createEdges(options: EdgesOptions): Edges {
       }
     },
     tellPanels: () => inBackground('edges could not be told of the panels', tellPanels),
+    async offerAnswer(answer) {
+      answers.set(answer.token, answer)
+      await order('answer', (client) => unlessOlder(client.offerAnswer({ body: answer }, inTime())))
+    },
+    async withdrawAnswer(token) {
+      answers.delete(token)
+      await order('answer', (client) => unlessOlder(client.withdrawAnswer({ params: { token } }, inTime())))
+    },
     openTunnel(tunnelId) {
       const found = directory.connected().flatMap(({ open }) => open.get(tunnelId) ?? [])
       const [first] = found

@@ -10,6 +10,8 @@ export interface TunnelRouteOptions {
   tunnels: Tunnels
   edges: Edges
   directory: EdgeDirectory
+  /** Where visitors find tunnels by the workspace's own domains, by tunnel. */
+  domainUrls(workspaceId: string): Promise<ReadonlyMap<string, readonly string[]>>
   /** Where edges dial this panel. */
   endpoint: () => { port: number; pin: string }
 }
@@ -18,10 +20,12 @@ export const tunnelRoutes = ({
   tunnels,
   edges,
   directory,
+  domainUrls,
   endpoint,
 }: TunnelRouteOptions): Handlers<typeof tunnelOperations, PanelContexts> => ({
   async tunnels({ workspace }) {
     const rows = await tunnels.list(workspace.id)
+    const urls = await domainUrls(workspace.id)
     return {
       tunnels: rows.map((row) => {
         const open = edges.openTunnel(row.id)
@@ -31,7 +35,7 @@ export const tunnelRoutes = ({
           name: row.name,
           kind: row.kind,
           url: addresses[0],
-          addresses,
+          addresses: [...addresses, ...(urls.get(row.id) ?? [])],
           open: open !== null,
           openSince: open === null ? null : isoTime(open.since),
           connections: open?.connections ?? 0,

@@ -1,4 +1,4 @@
-export type { EdgeReach } from './names.ts'
+export { type EdgeReach, hostsOf, urlOf } from './names.ts'
 export { edgesFor } from './region.ts'
 export { readSettings, type SettingsParts, saveSettings } from './settings.ts'
 export { suspendedNow } from './suspension.ts'

@@ -1,8 +1,8 @@
 import { TunnelSettings } from '../../contract/tunnel-settings.ts'
 import type { Store } from '../db/index.ts'
 
-/** What a part is kept under. */
-export type SettingsPart = keyof TunnelSettings
+/** What a part is kept under; certificates are kept with their domains. */
+export type SettingsPart = Exclude<keyof TunnelSettings, 'certificates'>
 
 /** For each part: how what is kept of it becomes what an edge needs, with the secrets opened. */
 export type SettingsParts = {

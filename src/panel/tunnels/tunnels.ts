@@ -2,6 +2,7 @@ import { type AgentIdentity, namesAreKnown, type TunnelGrant } from '../../contr
 import { conflict, forbidden, notFound, unauthorized } from '../../contract/errors.ts'
 import type { Labels } from '../../contract/placement.ts'
 import type { TunnelRequest } from '../../contract/tunnel.ts'
+import type { GrantedCertificate } from '../../contract/tunnel-settings.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Access, WorkspaceMembership } from '../access/index.ts'
 import type { Changes, Database, Store, TunnelRow } from '../db/index.ts'
@@ -69,6 +70,8 @@ export interface TunnelsOptions {
   access: Pick<Access, 'identifyKeyId'>
   plans: Pick<Plans, 'limitsOf' | 'tunnelsMax'>
   settings: SettingsParts
+  /** The domains of the workspace's own that lead to a tunnel, with their certificates. */
+  domains(store: Store, tunnelId: string): Promise<{ hosts: string[]; certificates: GrantedCertificate[] }>
   /** Of every edge that is known: those where the tunnel is open, then connected ones, then the one seen last. */
   reaches(tunnelId?: string): EdgeReach[]
 }
@@ -81,8 +84,16 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
   const granted = async (edgeId: string, grant: TunnelGrant): Promise<TunnelGrant> => {
     await noteEdge(database.kysely, edgeId, grant.tunnelId)
     const limits = (await plans.limitsOf(database.kysely, [grant.workspaceId])).get(grant.workspaceId)
-    const settings = await grantedSettings(database.kysely, options.settings, grant.tunnelId)
-    return { ...grant, ...(limits && { limits }), ...(Object.keys(settings).length > 0 && { settings }) }
+    const { hosts, certificates } = await options.domains(database.kysely, grant.tunnelId)
+    const settings = {
+      ...(await grantedSettings(database.kysely, options.settings, grant.tunnelId)),
+      ...(certificates.length > 0 && { certificates }),
+    }
+    return {
+      ...withHosts(grant, hosts),
+      ...(limits && { limits }),
+      ...(Object.keys(settings).length > 0 && { settings }),
+    }
   }
   return {
     addressOf(tunnel) {
@@ -198,6 +209,15 @@ function grantOf(row: TunnelRow, slug: string, reach: EdgeReach): TunnelGrant {
     entrances: [first, ...others],
     url: urlOf(first, reach),
   }
+}
+
+/** Visitors who come by these names find the tunnel as well. */
+function withHosts(grant: TunnelGrant, hosts: readonly string[]): TunnelGrant {
+  if (hosts.length === 0) return grant
+  const entrances = grant.entrances.map((entrance) =>
+    'hosts' in entrance ? { ...entrance, hosts: [...entrance.hosts, ...hosts] } : entrance,
+  )
+  return { ...grant, entrances }
 }
 
 /** What addresses look like on a panel that no edge has ever linked to. */

@@ -21,6 +21,7 @@ import * as serversByAge from './0021-servers-by-age.ts'
 import * as tunnelSettings from './0022-tunnel-settings.ts'
 import * as foreignEdges from './0023-foreign-edges.ts'
 import * as wakeOnConnect from './0024-wake-on-connect.ts'
+import * as domains from './0028-domains.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
 export const migrations: readonly Migration[] = [
@@ -46,4 +47,5 @@ export const migrations: readonly Migration[] = [
   { name: '0022-tunnel-settings', up: tunnelSettings.up },
   { name: '0023-foreign-edges', up: foreignEdges.up },
   { name: '0024-wake-on-connect', up: wakeOnConnect.up },
+  { name: '0028-domains', up: domains.up },
 ]

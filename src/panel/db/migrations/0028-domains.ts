@@ -1,0 +1,56 @@
+import type { Kysely } from 'kysely'
+
+/** Domains of workspaces, their certificates, and what was ordered for them. */
+export async function up(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('domains')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('workspace_id', 'text', (column) => column.notNull().references('workspaces.id'))
+    .addColumn('tunnel_id', 'text', (column) => column.notNull().references('tunnels.id'))
+    .addColumn('name', 'text', (column) => column.notNull())
+    // The same while the workspace has it, else null: of two workspaces that prove one name, one has it.
+    .addColumn('held_name', 'text', (column) => column.unique())
+    .addColumn('token', 'text', (column) => column.notNull())
+    .addColumn('delegation', 'text', (column) => column.notNull())
+    .addColumn('created_at', 'bigint', (column) => column.notNull())
+    .addColumn('proved_at', 'bigint')
+    .addColumn('lost_at', 'bigint')
+    .addColumn('off_why', 'text')
+    .addColumn('checked', 'text')
+    .addColumn('check_at', 'bigint')
+    .addColumn('busy_until', 'bigint', (column) => column.notNull())
+    .addColumn('panel', 'text')
+    .addUniqueConstraint('domains_once', ['workspace_id', 'name'])
+    .execute()
+  await db.schema.createIndex('domains_by_tunnel').on('domains').column('tunnel_id').execute()
+  await db.schema.createIndex('domains_by_name').on('domains').column('name').execute()
+  await db.schema
+    .createTable('domain_certificates')
+    .addColumn('domain_id', 'text', (column) => column.primaryKey().references('domains.id').onDelete('cascade'))
+    .addColumn('certificate', 'text')
+    .addColumn('key', 'text')
+    .addColumn('expires_at', 'bigint')
+    .addColumn('renew_at', 'bigint')
+    .addColumn('order_url', 'text')
+    .addColumn('order_key', 'text')
+    .addColumn('order_began_at', 'bigint')
+    .addColumn('failures', 'integer', (column) => column.notNull())
+    .addColumn('problem', 'text')
+    .addColumn('next_at', 'bigint')
+    .execute()
+  await db.schema
+    .createTable('certificate_orders')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('workspace_id', 'text', (column) => column.notNull())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('at', 'bigint', (column) => column.notNull())
+    .execute()
+  await db.schema.createIndex('certificate_orders_by_time').on('certificate_orders').column('at').execute()
+  await db.schema
+    .createTable('acme_accounts')
+    .addColumn('directory', 'text', (column) => column.primaryKey())
+    .addColumn('key', 'text', (column) => column.notNull())
+    .addColumn('url', 'text')
+    .addColumn('created_at', 'bigint', (column) => column.notNull())
+    .execute()
+}

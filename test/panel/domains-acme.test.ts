@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import type { X509Certificate } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import { connect } from 'node:tls'
+import { needsPebble, TestPebble } from '../pebble.ts'
+import { type DomainsWorld, setRecords, startDomainsWorld } from '../world/domains-world.ts'
+import { eventually } from '../world/panel.ts'
+
+/** Certificates by Pebble, the authority that Let's Encrypt gives to those who test. */
+
+const closer = new AsyncDisposableStack()
+let skipped = false
+let pebble: TestPebble
+let world: DomainsWorld
+
+before(async () => {
+  const skip = (): void => {
+    skipped = true
+  }
+  if (!needsPebble({ skip })) return
+  world = await startDomainsWorld(closer, async ({ edgePort, dns }) => {
+    pebble = closer.use(
+      await TestPebble.start({ dns: dns.address, httpPort: edgePort, tlsPort: edgePort, noncesRefused: 40 }),
+    )
+    return { acme: { directory: pebble.directory, root: pebble.root, email: 'ada@example.com' } }
+  })
+})
+after(() => closer.disposeAsync())
+
+test('a domain is proved, gets its certificate over HTTP, and is renewed over TLS; visitors see each', async (t) => {
+  if (skipped) return t.skip('Pebble is not installed: apt-get install pebble')
+  const { acme } = world
+  const made = await acme.createDomain({ body: { name: 'App.Example.org.', tunnel: 'web' } })
+  assert.equal(made.name, 'app.example.org')
+  assert.equal(made.state, 'pending')
+  await setRecords(world, made.id)
+  const issued = await certified(made.id)
+  assert.equal(issued.state, 'active')
+  assert.equal(issued.url, `https://app.example.org:${world.edgePort}`)
+  const first = await shown('app.example.org')
+  assert.match(first.subjectAltName ?? '', /DNS:app\.example\.org/)
+  assert.equal(await visit('app.example.org', '/x'), 'the service at app.example.org/x')
+  assert.equal(
+    await visit('app.example.org', '/.well-known/acme-challenge/abc'),
+    'the service at app.example.org/.well-known/acme-challenge/abc',
+  )
+  const { tunnels } = await acme.tunnels()
+  assert.ok(tunnels.find(({ name }) => name === 'web')?.addresses.includes(issued.url ?? ''))
+
+  const before = pebble.output
+  assert.match(before, /validate w\/ HTTP: http:\/\/app\.example\.org/)
+  // After a failure it is the other way's turn.
+  await renewNow(made.id, { failures: 1 })
+  const second = await eventually(async () => {
+    const certificate = await shown('app.example.org')
+    return certificate.serialNumber === first.serialNumber ? null : certificate
+  }, 'the renewed certificate is shown')
+  assert.match(second.subjectAltName ?? '', /DNS:app\.example\.org/)
+  // It says so of HTTP alone.
+  assert.doesNotMatch(pebble.output.slice(before.length), /validate w\/ HTTP/)
+  const orders = pebble.orders
+  await acme.deleteDomain({ params: { domain: made.id } })
+  await eventually(async () => (await handshake('app.example.org')) === null, 'the edge has forgotten the certificate')
+  assert.equal(pebble.orders, orders)
+})
+
+async function certified(id: string) {
+  return eventually(async () => {
+    const domain = await world.acme.domain({ params: { domain: id } })
+    return domain.certificate.state === 'issued' ? domain : null
+  }, 'a certificate is issued').catch(async (error: unknown) => {
+    const domain = await world.acme.domain({ params: { domain: id } })
+    throw new Error(`${JSON.stringify(domain)}\n${pebble.output}`, { cause: error })
+  })
+}
+
+async function renewNow(id: string, change: { failures?: number } = {}): Promise<void> {
+  await world.database.kysely
+    .updateTable('domain_certificates')
+    .set({ renew_at: 1, next_at: 1, ...change })
+    .where('domain_id', '=', id)
+    .execute()
+}
+
+/** What a visitor is shown for the name; null where the edge has nothing for it. */
+function handshake(servername: string): Promise<X509Certificate | null> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port: world.edgePort, servername, rejectUnauthorized: false })
+    socket.once('error', (error) =>
+      'code' in error && String(error.code).includes('UNRECOGNIZED_NAME') ? resolve(null) : reject(error),
+    )
+    socket.once('secureConnect', () => {
+      const certificate = socket.getPeerX509Certificate() ?? null
+      socket.destroy()
+      resolve(certificate)
+    })
+  })
+}
+
+/** Edges have it a moment after the panel. */
+const shown = (servername: string): Promise<X509Certificate> =>
+  eventually(() => handshake(servername), `a certificate for ${servername} is shown`)
+
+function visit(host: string, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port: world.edgePort, servername: host, rejectUnauthorized: false })
+    let answer = ''
+    socket.setEncoding('utf8')
+    socket.once('error', reject)
+    socket.on('data', (text: string) => {
+      answer += text
+    })
+    socket.once('close', () => resolve(answer.split('\r\n\r\n')[1] ?? ''))
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+  })
+}
