@@ -38,6 +38,7 @@ const pages: Record<string, string> = {
   api: '/api',
   'api-operation': '/api#createServer',
   account: '/account',
+  device: '/device',
   nodes: '/admin/nodes',
   edges: '/admin/edges',
   templates: '/admin/templates',

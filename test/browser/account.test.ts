@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Secret, TOTP } from 'otpauth'
 import type { Browser, Page } from 'playwright-core'
+import { createClient } from '../../src/client/index.ts'
+import { publicOperations } from '../../src/contract/api/index.ts'
 import { patienceMs } from '../patience.ts'
 import { assertAccessible, assertFits, launchBrowser, noBrowser, openPage, screens } from './browser.ts'
 import { type Product, startProduct } from './product.ts'
@@ -36,8 +38,44 @@ describe('somebody who guards their account', { skip: noBrowser, timeout: 3 * pa
     await page.getByRole('button', { name: 'Sign in', exact: true }).click()
   }
 
+  /** Approves what one terminal asks, and denies another one. */
+  const letTerminalsIn = async (page: Page): Promise<void> => {
+    const terminal = createClient(publicOperations, { baseUrl: `${origin}/api/v1` })
+    const begin = async (client: string) => {
+      const begun = await terminal.beginDeviceSignIn({ body: { client } })
+      await page.getByLabel('Code').fill(begun.user_code.toLowerCase())
+      await page.getByRole('button', { name: 'Continue' }).click()
+      await page.getByText(client).waitFor()
+      return () => terminal.pollDeviceSignIn({ body: { device_code: begun.device_code } })
+    }
+    await page.goto(`${origin}/device`)
+    await page.getByLabel('Code').fill('BBBB-BBBB')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByRole('alert').getByText('No sign-in waits for this code').waitFor()
+    await assertAccessible(page)
+    const poll = await begin('pharos on <b>laptop</b>')
+    await page.getByText('Acme Games (acmegames)').waitFor()
+    await page.getByText('What the key may do in the workspace').click()
+    await page.getByText('tunnels.open').waitFor()
+    await assertAccessible(page)
+    await page.setViewportSize(screens.small)
+    await assertFits(page)
+    await page.setViewportSize(screens.wide)
+    await page.getByLabel('The key ends').selectOption('30')
+    await page.getByRole('button', { name: 'Approve' }).click()
+    await page.getByText('Approved. The program signs in by itself').waitFor()
+    const given = await poll()
+    assert.ok('access_token' in given && given.expires_at !== null)
+    assert.equal((await product.client(given.access_token).workspace()).name, 'Acme Games')
+    await page.getByRole('button', { name: 'Another code' }).click()
+    const refused = await begin('somebody else')
+    await page.getByRole('button', { name: 'Deny' }).click()
+    await page.getByText('Denied. The program is told so.').waitFor()
+    assert.deepEqual(await refused(), { error: 'access_denied' })
+  }
+
   test('turns on codes, signs in with one of the app, and with a recovery code once', async (t) => {
-    const page = await openPage(t, browser, { tolerated: /401/ })
+    const page = await openPage(t, browser, { tolerated: /40[14]/ })
     await page.goto(product.setupLink.replace('127.0.0.1', 'localhost'))
     await page.getByLabel('E-mail address').fill('me@example.com')
     await page.getByLabel('Password').fill(password)
@@ -51,6 +89,8 @@ describe('somebody who guards their account', { skip: noBrowser, timeout: 3 * pa
     await assertAccessible(page)
     await page.getByRole('dialog').getByRole('button', { name: 'Add an SSH key' }).click()
     await page.getByRole('cell', { name: 'me@laptop' }).waitFor()
+    await letTerminalsIn(page)
+    await page.goto(`${origin}/account`)
     await page.getByRole('button', { name: 'Turn on' }).click()
     await page.getByLabel('Your password').fill(password)
     await page.getByRole('button', { name: 'Continue' }).click()

@@ -182,6 +182,12 @@ const account = createRoute({
   path: '/account',
   component: lazyRouteComponent(() => import('../account/account-page.tsx'), 'AccountPage'),
 })
+/** Terminals send people here, with a code. */
+const device = createRoute({
+  getParentRoute: () => inside,
+  path: '/device',
+  component: lazyRouteComponent(() => import('../device/device-page.tsx'), 'DevicePage'),
+})
 const reference = createRoute({
   getParentRoute: () => inside,
   path: '/api',
@@ -244,6 +250,7 @@ const routes = root.addChildren([
     webhook,
     workspaceActivity,
     account,
+    device,
     reference,
     nodes,
     edges,
