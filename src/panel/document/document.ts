@@ -39,7 +39,6 @@ export const openApiDocument = (): ReturnType<typeof toOpenApi> =>
       Templates: 'The kinds of server that can be created, those made of Pterodactyl and Pelican eggs among them.',
       'Template sources': 'Archives of eggs that templates are synchronised from.',
       Tunnels: 'Local ports on the internet, and the edges that carry them.',
-      Domains: 'Names of your own that lead to tunnels, with the records to set and the certificates that are made for them.',
       Domains:
         'Names of your own that lead to tunnels, with the records to set and the certificates that are made for them.',
       Inspection: 'What visitors ask of a tunnel, who they are at this moment, and asking it once more.',
