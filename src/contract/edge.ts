@@ -34,6 +34,8 @@ export const EdgeHello = z.strictObject({
   minecraftPort: Port.nullable(),
   /** Agents link to every edge of one region. */
   region: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/),
+  /** What it knows how to do for tunnels beyond the first version: a tunnel that needs more must not be served by it. */
+  understands: z.array(z.string().max(40)).max(100).optional(),
   /** It ends soon, and has said so over an earlier link: nobody is to be sent there any more. */
   draining: z.boolean().optional(),
 })
@@ -75,6 +77,8 @@ export const WorkspaceLimits = z.strictObject({
   bytesPerSecond: z.int().min(1).nullable(),
   /** The month's bytes are used up: visitors are turned away. */
   overQuota: z.boolean(),
+  /** Its plan warns visitors of pages first; what remembers that they were is signed with this key, 32 bytes in base64url. */
+  warningKey: z.string().length(43).optional(),
 })
 export type WorkspaceLimits = z.output<typeof WorkspaceLimits>
 

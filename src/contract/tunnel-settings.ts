@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { GrantedAccess } from './access-rules.ts'
 import { domainsPerTunnelMax } from './api/domains.ts'
 import { CaptureSettings } from './tunnel-capture.ts'
 
@@ -17,7 +18,15 @@ export type GrantedCertificate = z.output<typeof GrantedCertificate>
 export const TunnelSettings = z.strictObject({
   /** What is kept of its requests. */
   capture: CaptureSettings.optional(),
+  /** Who may visit it, and how. */
+  access: GrantedAccess.optional(),
   /** Of its own domains, for visitors who speak TLS; made anew before they end. */
   certificates: z.array(GrantedCertificate).max(domainsPerTunnelMax).optional(),
 })
 export type TunnelSettings = z.output<typeof TunnelSettings>
+
+/** Without these an edge would let in whom the owner keeps out: one that does not know them must not serve such a tunnel. */
+export const essentialParts: readonly (keyof TunnelSettings)[] = ['access']
+
+/** What an edge of this version says that it understands: every part, and the page that some plans put before tunnels. */
+export const understoodByEdges: readonly string[] = [...Object.keys(TunnelSettings.shape), 'warning']

@@ -36,6 +36,11 @@ export const EdgeConfig = z
       .strictObject({ first: Port, last: Port })
       .refine(({ first, last }) => first <= last, 'first must not be above last')
       .default({ first: 20_000, last: 20_999 }),
+    /** Networks that providers of sign-ins may be in although they are not public: whoever has a tunnel names its provider. */
+    signInNetworks: z
+      .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
+      .max(100)
+      .default([]),
     /** Agents link to every edge of one region. */
     region: z
       .string()

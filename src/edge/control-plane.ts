@@ -12,6 +12,8 @@ import type { EdgeEndpoint, EdgeMessage, TunnelRequest } from '../contract/tunne
 export interface ControlPlane extends AsyncDisposable {
   /** Whether it can be asked at this moment; missing where it always can. */
   isUp?(): boolean
+  /** Where somebody can tell of abuse of a host; missing, or null, where nobody could. */
+  reportUrl?(host: string): string | null
   /** Whose credential is this. Rejects with a `Refusal`: `forbidden` when nobody's, `unavailable` when it cannot be asked now. */
   verify(credential: string, address: string): Promise<AgentIdentity>
   /** Reserves the tunnel's name and port; asking again gives the same. Rejects with a `Refusal`. */

@@ -2,6 +2,8 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { type EdgeHello, hostKinds } from '../contract/edge.ts'
 import { conflict } from '../contract/errors.ts'
+import { understoodByEdges } from '../contract/tunnel-settings.ts'
+import { reachableBy } from '../http/index.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { FolderHeld, lockFolder } from '../lib/folder-lock.ts'
 import type { Log } from '../lib/log.ts'
@@ -16,6 +18,7 @@ import {
   terminateTls,
   tlsDialler,
 } from '../link/index.ts'
+import { AccessDesk } from './access/desk.ts'
 import { Beam1Acceptor } from './beam1/accept.ts'
 import { beam1Protocol } from './beam1/control.ts'
 import { type Beam1Limits, beam1Limits } from './beam1/limits.ts'
@@ -108,6 +111,13 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
   const visitors = new Visitors(limits)
   const challenges = new Challenges(clock)
   const domainCertificates = new DomainCertificates(log)
+  const isReachable = reachableBy(config.signInNetworks)
+  const desk = new AccessDesk({
+    now: () => clock.now(),
+    log,
+    isReachable,
+    reportUrl: (host) => controlPlane?.reportUrl?.(host) ?? null,
+  })
   const openings = traffic.use(new Openings(limits))
   const tcp = traffic.use(new TcpIngress({ listenHost, routing, visitors, release, limits, log }))
   const udp = traffic.use(new UdpIngress({ listenHost, routing, release, contended, limits, log }))
@@ -166,6 +176,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     counters,
     shares: new Shares({ contended }),
     traffic: seen,
+    desk,
     release,
     limits,
     clock,
@@ -218,6 +229,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
     udp: true,
     minecraftPort,
     region,
+    understands: [...understoodByEdges],
   })
   const credential = config.credential
   if (overrides.controlPlane)

@@ -1,4 +1,6 @@
+import { STATUS_CODES } from 'node:http'
 import { LinkError } from '../link/index.ts'
+import { page } from './access/pages.ts'
 import { HttpRefusal } from './ingress/http-head.ts'
 import { OverQuota } from './tenant.ts'
 
@@ -14,8 +16,27 @@ export type VisitorProblem =
   | { code: 'service_answer_invalid'; host: string }
   | { code: 'over_limit'; host: string }
   | { code: 'over_quota'; host: string }
+  | { code: 'access_denied'; host: string }
+  | { code: 'maintenance'; host: string; message: string; retryAfterSeconds: number | null }
+  | { code: 'too_many_requests'; host: string; retryAfterSeconds: number }
+  /** `challenge`: how a password is asked for; null where only a browser can sign in. */
+  | { code: 'sign_in_needed'; host: string; challenge: string | null }
+  | { code: 'sign_in_failed'; host: string }
+  | { code: 'sign_in_unavailable'; host: string }
+  | { code: 'not_invited'; host: string }
+  | { code: 'signature_missing'; host: string }
   | { code: 'request_timeout' }
   | { code: 'request_invalid'; status: number; reason: string }
+
+/** The rules of the tunnel keep this visitor out. */
+export class AccessRefused extends Error {
+  readonly problem: Extract<VisitorProblem, { host: string }>
+  constructor(problem: Extract<VisitorProblem, { host: string }>) {
+    super(`the rules of the tunnel keep this visitor out: ${problem.code}`)
+    this.name = 'AccessRefused'
+    this.problem = problem
+  }
+}
 
 /** A problem in words for people; `status` is HTTP's. Nothing in it is escaped yet: it may hold what a visitor has sent. */
 export interface ProblemWords {
@@ -28,6 +49,7 @@ export interface ProblemWords {
 /** What a refused request, or a failed way to a service, means to its visitor. */
 export function problemOf(error: unknown, host: string): VisitorProblem {
   if (error instanceof HttpRefusal) return { code: 'request_invalid', status: error.status, reason: error.message }
+  if (error instanceof AccessRefused) return { ...error.problem, host }
   if (error instanceof OverQuota) return { code: 'over_quota', host }
   // Node's own: the service speaks something else than HTTP/2, or breaks its rules.
   if (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_HTTP2'))
@@ -52,20 +74,25 @@ export interface ProblemMessage {
   body: Buffer
 }
 
-/** @param accept the visitor's Accept field: a browser gets a page, everything else JSON. */
-export function problemMessage(problem: VisitorProblem, accept: string): ProblemMessage {
+/** @param accept the visitor's Accept field: a browser gets a page, everything else JSON. @param report where abuse of the host can be told of. */
+export function problemMessage(problem: VisitorProblem, accept: string, report: string | null = null): ProblemMessage {
   const { status, title, message, retryAfterSeconds } = problemWords(problem)
-  const page = accept.includes('text/html')
+  const isPage = accept.includes('text/html')
   const body = Buffer.from(
-    page ? problemPage(status, title, message) : `${JSON.stringify({ error: problem.code, message })}\n`,
+    isPage
+      ? page({ title, message, note: String(status), ...(report === null ? {} : { report }) })
+      : `${JSON.stringify({ error: problem.code, message })}\n`,
   )
   return {
     status,
     fields: [
-      ['Content-Type', `${page ? 'text/html' : 'application/json'}; charset=utf-8`],
+      ['Content-Type', `${isPage ? 'text/html' : 'application/json'}; charset=utf-8`],
       ['Content-Length', String(body.length)],
       ['Pharos-Error', problem.code],
       ...(retryAfterSeconds === undefined ? [] : [['Retry-After', String(retryAfterSeconds)] as [string, string]]),
+      ...(problem.code === 'sign_in_needed' && problem.challenge !== null
+        ? [['WWW-Authenticate', problem.challenge] as [string, string]]
+        : []),
       ['Cache-Control', 'no-store'],
       ['X-Content-Type-Options', 'nosniff'],
       ['Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'"],
@@ -75,10 +102,19 @@ export function problemMessage(problem: VisitorProblem, accept: string): Problem
 }
 
 /** The whole response in HTTP/1, ready to be sent; the connection ends with it. */
-export function problemResponse(problem: VisitorProblem, accept: string, method: string): Buffer {
-  const { status, fields, body } = problemMessage(problem, accept)
+export function problemResponse(
+  problem: VisitorProblem,
+  accept: string,
+  method: string,
+  report: string | null = null,
+): Buffer {
+  return lastResponse(problemMessage(problem, accept, report), method)
+}
+
+/** A response of the edge's own in HTTP/1; the connection ends with it. */
+export function lastResponse({ status, fields, body }: ProblemMessage, method: string): Buffer {
   const lines = [
-    `HTTP/1.1 ${status} ${reasons[status] ?? 'Error'}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
     ...fields.map(([name, value]) => `${name}: ${value}`),
     'Connection: close',
     '\r\n',
@@ -133,6 +169,60 @@ export function problemWords(problem: VisitorProblem): ProblemWords {
         title: 'Over its quota',
         message: `${problem.host} has used up what its plan allows. Its owner can see when it serves again, or raise it.`,
       }
+    case 'access_denied':
+      return {
+        status: 403,
+        title: 'Not for you',
+        message: `${problem.host || 'This address'} does not take visitors from your network.`,
+      }
+    case 'maintenance':
+      return {
+        status: 503,
+        title: 'Be right back',
+        message: problem.message,
+        ...(problem.retryAfterSeconds === null ? {} : { retryAfterSeconds: problem.retryAfterSeconds }),
+      }
+    case 'too_many_requests':
+      return {
+        status: 429,
+        title: 'Too many requests',
+        message: `${problem.host || 'This address'} takes only so many requests. Try again in ${problem.retryAfterSeconds} seconds.`,
+        retryAfterSeconds: problem.retryAfterSeconds,
+      }
+    case 'sign_in_needed':
+      return {
+        status: 401,
+        title: 'Sign in first',
+        message:
+          problem.challenge === null
+            ? `${problem.host} is for people who have signed in: open it in a browser.`
+            : `${problem.host} needs a user name and a password.`,
+      }
+    case 'sign_in_failed':
+      return {
+        status: 400,
+        title: 'The sign-in did not work',
+        message: `It was begun too long ago, in another browser, or was refused. Open ${problem.host} again to try once more.`,
+      }
+    case 'sign_in_unavailable':
+      return {
+        status: 502,
+        title: 'Nobody can sign in at the moment',
+        message: `The provider that signs people in to ${problem.host} does not answer. Try again in a moment.`,
+        retryAfterSeconds: 10,
+      }
+    case 'not_invited':
+      return {
+        status: 403,
+        title: 'You are not invited',
+        message: `You have signed in, but ${problem.host} is not for this account. Sign in with another one, or ask its owner.`,
+      }
+    case 'signature_missing':
+      return {
+        status: 403,
+        title: 'Not signed',
+        message: `${problem.host} takes only requests that are signed by whom it expects. Check the secret and the clock of the sender.`,
+      }
     case 'request_timeout':
       return { status: 408, title: 'Too slow', message: 'The request did not arrive in time.' }
     case 'request_invalid':
@@ -142,28 +232,4 @@ export function problemWords(problem: VisitorProblem): ProblemWords {
         message: `The request was refused: ${problem.reason}.`,
       }
   }
-}
-
-const reasons: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  404: 'Not Found',
-  408: 'Request Timeout',
-  421: 'Misdirected Request',
-  431: 'Request Header Fields Too Large',
-  501: 'Not Implemented',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
-  505: 'HTTP Version Not Supported',
-}
-
-function problemPage(status: number, title: string, message: string): string {
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeHtml(title)}</title>
-<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:18vh auto 0;padding:0 1.5rem}h1{font-size:1.4rem}small{opacity:.6}</style></head>
-<body><h1>${escapeHtml(title)}</h1><p>${escapeHtml(message)}</p><p><small>${status} · Pharos</small></p></body></html>
-`
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }

@@ -24,6 +24,8 @@ export interface EdgeLimits {
   headTimeoutMs: number
   /** How long a connection may wait for its next request. */
   keepAliveMs: number
+  /** How long the rules of a tunnel may take over a request: its body, where they look at it, and a provider's answer. */
+  judgingMs: number
   /** How long a request and its response may stand still together. */
   exchangeIdleMs: number
   /** How long an upgraded or raw connection may be silent in both directions. */
@@ -95,6 +97,8 @@ export const edgeLimits: EdgeLimits = {
   headTimeoutMs: 10_000,
   // Longer than the 60 s after which common browsers and load balancers give up an idle connection themselves.
   keepAliveMs: 75_000,
+  // A body of a few MB over a slow line; a provider has ten seconds for each of its answers.
+  judgingMs: 30_000,
   // Long polls and slow reports answer within minutes.
   exchangeIdleMs: 600_000,
   // Chat and game connections that send nothing for an hour are gone without a goodbye.

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { ApiError, createClient } from '../client/index.ts'
 import { type EdgeHello, edgeToPanel, type OpenTunnel, panelToEdge } from '../contract/edge.ts'
 import { edgeInspection } from '../contract/edge-inspection.ts'
@@ -124,6 +125,7 @@ export async function openPanelControlPlane({
     if (!found) throw new Refusal('unavailable', 'The edge has no connection to its panel at the moment.')
     return found
   }
+  const reports = (): string | undefined => Welcome.safeParse(current()?.greeting).data?.reports
   const panel = createClient(edgeToPanel, { baseUrl: '', send: linkSend(link) })
 
   /** Asks; waits a moment for a link, and translates what goes wrong. */
@@ -138,6 +140,10 @@ export async function openPanelControlPlane({
 
   return {
     isUp: () => current() !== undefined,
+    reportUrl(host) {
+      const page = reports()
+      return page === undefined ? null : `${page}?host=${encodeURIComponent(host)}`
+    },
     verify: (credential, address) => ask(() => panel.verifyAgent({ body: { credential, address } })),
     claim: (agent, tunnel) => ask(() => panel.claimTunnel({ body: { agent, tunnel } })),
     async report(report) {
@@ -163,6 +169,14 @@ export async function openPanelControlPlane({
     },
   }
 }
+
+/** What a panel says first, as far as it matters here; an older one says less. */
+const Welcome = z.object({
+  reports: z
+    .url({ protocol: /^https?$/ })
+    .max(1000)
+    .optional(),
+})
 
 interface PeerContexts extends Contexts {
   peer: object

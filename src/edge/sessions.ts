@@ -20,6 +20,7 @@ import {
   type LinkStream,
   type ReadSource,
 } from '../link/index.ts'
+import type { AccessDesk } from './access/desk.ts'
 import { type ControlPlane, type EdgeOrders, Refusal } from './control-plane.ts'
 import type { Counters } from './counters.ts'
 import { hasPorts, type Ingresses } from './ingress/ingresses.ts'
@@ -71,6 +72,7 @@ export interface SessionsOptions {
   shares: Shares
   release: Pick<Release, 'charge'>
   traffic: Traffic
+  desk: AccessDesk
   limits: EdgeLimits
   clock: Clock
   log: Log
@@ -95,6 +97,8 @@ export class Sessions implements EdgeOrders {
   /** One after the other: two tunnels may change names with each other. */
   #regrants: Promise<void> = Promise.resolve()
   #greetings = 0
+  /** For each open that is under way: the tunnels whose grants have changed since. */
+  readonly #opening = new Set<Set<string>>()
   /** Counts revocations: an answer of the control plane that one has overtaken is asked for again. */
   #revocations = 0
 
@@ -234,6 +238,7 @@ export class Sessions implements EdgeOrders {
   }
 
   regrant(tunnelId: string): void {
+    for (const changed of this.#opening) changed.add(tunnelId)
     this.#regrants = this.#regrants.then(async () => {
       try {
         await this.#regrant(tunnelId)
@@ -309,13 +314,20 @@ export class Sessions implements EdgeOrders {
       return
     }
     session.pending++
+    const changed = new Set<string>()
+    this.#opening.add(changed)
     try {
-      const grant = await this.#claim(session.identity, request)
-      try {
-        for (const entrance of grant.entrances) await this.#listen(entrance)
-        this.#bind(session, request, grant, ref)
-      } finally {
-        this.#release(grant)
+      for (let bound = false; !bound; ) {
+        changed.clear()
+        const grant = await this.#claim(session.identity, request)
+        try {
+          for (const entrance of grant.entrances) await this.#listen(entrance)
+          // A rule that has overtaken the grant would be missed otherwise.
+          bound = !changed.has(grant.tunnelId)
+          if (bound) this.#bind(session, request, grant, ref)
+        } finally {
+          this.#release(grant)
+        }
       }
     } catch (error) {
       if (error instanceof Refusal) refuse(error.code, error.message)
@@ -324,6 +336,7 @@ export class Sessions implements EdgeOrders {
         refuse('unavailable', 'The edge could not open the tunnel; its log says why.')
       }
     } finally {
+      this.#opening.delete(changed)
       session.pending--
     }
   }
@@ -356,7 +369,7 @@ export class Sessions implements EdgeOrders {
 
   /** Makes the grant effective, in one turn: nobody sees half of it. */
   #bind(session: Session, request: TunnelRequest, grant: TunnelGrant, ref: string): void {
-    const { routing, counters, traffic, clock, limits } = this.#options
+    const { routing, counters, traffic, desk, clock, limits } = this.#options
     const { tunnelId, workspaceId, entrances } = grant
     if (session.ended) return
     for (const entrance of entrances)
@@ -397,6 +410,7 @@ export class Sessions implements EdgeOrders {
       since: clock.now(),
       tenant,
       visitorsMax: limits.visitorsPerTunnelMax,
+      desk,
     })
     tunnel.join(member)
     tell(session, { type: 'opened', ref, tunnelId, url: grant.url })

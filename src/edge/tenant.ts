@@ -32,6 +32,11 @@ export class Tenant implements Disposable {
     return this.#pacer
   }
 
+  /** Visitors of its pages are warned first, by this key, base64url; null: they are not. */
+  get warningKey(): string | null {
+    return this.#limits.warningKey ?? null
+  }
+
   get overQuota(): boolean {
     return this.#limits.overQuota
   }

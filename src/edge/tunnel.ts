@@ -2,8 +2,12 @@ import type { TunnelGrant } from '../contract/edge.ts'
 import type { TunnelRequest, VisitorHead } from '../contract/tunnel.ts'
 import type { TunnelSettings } from '../contract/tunnel-settings.ts'
 import { LinkError, type LinkStream } from '../link/index.ts'
+import type { AccessDesk } from './access/desk.ts'
+import { TunnelAccess } from './access/tunnel-access.ts'
+import type { Admission } from './access/verdict.ts'
 import type { TunnelMeter } from './counters.ts'
 import type { TunnelTraffic } from './inspection/index.ts'
+import type { Pacer } from './pacer.ts'
 import type { Session } from './sessions.ts'
 import { OverQuota, type Tenant } from './tenant.ts'
 import { Way } from './way.ts'
@@ -33,12 +37,17 @@ export class Tunnel {
   readonly meter: TunnelMeter
   /** Where it is told who is here, and what they ask for. */
   readonly traffic: TunnelTraffic
+  /** Who may visit it. */
+  readonly access: TunnelAccess
   /** When it was opened, ms since 1970. */
   readonly since: number
   readonly #tenant: Tenant
   readonly #visitorsMax: number
   /** The visitors that each member serves, with what cuts them. */
   readonly #members = new Map<Member, Set<Cut>>()
+  /** Whoever the rules have let in, with what cuts them. */
+  readonly #admitted = new Set<Admitted>()
+  readonly #stopHearing: () => void
   #settings: TunnelSettings
   #visitors = 0
   #ended = false
@@ -50,6 +59,7 @@ export class Tunnel {
     since: number
     tenant: Tenant
     visitorsMax: number
+    desk: AccessDesk
   }) {
     this.grant = options.grant
     this.#settings = options.grant.settings ?? {}
@@ -59,6 +69,13 @@ export class Tunnel {
     this.traffic.configure(this.#settings.capture)
     this.since = options.since
     this.#tenant = options.tenant
+    this.access = new TunnelAccess({
+      tunnelId: options.grant.tunnelId,
+      desk: options.desk,
+      warningKey: () => options.tenant.warningKey,
+    })
+    this.access.rules = this.#settings.access ?? {}
+    this.#stopHearing = options.desk.endedSessions.onEnd((id) => this.#judgeAgain((one) => one.person?.id === id))
     this.#visitorsMax = options.visitorsMax
   }
 
@@ -74,6 +91,11 @@ export class Tunnel {
   set settings(settings: TunnelSettings) {
     this.#settings = settings
     this.traffic.configure(settings.capture)
+    const paced = this.access.pacer !== null
+    this.access.rules = settings.access ?? {}
+    this.#judgeAgain(() => true)
+    // A way that was opened without a rate cannot be given one: its visitor comes again.
+    if (!paced && this.access.pacer !== null) this.cutVisitors()
   }
 
   get ended(): boolean {
@@ -125,13 +147,15 @@ export class Tunnel {
    * carries with `meter`, closes the stream, and then calls `leave`. Where several agents share the tunnel, a stream that is refused before any
    * service has seen it goes over to another one by itself.
    * @param cut ends the visitor's connection; called when the tunnel or the agent ends.
-   * @throws LinkError `limit` when it is full, `closed` when it has ended; OverQuota.
+   * Requests of HTTP have been judged before; everybody else is judged here.
+   * @throws LinkError `limit` when it is full, `closed` when it has ended; OverQuota; AccessRefused.
    */
   visit(visitor: Visitor, cut: () => void): Visit {
     if (this.#ended) throw new LinkError('closed', 'the tunnel is closed')
     if (this.#visitors >= this.#visitorsMax)
       throw new LinkError('limit', 'the tunnel has as many visitors as it may have')
     const tenant = this.#tenant
+    const admission = visitor.protocol === 'http' ? null : this.access.enter(visitor.address)
     tenant.enter()
     const head: VisitorHead = { tunnelId: this.id, ...visitor }
     const tried = new Set<Member>()
@@ -164,19 +188,31 @@ export class Tunnel {
     }
     this.#visitors++
     let here = true
-    const plain = (this.#members.size === 1 || visitor.protocol === 'udp') && tenant.pacer === null
-    const way = plain ? stream : new Way(stream, { next: () => orNull(next), pacer: () => tenant.pacer })
+    const forget = admission && this.admit(admission, cut)
+    const plain = (this.#members.size === 1 || visitor.protocol === 'udp') && this.#pace() === null
+    const way = plain ? stream : new Way(stream, { next: () => orNull(next), pacer: () => this.#pace() })
     tenant.charge(way)
     return {
       stream: way,
       leave: () => {
         if (!here) return
         here = false
+        forget?.()
         this.#visitors--
         tenant.leave()
         serving?.delete(own)
       },
     }
+  }
+
+  /**
+   * Keeps somebody whom the rules have let in: as soon as they would not any more, `cut` is called.
+   * @returns forgets them again. Idempotent.
+   */
+  admit(admission: Admission, cut: () => void): () => void {
+    const admitted: Admitted = { admission, cut }
+    this.#admitted.add(admitted)
+    return () => this.#admitted.delete(admitted)
   }
 
   /** Ends every visitor's connection; new ones may come. */
@@ -186,9 +222,25 @@ export class Tunnel {
 
   /** Ends every visitor's connection and lets no more in. Idempotent. */
   end(): void {
-    if (!this.#ended) this.traffic.holders--
+    if (!this.#ended) {
+      this.traffic.holders--
+      this.#stopHearing()
+      this.access[Symbol.dispose]()
+    }
     this.#ended = true
     for (const member of this.members) this.part(member)
+  }
+
+  /** What its bytes have to pass: the rate of the workspace, and its own. */
+  #pace(): Pick<Pacer, 'pass'> | null {
+    const [shared, own] = [this.#tenant.pacer, this.access.pacer]
+    if (!shared || !own) return shared ?? own
+    return { pass: (bytes, go) => own.pass(bytes, () => shared.pass(bytes, go)) }
+  }
+
+  #judgeAgain(concerns: (admission: Admission) => boolean): void {
+    for (const { admission, cut } of [...this.#admitted])
+      if (concerns(admission) && !this.access.stays(admission)) cut()
   }
 
   /** Of those whose service is well, or of all where none is: checks can be wrong, and then the service itself gives the answer. */
@@ -204,6 +256,11 @@ export class Tunnel {
 }
 
 type Cut = () => void
+
+interface Admitted {
+  readonly admission: Admission
+  readonly cut: Cut
+}
 
 function orNull(next: () => LinkStream | null): LinkStream | null {
   try {

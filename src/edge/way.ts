@@ -9,7 +9,7 @@ export interface WayOptions {
   /** Opens the way to another agent that was not tried yet; null when there is none. */
   next: () => LinkStream | null
   /** The present rate; null for none. */
-  pacer: () => Pacer | null
+  pacer: () => Pick<Pacer, 'pass'> | null
 }
 
 /**

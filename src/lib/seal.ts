@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
 import { chmod } from 'node:fs/promises'
 import { createFileOnce } from './fs.ts'
 import { Secret } from './secret.ts'
@@ -12,6 +12,8 @@ export interface Sealer {
   seal(secret: Secret, purpose: string): string
   /** Throws an error that says what to do where the text is of another key, of another purpose, or damaged. */
   open(sealed: string, purpose: string): Secret
+  /** 32 bytes in base64url that are always the same for this key and purpose, and tell nothing of the key. */
+  derive(purpose: string): Secret
   /** Whether the text was sealed under this key. */
   knows(sealed: string): boolean
 }
@@ -31,6 +33,8 @@ export async function openSealer(keyFile: string): Promise<Sealer> {
   const knows = (sealed: string): boolean => sealed.startsWith(prefix)
   return {
     knows,
+    derive: (purpose) =>
+      new Secret(Buffer.from(hkdfSync('sha256', key, '', `derived: ${purpose}`, keyBytes)).toString('base64url')),
     seal(secret, purpose) {
       const nonce = randomBytes(nonceBytes)
       const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes }).setAAD(Buffer.from(purpose))

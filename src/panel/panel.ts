@@ -29,6 +29,7 @@ import { subuserOperations } from '../contract/api/subusers.ts'
 import { templateOperations, templateSourceOperations } from '../contract/api/templates.ts'
 import { tokenOperations } from '../contract/api/tokens.ts'
 import { drainOperations, transferOperations } from '../contract/api/transfers.ts'
+import { tunnelAccessOperations } from '../contract/api/tunnel-access.ts'
 import { tunnelOperations } from '../contract/api/tunnels.ts'
 import { usageOperations } from '../contract/api/usage.ts'
 import { watchingOperations } from '../contract/api/watching.ts'
@@ -39,7 +40,7 @@ import { discoveryOperations, edgeContractOperations, edgeContractTransfers } fr
 import { lenient } from '../contract/lenient.ts'
 import { JoinHello, NodeHello } from '../contract/node.ts'
 import type { Handlers, Operations } from '../contract/operation.ts'
-import { type ApiPart, createApi, part, socketPart, transferPart } from '../http/index.ts'
+import { type ApiPart, createApi, part, reachableBy, socketPart, transferPart } from '../http/index.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
@@ -121,10 +122,11 @@ import {
 } from './templates/index.ts'
 import { createTokens, tokenRoutes, touchTokens } from './tokens/index.ts'
 import { drainHandlers, Transfers, transferHandlers } from './transfers/index.ts'
+import { accessParts, TunnelAccess, tunnelAccessRoutes } from './tunnel-access/index.ts'
 import { createTunnels, edgesFor } from './tunnels/index.ts'
 import { createUsage, usageRoutes } from './usage/index.ts'
 import { Watching, watchingHandlers } from './watching/index.ts'
-import { reachableBy, Webhooks, webhookHandlers } from './webhooks/index.ts'
+import { Webhooks, webhookHandlers } from './webhooks/index.ts'
 import { createWorkspaces, planRoutes, workspaceRoutes } from './workspaces/index.ts'
 
 /** A running panel. Disposing it lets running requests finish and closes what it opened. */
@@ -203,7 +205,7 @@ export async function startPanel(
   const tokens = closer.use(createTokens({ database, changes, clock, log }))
   const usage = createUsage({ database, clock })
   const directory = closer.use(await openEdgeDirectory({ database, changes, log }))
-  const plans = createPlans({ database, clock })
+  const plans = createPlans({ database, clock, warningKey: (id) => sealer.derive(`warning of ${id}`) })
   const tunnels = createTunnels({
     database,
     changes,
@@ -211,12 +213,13 @@ export async function startPanel(
     access,
     plans,
     domains: (store, tunnelId) => grantedDomains(store, sealer, tunnelId),
-    settings: { ...captureParts },
+    settings: { ...accessParts(sealer), ...captureParts },
     reaches: (tunnelId) => directory.reaches(tunnelId),
   })
   const edges = closer.use(
     createEdges({
       ...{ database, directory, changes, clock, access, tunnels, plans, usage, log },
+      publicUrl,
       panels: () => panels.all(),
     }),
   )
@@ -358,8 +361,12 @@ export async function startPanel(
       tunnelOperations,
       tunnelRoutes({ tunnels, edges, directory, endpoint, domainUrls: (id) => domains.urls(id) }),
     ),
-    panelPart(inspectionOperations, inspectionRoutes({ inspection, tunnels, access })),
     panelPart(domainOperations, domainHandlers(domains)),
+    panelPart(inspectionOperations, inspectionRoutes({ inspection, tunnels, access })),
+    panelPart(
+      tunnelAccessOperations,
+      tunnelAccessRoutes(new TunnelAccess({ database, changes, clock, sealer, tunnels })),
+    ),
     panelPart(documentOperations, documentRoutes()),
     panelPart(nodeAdminOperations, nodeHandlers({ db: database, nodes, clock })),
     panelPart(drainOperations, drainHandlers({ db: database, servers, transfers })),

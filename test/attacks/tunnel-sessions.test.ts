@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { TunnelRequest } from '../../src/contract/tunnel.ts'
+import { AccessDesk } from '../../src/edge/access/desk.ts'
 import { Counters } from '../../src/edge/counters.ts'
 import { Traffic } from '../../src/edge/inspection/index.ts'
 import { edgeLimits } from '../../src/edge/limits.ts'
@@ -177,6 +178,7 @@ test('fifty thousand tokens that nobody has leave nothing in memory (S13)', asyn
     shares: new Shares({ contended: () => false }),
     release: { charge: () => undefined },
     traffic: closer.use(new Traffic(systemClock)),
+    desk: new AccessDesk({ now: Date.now, log: silentLog, isReachable: () => false, reportUrl: () => null }),
     limits: edgeLimits,
     clock: systemClock,
     log: silentLog,

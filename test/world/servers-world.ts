@@ -22,7 +22,7 @@ import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { newId } from '../../src/lib/ids.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { openSealer } from '../../src/lib/seal.ts'
-import { hashSecret, newSecret } from '../../src/lib/secret.ts'
+import { hashSecret, newSecret, Secret } from '../../src/lib/secret.ts'
 import { acceptLinks, dialLink, listenShared, loadIdentity, tlsDialler } from '../../src/link/index.ts'
 import { createAccess, openTickets, type PanelContexts } from '../../src/panel/access/index.ts'
 import { Activity } from '../../src/panel/activity/index.ts'
@@ -137,8 +137,8 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
     changes,
     clock,
     access,
-    plans: createPlans({ database: db, clock }),
-    settings: captureParts,
+    plans: createPlans({ database: db, clock, warningKey: () => new Secret('') }),
+    settings: { ...captureParts, access: () => ({}) },
     domains: async () => ({ hosts: [], certificates: [] }),
     reaches: () => [edge],
   })

@@ -24,6 +24,7 @@ import { subuserOperations } from './subusers.ts'
 import { templateOperations, templateSourceOperations } from './templates.ts'
 import { tokenOperations } from './tokens.ts'
 import { drainOperations, transferOperations } from './transfers.ts'
+import { tunnelAccessOperations } from './tunnel-access.ts'
 import { tunnelOperations } from './tunnels.ts'
 import { usageOperations } from './usage.ts'
 import { watchingOperations } from './watching.ts'
@@ -57,8 +58,9 @@ export const publicOperations = {
   ...templateOperations,
   ...templateSourceOperations,
   ...tunnelOperations,
-  ...domainOperations,
+  ...tunnelAccessOperations,
   ...inspectionOperations,
+  ...domainOperations,
   ...foreignEdgeOperations,
   ...nodeAdminOperations,
   ...drainOperations,

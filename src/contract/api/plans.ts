@@ -18,7 +18,14 @@ const Quotas = {
   }),
 }
 
-export const TunnelPlan = z.strictObject({ name: PlanName, ...Quotas }).meta({ id: 'TunnelPlan' })
+const Warning = {
+  warnsVisitors: z.boolean().meta({
+    description:
+      'Browsers are shown a page first, once a week for each visitor, that says that anybody can be behind the address; programs, WebSockets and parts of pages pass by',
+  }),
+}
+
+export const TunnelPlan = z.strictObject({ name: PlanName, ...Quotas, ...Warning }).meta({ id: 'TunnelPlan' })
 
 const base = { family: 'control', tag: 'Instance', access: 'instance' } as const
 
@@ -38,9 +45,9 @@ export const planOperations = {
     summary: 'Decide what the tunnels of a plan’s workspaces may use; felt within seconds, also by open ones',
     params: z.object({ plan: PlanName }),
     body: z
-      .strictObject(Quotas)
+      .strictObject({ ...Quotas, ...Warning })
       .partial()
-      .refine((body) => Object.keys(body).length > 0, 'say at least one quota'),
+      .refine((body) => Object.keys(body).length > 0, 'say at least one of them'),
     reply: TunnelPlan,
     errors: [],
   }),

@@ -52,7 +52,7 @@ export interface ResponseHead {
   fields: string
 }
 
-type RefusalStatus = 400 | 421 | 431 | 501 | 505
+type RefusalStatus = 400 | 413 | 421 | 431 | 501 | 503 | 505
 
 /** A message that must not be passed on. */
 export class HttpRefusal extends Error {

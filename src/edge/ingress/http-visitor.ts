@@ -1,15 +1,19 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { FieldChanges } from '../../contract/access-rules.ts'
 import { plainAddress } from '../../lib/address.ts'
 import { LinkError, webSocketPath } from '../../link/index.ts'
+import { changeFields, valuesOf } from '../access/fields.ts'
+import { type Admission, admittedByNobody, type Verdict } from '../access/verdict.ts'
 import type { Certificate } from '../certificates.ts'
 import type { Challenges } from '../challenges.ts'
-import { problemOf, problemResponse, problemWords, type VisitorProblem } from '../errors.ts'
+import { lastResponse, problemOf, problemResponse, problemWords, type VisitorProblem } from '../errors.ts'
 import type { KeptRequest, LiveConnection, TunnelTraffic } from '../inspection/index.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
 import { normalHost, type Routing } from '../routing.ts'
 import type { Tunnel, Visit } from '../tunnel.ts'
+import { BodyPeek } from './body-peek.ts'
 import { keepCookiesHome } from './cookies.ts'
 import { forwardedFields } from './forwarded.ts'
 import type { HostedLinks } from './http.ts'
@@ -30,7 +34,7 @@ import { pump } from './pump.ts'
  * One visitor's connection. Requests are served one after the other:
  *
  *   head ──a link by WebSocket──▶ handed over
- *   head ──a whole head──▶ exchange ──response and request complete──▶ head
+ *   head ──a whole head──▶ judged ──admitted──▶ exchange ──response and request complete──▶ head
  *     │                       ├──101──▶ upgraded: bytes both ways until either side closes
  *     └──refused──▶ closing ◀─┘ the answer was the last one: what still arrives is dropped until `lingerMs`
  *
@@ -41,10 +45,14 @@ export class HttpVisitor {
   readonly #socket: Socket
   readonly #address: string
   readonly #options: HttpVisitorOptions
-  #phase: 'head' | 'exchange' | 'upgraded' | 'closing' | 'handed over' = 'head'
+  #phase: 'head' | 'judged' | 'exchange' | 'upgraded' | 'closing' | 'handed over' = 'head'
   /** What the visitor has sent and nobody has taken. */
   #input: Buffer = nothing
   #exchange: Exchange | undefined
+  /** While the tunnel's rules want to see the body. */
+  #peek: BodyPeek | undefined
+  /** Whom the tunnel's rules have let in, for the request or the WebSocket that is under way. */
+  #admitted: { until: number; forget: () => void } | undefined
   #upstream: Upstream | undefined
   /** The tunnels that this connection was counted for. */
   readonly #counted = new Set<Tunnel>()
@@ -69,6 +77,8 @@ export class HttpVisitor {
     socket.once('end', this.#onEnd)
     socket.once('close', () => {
       this.#dropUpstream()
+      this.#peek?.giveUp()
+      this.#leave()
       this.#exchange?.seen.fail('broken_off', null)
       this.#webSocket?.end()
       for (const connection of this.#live.values()) connection.end()
@@ -82,6 +92,7 @@ export class HttpVisitor {
 
   /** Called now and then: ends what has waited too long. */
   expire(now: number): void {
+    if (this.#admitted && now >= this.#admitted.until) this.cut()
     if (now < this.#deadline || this.#phase === 'handed over') return
     if (this.#phase === 'head' && this.#headBegun) this.#answer({ code: 'request_timeout' }, '', 'GET')
     else this.cut()
@@ -125,6 +136,9 @@ export class HttpVisitor {
         if (requestBody.done) seen.requestEnded()
         this.#input = this.#input.subarray(taken)
         this.#waitLonger()
+      } else if (this.#phase === 'judged' && this.#peek?.over === false) {
+        this.#peek.look(this.#input)
+        return
       } else {
         // The next request waits until this one is answered; an upgrade's bytes wait for the service's 101.
         this.#socket.pause()
@@ -159,7 +173,7 @@ export class HttpVisitor {
       this.#close()
       return
     }
-    const { routing, release, scheme, links, certificate } = this.#options
+    const { routing, links, certificate } = this.#options
     // A browser sends requests for whatever the certificate covers; for more only somebody who tries another tenant's name.
     if (certificate?.covers(head.host) === false)
       throw new HttpRefusal(421, 'this connection was made for another host')
@@ -176,6 +190,101 @@ export class HttpVisitor {
       )
       return
     }
+    if (tunnel.access.isOpen) {
+      this.#enter(tunnel, admittedByNobody(this.#address))
+      this.#start(tunnel, head, text.length)
+    } else this.#judge(tunnel, head, text.length)
+  }
+
+  /** Lets the tunnel's rules decide; what comes meanwhile waits. */
+  #judge(tunnel: Tunnel, head: RequestHead, headLength: number): void {
+    const { scheme, limits } = this.#options
+    this.#phase = 'judged'
+    this.#deadline = Date.now() + limits.judgingMs
+    const verdict = tunnel.access.judge({
+      head,
+      address: this.#address,
+      scheme,
+      grpc: false,
+      body: (bytesMax, room) => {
+        const peek = new BodyPeek(head.body, bytesMax, room)
+        this.#peek = peek
+        if (!peek.over && valuesOf(head.fields, 'expect').length > 0)
+          this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n')
+        peek.look(this.#input)
+        if (!peek.over) this.#socket.resume()
+        return peek.whole
+      },
+    })
+    if (!(verdict instanceof Promise)) {
+      this.#decide(tunnel, head, headLength, verdict)
+      return
+    }
+    const own = (news: () => void): void => {
+      if (this.#phase !== 'judged' || this.#socket.destroyed) return
+      try {
+        news()
+      } catch (error) {
+        this.#refuse(error)
+      }
+    }
+    verdict.then(
+      (found) =>
+        own(() => {
+          this.#decide(tunnel, head, headLength, found)
+          this.#socket.resume()
+          this.#advance()
+          // It was cut short meanwhile.
+          if (this.#visitorEnded && this.#exchange?.requestBody.done === false) this.cut()
+        }),
+      // What is thrown here is a fault of ours: nobody comes in by it.
+      () => own(() => this.cut()),
+    )
+  }
+
+  #decide(tunnel: Tunnel, head: RequestHead, headLength: number, verdict: Verdict): void {
+    this.#peek = undefined
+    if (verdict.kind === 'answered') {
+      this.#socket.write(lastResponse(verdict.message, head.method))
+      this.#close()
+      return
+    }
+    // The rules may have changed while they were asked.
+    const admitted = verdict.kind === 'admitted' && tunnel.access.stays(verdict.admission) && !tunnel.ended
+    if (!admitted) {
+      const problem: VisitorProblem =
+        verdict.kind === 'refused' ? verdict.problem : { code: 'access_denied', host: head.authority }
+      const seen = this.#see(tunnel, head)
+      seen.in(headLength + headEnd.length)
+      seen.fail(problem.code, problemWords(problem).status)
+      this.#answer(problem, head.accept, head.method, tunnel.access.reportUrl(head.host))
+      return
+    }
+    const { admission, fields, response } = verdict
+    this.#enter(tunnel, admission)
+    this.#start(tunnel, { ...head, fields }, headLength, response)
+  }
+
+  #enter(tunnel: Tunnel, admission: Admission): void {
+    const until = admission.person?.until ?? Number.POSITIVE_INFINITY
+    this.#admitted = { until, forget: tunnel.admit(admission, () => this.#shutOut(tunnel, admission)) }
+  }
+
+  /** The tunnel's rules have changed. */
+  #shutOut(tunnel: Tunnel, admission: Admission): void {
+    const exchange = this.#exchange
+    if (!exchange || exchange.response) this.cut()
+    else this.#serviceFailed(tunnel.access.problemOf(admission, exchange.head.authority))
+  }
+
+  /** The request under way is over, or will never be. Idempotent. */
+  #leave(): void {
+    this.#admitted?.forget()
+    this.#admitted = undefined
+  }
+
+  #start(tunnel: Tunnel, head: RequestHead, headLength: number, changes: FieldChanges | null = null): void {
+    const { release, scheme } = this.#options
     const headBytes = Buffer.from(
       `${head.method} ${head.target} HTTP/${head.version}\r\n${head.fields}${forwardedFields(this.#address, scheme, head.authority)}\r\n`,
       'latin1',
@@ -185,6 +294,7 @@ export class HttpVisitor {
       headBytes,
       tunnel,
       seen: this.#see(tunnel, head),
+      changes,
       requestBody: new BodyReader(head.body, { dropTrailers: true }),
       response: undefined,
       responseBody: undefined,
@@ -202,8 +312,8 @@ export class HttpVisitor {
       tunnel.meter.connection()
     }
     tunnel.meter.request()
-    tunnel.meter.in(text.length + headEnd.length)
-    exchange.seen.in(text.length + headEnd.length)
+    tunnel.meter.in(headLength + headEnd.length)
+    exchange.seen.in(headLength + headEnd.length)
     if (!release.write(upstream.stream, headBytes)) this.#socket.pause()
     this.#waitLonger()
   }
@@ -313,7 +423,9 @@ export class HttpVisitor {
         return undefined
       }
       const parsed = parseResponseHead(input.toString('latin1', 0, end), exchange.head.method)
-      const response = { ...parsed, fields: keepCookiesHome(parsed.fields, this.#options.base) }
+      const { changes } = exchange
+      const fields = changes && parsed.status >= 200 ? changeFields(parsed.fields, changes) : parsed.fields
+      const response = { ...parsed, fields: keepCookiesHome(fields, this.#options.base) }
       input = input.subarray(end + headEnd.length)
       if (response.status === 101) {
         this.#upgrade(exchange, response, input)
@@ -379,6 +491,7 @@ export class HttpVisitor {
   #finish(exchange: Exchange): void {
     this.#exchange = undefined
     exchange.seen.end()
+    this.#leave()
     if (!exchange.keepAlive) {
       this.#close()
       return
@@ -490,7 +603,10 @@ export class HttpVisitor {
     exchange.seen.fail(problem.code, exchange.response ? null : problemWords(problem).status)
     // Part of a response is out: only breaking off tells the visitor that it is not whole.
     if (exchange.response) this.cut()
-    else this.#answer(problem, exchange.head.accept, exchange.head.method)
+    else {
+      const { head, tunnel } = exchange
+      this.#answer(problem, head.accept, head.method, tunnel.access.reportUrl(head.host))
+    }
   }
 
   #refuse(error: unknown): void {
@@ -504,15 +620,16 @@ export class HttpVisitor {
     this.#answer(problemOf(error, ''), '', this.#exchange?.head.method ?? 'GET')
   }
 
-  #answer(problem: VisitorProblem, accept: string, method: string): void {
+  #answer(problem: VisitorProblem, accept: string, method: string, report: string | null = null): void {
     this.#exchange = undefined
-    this.#socket.write(problemResponse(problem, accept, method))
+    this.#socket.write(problemResponse(problem, accept, method, report))
     this.#close()
   }
 
   /** Ends our side. What the visitor still sends is read and dropped for a while: closing on unread bytes would reset the answer away. */
   #close(): void {
     this.#phase = 'closing'
+    this.#leave()
     this.#input = nothing
     this.#dropUpstream()
     this.#deadline = Date.now() + this.#options.limits.lingerMs
@@ -556,6 +673,8 @@ interface Exchange {
   readonly headBytes: Buffer
   readonly tunnel: Tunnel
   readonly seen: KeptRequest
+  /** What the tunnel's rules do to the answer's fields. */
+  readonly changes: FieldChanges | null
   readonly requestBody: BodyReader
   response: ResponseHead | undefined
   responseBody: BodyReader | undefined

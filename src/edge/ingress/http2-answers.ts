@@ -1,11 +1,13 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
-import { problemMessage, problemWords, type VisitorProblem } from '../errors.ts'
+import { type ProblemMessage, problemMessage, problemWords, type VisitorProblem } from '../errors.ts'
 
 /** What decides how a problem is told. */
 export interface Asker {
   accept: string
   method: string
   grpc: boolean
+  /** Where abuse of the host can be told of. */
+  report?: string | null
 }
 
 /** For whoever has not said anything that could be read. */
@@ -25,11 +27,24 @@ export function answerProblem(stream: ServerHttp2Stream, problem: VisitorProblem
     endOf(stream)
     return
   }
-  const { status, fields, body } = problemMessage(problem, asker.accept)
-  const headers: OutgoingHttpHeaders = { ':status': status }
-  for (const [name, value] of fields) headers[name.toLowerCase()] = value
-  respond(stream, headers, asker.method === 'HEAD')
-  if (asker.method !== 'HEAD') stream.end(body)
+  answerMessage(stream, problemMessage(problem, asker.accept, asker.report), asker.method)
+}
+
+/** Answers with a message of the edge's own. */
+export function answerMessage(
+  stream: ServerHttp2Stream,
+  { status, fields, body }: ProblemMessage,
+  method: string,
+): void {
+  if (stream.destroyed || stream.closed) return
+  const headers: Record<string, string | string[]> = { ':status': String(status) }
+  for (const [name, value] of fields) {
+    const known = headers[name.toLowerCase()]
+    headers[name.toLowerCase()] = known === undefined ? value : [known, value].flat()
+  }
+  const empty = method === 'HEAD' || body.length === 0
+  respond(stream, headers, empty)
+  if (!empty) stream.end(body)
   endOf(stream)
 }
 
@@ -90,7 +105,7 @@ export function endWithTrailers(stream: ServerHttp2Stream, trailers: OutgoingHtt
 
 /** With what an answer is broken off: gRPC's clients, and others, take "calm down" for a limit that is reached. */
 export const codeOf = ({ code }: VisitorProblem): number =>
-  code === 'over_quota' || code === 'over_limit'
+  code === 'over_quota' || code === 'over_limit' || code === 'too_many_requests'
     ? constants.NGHTTP2_ENHANCE_YOUR_CALM
     : constants.NGHTTP2_INTERNAL_ERROR
 
@@ -111,15 +126,25 @@ function grpcStatusOf(problem: VisitorProblem): number {
       return 5 // NOT_FOUND
     case 'over_limit':
     case 'over_quota':
+    case 'too_many_requests':
       return 8 // RESOURCE_EXHAUSTED
+    case 'access_denied':
+    case 'not_invited':
+      return 7 // PERMISSION_DENIED
+    case 'sign_in_needed':
+    case 'sign_in_failed':
+    case 'signature_missing':
+      return 16 // UNAUTHENTICATED
     case 'request_invalid':
     case 'service_answer_invalid':
       return 13 // INTERNAL
     case 'request_timeout':
       return 4 // DEADLINE_EXCEEDED
     case 'agent_offline':
+    case 'maintenance':
     case 'service_unreachable':
     case 'service_broke_off':
+    case 'sign_in_unavailable':
       return 14 // UNAVAILABLE
   }
 }

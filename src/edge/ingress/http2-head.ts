@@ -1,4 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
+import type { FieldChanges } from '../../contract/access-rules.ts'
+import { changeFields } from '../access/fields.ts'
 import { keepCookiesHome } from './cookies.ts'
 import { HttpRefusal, parseRequestHead, type RequestHead, type ResponseHead } from './http-head.ts'
 
@@ -13,6 +15,10 @@ export interface Http2Request {
   readonly trailers: boolean
   /** For WebSocket (RFC 8441): the key that the service has to answer, as HTTP/1 wants it. */
   readonly webSocketKey: string | null
+  /** All of the body, where the tunnel's rules have looked at it; trailers were dropped. */
+  readonly body?: Buffer
+  /** What the tunnel's rules do to the answer's fields. */
+  readonly changes?: FieldChanges | null
 }
 
 /**
@@ -111,8 +117,13 @@ export function readRequest(
 }
 
 /** The head of a service's answer in HTTP/1, as HTTP/2 has it. */
-export function answerHeaders({ status, fields }: ResponseHead, base: string): OutgoingHttpHeaders {
-  const pairs = pairsOf(keepCookiesHome(fields, base)).filter(([name]) => !ofTheConnection.has(name))
+export function answerHeaders(
+  { status, fields }: ResponseHead,
+  base: string,
+  changes: FieldChanges | null = null,
+): OutgoingHttpHeaders {
+  const changed = changes ? changeFields(fields, changes) : fields
+  const pairs = pairsOf(keepCookiesHome(changed, base)).filter(([name]) => !ofTheConnection.has(name))
   return { ...headersOf(pairs), ':status': status }
 }
 
@@ -164,7 +175,15 @@ export function fieldLines(headers: IncomingHttpHeaders): string {
 }
 
 /** What a service that speaks HTTP/2 has sent, for the visitor: an answer's head, an interim one, or trailers. */
-export function passedHeaders(headers: IncomingHttpHeaders, base: string): OutgoingHttpHeaders {
+export function passedHeaders(
+  headers: IncomingHttpHeaders,
+  base: string,
+  changes: FieldChanges | null = null,
+): OutgoingHttpHeaders {
+  if (changes) {
+    const fields = changeFields(wellFormedLines(headers), changes)
+    return { ...headersOf(pairsOf(keepCookiesHome(fields, base))), ':status': headers[':status'] }
+  }
   const passed: OutgoingHttpHeaders = Object.create(null)
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || ofTheConnection.has(name)) continue
@@ -174,6 +193,17 @@ export function passedHeaders(headers: IncomingHttpHeaders, base: string): Outgo
         : value
   }
   return passed
+}
+
+/** What nghttp2 lets pass and HTTP/1 would not is left out. */
+function wellFormedLines(headers: IncomingHttpHeaders): string {
+  const pairs = Object.entries(headers).flatMap(([name, value]) =>
+    [value ?? []].flat().map((one) => [name, one] as const),
+  )
+  return pairs
+    .filter(([name, value]) => !ofTheConnection.has(name) && namePattern.test(name) && valuePattern.test(value))
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')
 }
 
 /** Trailers in HTTP/1 text. @throws HttpRefusal when they are malformed. */

@@ -70,6 +70,12 @@ export class Http1Exchange implements Http2Exchange {
       if (this.#request.webSocketKey === null) visitor.resume()
       return
     }
+    const { body } = this.#request
+    if (body) {
+      this.#onVisitorData(body)
+      this.#onVisitorEnd()
+      return
+    }
     visitor.on('data', this.#onVisitorData)
     // Dropped, but sent and so counted.
     visitor.once('trailers', (fields: IncomingHttpHeaders) => this.#tunnel.meter.in(sizeOf(fields)))
@@ -212,7 +218,7 @@ export class Http1Exchange implements Http2Exchange {
 
   #respond(answer: ResponseHead): void {
     const { release, base } = this.#connection
-    const headers = answerHeaders(answer, base)
+    const headers = answerHeaders(answer, base, this.#request.changes)
     this.#tunnel.meter.out(sizeOf(headers))
     this.#seen.out(sizeOf(headers))
     this.#seen.answered(answer.status, () => answer.fields, null)

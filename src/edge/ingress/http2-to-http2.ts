@@ -112,8 +112,16 @@ export class Http2Relay implements Http2Exchange {
       failure = error
     })
     service.once('close', () => this.#serviceGone(way, failure))
+    const { body } = this.#request
     if (ended) visitor.resume()
-    else {
+    else if (body) {
+      service.once('wantTrailers', () => sendTrailers(service, {}))
+      meter.in(body.length)
+      this.#seen.in(body.length)
+      this.#seen.requestBody(body)
+      release.write(service, body)
+      release.end(service)
+    } else {
       service.once('wantTrailers', () => sendTrailers(service, passedHeaders(this.#visitorsTrailers, '')))
       visitor.on('data', (chunk: Buffer) => {
         // Nobody waits for it any more.
@@ -151,7 +159,7 @@ export class Http2Relay implements Http2Exchange {
     service.once('response', (fields, flags) => {
       if (this.#over) return
       const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
-      const passed = passedHeaders(fields, base)
+      const passed = passedHeaders(fields, base, this.#request.changes)
       announced = ended ? 0 : fields['content-length'] === undefined ? undefined : Number(fields['content-length'])
       this.#answered = true
       meter.out(sizeOf(passed))

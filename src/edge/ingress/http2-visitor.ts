@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import { type Admission, admittedByNobody, type Verdict } from '../access/verdict.ts'
 import type { Certificate } from '../certificates.ts'
-import { problemOf } from '../errors.ts'
+import { problemOf, problemWords, type VisitorProblem } from '../errors.ts'
 import type { KeptRequest, LiveConnection, TunnelTraffic } from '../inspection/index.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { Release } from '../release.ts'
@@ -9,8 +10,9 @@ import type { Routing } from '../routing.ts'
 import type { Tunnel, Visitor } from '../tunnel.ts'
 import type { Visitors } from '../visitors.ts'
 import { Allowance } from './allowance.ts'
+import { StreamPeek } from './body-peek.ts'
 import { HttpRefusal } from './http-head.ts'
-import { answerProblem, unknownAsker } from './http2-answers.ts'
+import { answerMessage, answerProblem, breakOff, unknownAsker } from './http2-answers.ts'
 import { type Http2Request, readRequest } from './http2-head.ts'
 import { Http1Exchange } from './http2-to-http1.ts'
 import { Http2Relay } from './http2-to-http2.ts'
@@ -56,6 +58,8 @@ export class Http2Visitor {
   readonly #connection: Http2Connection
   readonly #exchanges = new Set<Http2Exchange>()
   readonly #counted = new Set<Tunnel>()
+  /** Requests of people whose sign-in ends, with when it does, ms since 1970. */
+  readonly #until = new Map<ServerHttp2Stream, number>()
   /** What those tunnels know of it. */
   readonly #live = new Map<TunnelTraffic, LiveConnection>()
   readonly #pings: Allowance
@@ -108,6 +112,7 @@ export class Http2Visitor {
   /** Called now and then: ends what has waited too long. */
   expire(now: number): void {
     for (const exchange of this.#exchanges) exchange.expire(now)
+    for (const [stream, until] of this.#until) if (now >= until) breakOff(stream, constants.NGHTTP2_CANCEL)
     this.#connection.ways.expire(now)
     // Those who have begun nothing are told that they may go; those who do not go are cut.
     if (this.#exchanges.size === 0 && now >= this.#deadline) {
@@ -142,14 +147,108 @@ export class Http2Visitor {
       answerProblem(stream, { code, host: head.authority }, { accept: head.accept, method: head.method, grpc })
       return
     }
+    if (tunnel.access.isOpen) {
+      this.#enter(stream, tunnel, admittedByNobody(this.#connection.visitor.address), request)
+      this.#serve(stream, request, tunnel)
+    } else this.#judge(stream, request, tunnel)
+  }
+
+  /** Lets the tunnel's rules decide; what comes meanwhile waits. */
+  #judge(stream: ServerHttp2Stream, request: Http2Request, tunnel: Tunnel): void {
+    const { visitor, scheme, limits } = this.#connection
+    const { head, grpc } = request
+    let peek: StreamPeek | undefined
+    const deadline = Date.now() + limits.judgingMs
+    const judged: Http2Exchange = {
+      begin: () => undefined,
+      expire: (now) => {
+        if (now >= deadline) breakOff(stream, constants.NGHTTP2_CANCEL)
+      },
+    }
+    this.#exchanges.add(judged)
+    const gone = (): void => {
+      this.#exchanges.delete(judged)
+      peek?.giveUp()
+    }
+    stream.once('close', gone)
+    const decide = (verdict: Verdict): void => {
+      stream.off('close', gone)
+      this.#exchanges.delete(judged)
+      if (!stream.destroyed && !stream.closed) this.#decide(stream, request, tunnel, verdict, peek)
+    }
+    const verdict = tunnel.access.judge({
+      head,
+      address: visitor.address,
+      scheme,
+      grpc,
+      body: (bytesMax, room) => {
+        if (head.body.kind === 'none') return Promise.resolve(Buffer.alloc(0))
+        peek = new StreamPeek(stream, bytesMax, room)
+        return peek.whole
+      },
+    })
+    if (verdict instanceof Promise)
+      verdict.then(decide, () => {
+        // What is thrown here is a fault of ours: nobody comes in by it.
+        gone()
+        breakOff(stream, constants.NGHTTP2_INTERNAL_ERROR)
+      })
+    else decide(verdict)
+  }
+
+  #decide(
+    stream: ServerHttp2Stream,
+    request: Http2Request,
+    tunnel: Tunnel,
+    verdict: Verdict,
+    peek: StreamPeek | undefined,
+  ): void {
+    const { head, grpc } = request
+    const { accept, method } = head
+    if (verdict.kind === 'answered') {
+      this.#answerOnly(stream)
+      answerMessage(stream, verdict.message, method)
+      return
+    }
+    // The rules may have changed while they were asked.
+    if (verdict.kind === 'refused' || !tunnel.access.stays(verdict.admission) || tunnel.ended) {
+      const problem: VisitorProblem =
+        verdict.kind === 'refused' ? verdict.problem : { code: 'access_denied', host: head.authority }
+      this.#answerOnly(stream)
+      const seen = this.#see(tunnel, request)
+      seen.in(request.bytes)
+      seen.fail(problem.code, problemWords(problem).status)
+      answerProblem(stream, problem, { accept, method, grpc, report: tunnel.access.reportUrl(head.host) })
+      return
+    }
+    const { admission, fields, response: changes } = verdict
+    this.#enter(stream, tunnel, admission, request)
+    const body = peek?.body
+    this.#serve(stream, { ...request, head: { ...head, fields }, changes, ...(body && { body }) }, tunnel)
+  }
+
+  #enter(stream: ServerHttp2Stream, tunnel: Tunnel, admission: Admission, { head, grpc }: Http2Request): void {
+    const { accept, method, authority } = head
+    const forget = tunnel.admit(admission, () =>
+      answerProblem(stream, tunnel.access.problemOf(admission, authority), { accept, method, grpc }),
+    )
+    const until = admission.person?.until
+    if (until !== undefined) this.#until.set(stream, until)
+    stream.once('close', () => {
+      forget()
+      this.#until.delete(stream)
+    })
+  }
+
+  #serve(stream: ServerHttp2Stream, request: Http2Request, tunnel: Tunnel): void {
     const exchange =
-      grpc || tunnel.http2
+      request.grpc || tunnel.http2
         ? new Http2Relay(this.#connection, stream, request, tunnel)
         : new Http1Exchange(this.#connection, stream, request, tunnel)
     this.#exchanges.add(exchange)
     stream.once('close', () => {
       this.#exchanges.delete(exchange)
-      this.#deadline = Date.now() + limits.keepAliveMs
+      this.#deadline = Date.now() + this.#options.limits.keepAliveMs
       if (visitorsFaults.has(stream.rstCode)) this.#spend(this.#faults)
     })
     exchange.begin()

@@ -77,8 +77,11 @@ function alertOf({ code }: VisitorProblem): TlsAlert | null {
     case 'tunnel_not_found':
       return 'unrecognized_name'
     case 'over_quota':
+    case 'access_denied':
+    case 'maintenance':
       return 'access_denied'
     case 'over_limit':
+    case 'too_many_requests':
       return 'user_canceled'
     case 'service_unreachable':
     case 'service_broke_off':

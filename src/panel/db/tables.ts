@@ -60,6 +60,8 @@ export interface Tables {
   certificate_orders: { id: string; workspace_id: string; name: string; at: number }
   /** `key` is sealed; `url` is null until the authority has taken the account. */
   acme_accounts: { directory: string; key: string; url: string | null; created_at: number }
+  // abuse
+  abuse_reports: AbuseReportRow
   // plans
   plans: PlanRow
   // usage
@@ -441,6 +443,27 @@ export interface PlanRow {
   connections: number | null
   bytes_per_second: number | null
   bytes_per_month: number | null
+  /** 1: a page warns visitors first. */
+  warns_visitors: number
+}
+
+/** What somebody has told of a host. */
+export interface AbuseReportRow {
+  id: string
+  /** In lower case, as it was told; whose it is is looked up when it is told. */
+  host: string
+  url: string
+  category: string
+  message: string
+  /** Of whoever told it; null where they left none. */
+  email: string | null
+  address: string
+  tunnel_id: string | null
+  workspace_id: string | null
+  state: 'open' | 'closed'
+  note: string | null
+  closed_at: number | null
+  created_at: number
 }
 
 export interface UsageCounterRow {
@@ -615,6 +638,7 @@ export interface PanelRow {
   process: string
   seen_at: number
 }
+
 /** An edge of others that speaks the published edge contract. */
 export interface ForeignEdgeRow {
   id: string
@@ -637,6 +661,7 @@ export interface ForeignEdgeRow {
   counts_requests_since: number | null
   created_at: number
 }
+
 /** A host name that a foreign edge has reported traffic of; it stands in the usage in place of a tunnel. */
 export interface ForeignHostRow {
   id: string
@@ -645,6 +670,7 @@ export interface ForeignHostRow {
   host: string
   first_seen_at: number
 }
+
 /** Somebody signs in from a terminal. */
 export interface DeviceSignInRow {
   id: string

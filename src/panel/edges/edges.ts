@@ -62,6 +62,8 @@ export interface EdgesOptions extends EdgeAnswerOptions {
   clock: Clock
   tunnels: Pick<Tunnels, 'claim' | 'stands'>
   plans: Plans
+  /** Where people reach the panel. */
+  publicUrl(): string
   /** Every panel of this installation; none where there cannot be others. */
   panels(): readonly PanelEndpoint[]
 }
@@ -150,7 +152,12 @@ export function createEdges(options: EdgesOptions): Edges {
     plans: options.plans,
     log,
     async tell(workspaceId, limits) {
-      await order('limits', (client) => client.setLimits({ body: { workspaceId, limits } }, inTime()))
+      await order('limits', (client, { facts }) => {
+        // An edge that cannot warn visitors must not serve them; it is refused these tunnels from now on.
+        if (limits.warningKey !== undefined && !facts.understands?.includes('warning'))
+          return client.revoke({ body: { revocation: { of: 'workspace', workspaceId }, reason: tooOld } }, inTime())
+        return client.setLimits({ body: { workspaceId, limits } }, inTime())
+      })
     },
   })
   const news: EdgeNews = {
@@ -243,7 +250,7 @@ export function createEdges(options: EdgesOptions): Edges {
       const asking = (): ConnectedEdge | null => links.get(row.id)?.edge ?? null
       const api = await once(apis, row.id, () => answerEdge(options, asking, news))
       return {
-        welcome: { edgeId: row.id },
+        welcome: { edgeId: row.id, reports: `${options.publicUrl()}/report-abuse` },
         events: {
           onStream(stream, head) {
             if (typeof head === 'object' && head !== null && 'protocol' in head && head.protocol === 'http')
@@ -317,6 +324,9 @@ export function createEdges(options: EdgesOptions): Edges {
     },
   }
 }
+
+/** Why an edge gives tunnels up whose visitors it cannot warn. */
+const tooOld = 'The edge is too old to warn visitors, as the plan of the workspace asks. Upgrade the edge.'
 
 /** The value under `key`, made on first use; one that could not be made is tried again. */
 function once<T>(values: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { planNames, type TunnelPlan } from '../../contract/api/plans.ts'
 import type { WorkspaceLimits } from '../../contract/edge.ts'
 import type { Clock } from '../../lib/clock.ts'
+import type { Secret } from '../../lib/secret.ts'
 import { Signal } from '../../lib/signals.ts'
 import type { Database, PlanRow, Store } from '../db/index.ts'
 import { bytesSince, planRows, plansOfWorkspaces, savePlanRow, workspacesWithTunnels } from './store.ts'
@@ -25,7 +26,14 @@ export interface Plans {
   concerned(): Promise<string[]>
 }
 
-export function createPlans({ database, clock }: { database: Database; clock: Clock }): Plans {
+export interface PlansOptions {
+  database: Database
+  clock: Clock
+  /** What marks visitors of a workspace who were warned, the same on every panel: 32 bytes in base64url. */
+  warningKey(workspaceId: string): Secret
+}
+
+export function createPlans({ database, clock, warningKey }: PlansOptions): Plans {
   const changed = new Signal<void>()
   const rowsByName = async (store: Store): Promise<Map<string, PlanRow>> =>
     new Map((await planRows(store)).map((row) => [row.name, row]))
@@ -55,9 +63,10 @@ export function createPlans({ database, clock }: { database: Database; clock: Cl
       )
       return new Map(
         workspaces.map(({ id, plan }) => {
-          const { connections, bytes_per_second, bytes_per_month } = rows.get(plan) ?? unlimited(plan)
+          const { connections, bytes_per_second, bytes_per_month, warns_visitors } = rows.get(plan) ?? unlimited(plan)
           const overQuota = bytes_per_month !== null && (used.get(id) ?? 0) >= bytes_per_month
-          return [id, { connections, bytesPerSecond: bytes_per_second, overQuota }]
+          const warning = warns_visitors === 1 ? { warningKey: warningKey(id).reveal() } : {}
+          return [id, { connections, bytesPerSecond: bytes_per_second, overQuota, ...warning }]
         }),
       )
     },
@@ -91,20 +100,23 @@ const unlimited = (name: PlanRow['name']): PlanRow => ({
   connections: null,
   bytes_per_second: null,
   bytes_per_month: null,
+  warns_visitors: 0,
 })
 
-const planOf = ({ name, tunnels, connections, bytes_per_second, bytes_per_month }: PlanRow): Plan => ({
+const planOf = ({ name, tunnels, connections, bytes_per_second, bytes_per_month, warns_visitors }: PlanRow): Plan => ({
   name,
   tunnels,
   connections,
   bytesPerSecond: bytes_per_second,
   bytesPerMonth: bytes_per_month,
+  warnsVisitors: warns_visitors === 1,
 })
 
-const rowOf = ({ name, tunnels, connections, bytesPerSecond, bytesPerMonth }: Plan): PlanRow => ({
+const rowOf = ({ name, tunnels, connections, bytesPerSecond, bytesPerMonth, warnsVisitors }: Plan): PlanRow => ({
   name,
   tunnels,
   connections,
   bytes_per_second: bytesPerSecond,
   bytes_per_month: bytesPerMonth,
+  warns_visitors: warnsVisitors ? 1 : 0,
 })

@@ -11,13 +11,20 @@ export const tunnelPlanRoutes = (plans: Plans): Handlers<typeof planOperations, 
   putPlan: ({ params, body }) => plans.put(params.plan, definedOf(body)),
 })
 
-/** Without the quotas that were not named. */
-function definedOf({ tunnels, connections, bytesPerSecond, bytesPerMonth }: Change): Parameters<Plans['put']>[1] {
+/** Without what was not named. */
+function definedOf({
+  tunnels,
+  connections,
+  bytesPerSecond,
+  bytesPerMonth,
+  warnsVisitors,
+}: Change): Parameters<Plans['put']>[1] {
   return {
     ...(tunnels === undefined ? {} : { tunnels }),
     ...(connections === undefined ? {} : { connections }),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
     ...(bytesPerMonth === undefined ? {} : { bytesPerMonth }),
+    ...(warnsVisitors === undefined ? {} : { warnsVisitors }),
   }
 }
 

@@ -5,7 +5,7 @@ import type { TunnelRow } from '../db/index.ts'
 /** The part of an edge's hello that says what it can serve. */
 export type EdgeReach = Pick<
   EdgeHello,
-  'host' | 'base' | 'scheme' | 'httpPort' | 'linkPort' | 'minecraftPort' | 'udp' | 'ports' | 'region'
+  'host' | 'base' | 'scheme' | 'httpPort' | 'linkPort' | 'minecraftPort' | 'udp' | 'ports' | 'region' | 'understands'
 >
 
 /** The host names of a tunnel. The second fits a wildcard certificate of the base: `*.tunnels.example.org`. */

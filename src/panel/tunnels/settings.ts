@@ -6,14 +6,14 @@ export type SettingsPart = Exclude<keyof TunnelSettings, 'certificates'>
 
 /** For each part: how what is kept of it becomes what an edge needs, with the secrets opened. */
 export type SettingsParts = {
-  readonly [Part in SettingsPart]-?: (kept: unknown) => NonNullable<TunnelSettings[Part]>
+  readonly [Part in SettingsPart]-?: (kept: unknown, tunnelId: string) => NonNullable<TunnelSettings[Part]>
 }
 
 /** How a tunnel treats its visitors, as an edge needs it. */
 export async function grantedSettings(store: Store, parts: SettingsParts, tunnelId: string): Promise<TunnelSettings> {
   const kept = await readSettings(store, tunnelId)
-  const known: Readonly<Record<string, (kept: unknown) => unknown>> = parts
-  const granted = [...kept].flatMap(([part, value]) => (known[part] ? [[part, known[part](value)]] : []))
+  const known: Readonly<Record<string, (kept: unknown, tunnelId: string) => unknown>> = parts
+  const granted = [...kept].flatMap(([part, value]) => (known[part] ? [[part, known[part](value, tunnelId)]] : []))
   return TunnelSettings.parse(Object.fromEntries(granted))
 }
 

@@ -23,6 +23,7 @@ import {
   updateTunnel,
 } from './store.ts'
 import { suspendedNow } from './suspension.ts'
+import { understoodSettings } from './understood.ts'
 
 export interface Tunnels {
   /**
@@ -81,7 +82,7 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
   /** The first edge that can serve the tunnel. */
   const reachFor = ({ id, edge_port: port }: TunnelRow): EdgeReach | undefined =>
     reaches(id).find(({ ports }) => port === null || (ports.first <= port && port <= ports.last))
-  const granted = async (edgeId: string, grant: TunnelGrant): Promise<TunnelGrant> => {
+  const granted = async ({ id: edgeId, facts }: ClaimingEdge, grant: TunnelGrant): Promise<TunnelGrant> => {
     await noteEdge(database.kysely, edgeId, grant.tunnelId)
     const limits = (await plans.limitsOf(database.kysely, [grant.workspaceId])).get(grant.workspaceId)
     const { hosts, certificates } = await options.domains(database.kysely, grant.tunnelId)
@@ -89,10 +90,11 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       ...(await grantedSettings(database.kysely, options.settings, grant.tunnelId)),
       ...(certificates.length > 0 && { certificates }),
     }
+    const understood = understoodSettings(facts, grant.name, settings, limits)
     return {
       ...withHosts(grant, hosts),
       ...(limits && { limits }),
-      ...(Object.keys(settings).length > 0 && { settings }),
+      ...(Object.keys(understood).length > 0 && { settings: understood }),
     }
   }
   return {
@@ -134,11 +136,12 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       if (first === undefined) throw new Error(`tunnel ${tunnel.id} has no entrance`)
       return [first, ...others]
     },
-    async claim(agent, request, { id: edgeId, facts: reach }) {
+    async claim(agent, request, edge) {
+      const reach = edge.facts
       if (agent.kind === 'node') {
         if (request.kind !== 'allocation')
           throw forbidden("A node opens its servers' ports, nothing else. Use an API key.")
-        return granted(edgeId, await claimAllocation(database.kysely, agent.nodeId, request.allocation, reach))
+        return granted(edge, await claimAllocation(database.kysely, agent.nodeId, request.allocation, reach))
       }
       if (request.kind === 'allocation') throw forbidden("A server's port is opened by its node, not with an API key")
       // What the edge says of the agent may be old, or wrong: the key itself decides.
@@ -149,7 +152,7 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
         const most = (await plans.tunnelsMax(trx, key.workspaceId)) ?? ownTunnelsMax
         return reserveNamed(trx, key.workspaceId, request, { ports: reach.ports, most }, clock.now())
       })
-      return granted(edgeId, grantOf(row, key.slug, reach))
+      return granted(edge, grantOf(row, key.slug, reach))
     },
     list: (workspaceId) => listTunnels(database.kysely, workspaceId),
     async own(workspaceId, tunnelId) {

@@ -19,6 +19,7 @@ import * as incrementalBackups from './0019-incremental-backups.ts'
 import * as panels from './0020-panels.ts'
 import * as serversByAge from './0021-servers-by-age.ts'
 import * as tunnelSettings from './0022-tunnel-settings.ts'
+import * as abuse from './0027-abuse.ts'
 import * as foreignEdges from './0023-foreign-edges.ts'
 import * as wakeOnConnect from './0024-wake-on-connect.ts'
 import * as domains from './0028-domains.ts'
@@ -47,5 +48,6 @@ export const migrations: readonly Migration[] = [
   { name: '0022-tunnel-settings', up: tunnelSettings.up },
   { name: '0023-foreign-edges', up: foreignEdges.up },
   { name: '0024-wake-on-connect', up: wakeOnConnect.up },
+  { name: '0027-abuse', up: abuse.up },
   { name: '0028-domains', up: domains.up },
 ]

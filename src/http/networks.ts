@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
-import { isPublicAddress } from '../../http/index.ts'
+import { isPublicAddress } from './outbound.ts'
 
-/** Which addresses webhooks may call: public ones, and those of the networks that the installation allows (`10.0.0.0/8`). */
+/** Which addresses URLs that strangers choose may lead to: public ones, and those of the networks that the installation allows (`10.0.0.0/8`). */
 export function reachableBy(networks: readonly string[]): (address: string) => boolean {
   const allowed = new BlockList()
   for (const range of networks) {
