@@ -25,6 +25,8 @@ export const testPackages: Readonly<Record<string, string>> = {
   systemd: 'the units of packaging/systemd',
   curl: 'the API from outside, as its document shows it; TLS through tunnels',
   openssl: 'TLS through tunnels',
+  fish: 'completing commands in the shells that people have',
+  zsh: 'completing commands in the shells that people have',
   iperf3: 'TCP and UDP through one port of a tunnel',
   'minetest-server': 'a real game server over UDP',
   pebble: 'certificates by a real certificate authority',

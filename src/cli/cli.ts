@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { Command as Commander, CommanderError, Option } from 'commander'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { ApiError } from '../client/index.ts'
 import { AppError } from '../contract/errors.ts'
 import { SettingsError } from '../settings/resolve.ts'
@@ -9,6 +9,7 @@ import { allSettings, instanceSettings } from '../settings/roles.ts'
 import { keyOf } from '../settings/setting.ts'
 import { type Command, CommandError, ProgramEnded, UsageError } from './command.ts'
 import { commands } from './commands/index.ts'
+import type { Grammar } from './completion/grammar.ts'
 import { connect } from './connection.ts'
 import { createOutput, printable } from './output.ts'
 import { roleCommands, settingsOf } from './role-commands.ts'
@@ -119,12 +120,46 @@ function clientCommand(name: string, declared: Command, surroundings: Surroundin
       dataDir: (named) => path(named ?? (env.PHAROS_DATA_DIR || defaultDataDir(surroundings))),
       settings: (flags) => settingsOf(allSettings, { ...flags }, surroundings),
       root: surroundings.root,
+      grammar: () => grammarOf(rootOf(commander)),
       instance: (flags) => settingsOf(instanceSettings, { ...flags }, surroundings),
       path,
     })
     await (declared.handlesInterrupt ? running : Promise.race([running, interruption(signal)]))
   })
   return commander
+}
+
+const rootOf = (commander: Commander): Commander => (commander.parent ? rootOf(commander.parent) : commander)
+
+function grammarOf(commander: Commander): Grammar {
+  const declared = commands.find(({ path }) => `pharos ${path}` === fullName(commander))
+  return {
+    name: commander.name(),
+    summary: commander.summary() || commander.description(),
+    flags: [...commander.createHelp().visibleOptions(commander)].flatMap((option) =>
+      option.long
+        ? [
+            {
+              long: option.long,
+              short: option.short ?? null,
+              help: option.description,
+              takesValue: option.required || option.optional,
+              values: valuesOf(declared, option.attributeName()),
+            },
+          ]
+        : [],
+    ),
+    commands: commander.commands.map(grammarOf),
+    runsProgram: declared?.runsProgram === true,
+  }
+}
+
+/** What an option may be, where its schema is a list of words. */
+function valuesOf(declared: Command | undefined, name: string): string[] | null {
+  let schema: unknown = declared?.options instanceof z.ZodObject ? declared.options.shape[name] : undefined
+  while (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPipe)
+    schema = schema instanceof z.ZodPipe ? schema.in : schema.unwrap()
+  return schema instanceof z.ZodEnum ? schema.options.map(String) : null
 }
 
 /** Rejects once the person at the terminal has had enough. */

@@ -5,6 +5,7 @@ import type { Arguments } from '../contract/operation.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { allSettings } from '../settings/roles.ts'
 import type { Values } from '../settings/setting.ts'
+import type { Grammar } from './completion/grammar.ts'
 import type { Output } from './output.ts'
 import type { Environment, WithDataDir } from './surroundings.ts'
 
@@ -55,6 +56,8 @@ export interface Tools {
   settings(flags: Pick<InstanceFlags, 'dataDir' | 'config'>): Promise<WithDataDir<Values<typeof allSettings>>>
   /** The folder of the program. */
   root: string
+  /** Every command and flag there is, those of the roles too. */
+  grammar(): Grammar
   /** An absolute path, seen from where the command was called. */
   path(named: string): string
 }

@@ -7,6 +7,7 @@ import { showStatus } from './account/status.ts'
 import { useAccount } from './account/use.ts'
 import { backupCommands } from './backups/backups.ts'
 import { restoreBackup } from './backups/restore.ts'
+import { completion } from './completion.ts'
 import { databaseCommands } from './databases/databases.ts'
 import { databaseHostCommands } from './databases/hosts.ts'
 import { edgeCommands } from './edges/edges.ts'
@@ -104,4 +105,5 @@ export const commands: readonly Command[] = [
   backUpInstance,
   restoreInstance,
   doctor,
+  completion,
 ]
