@@ -11,7 +11,7 @@ import { type Command, CommandError, ProgramEnded, UsageError } from './command.
 import { commands } from './commands/index.ts'
 import type { Grammar } from './completion/grammar.ts'
 import { connect } from './connection.ts'
-import { createOutput, printable } from './output.ts'
+import { createOutput, printable, writableOf } from './output.ts'
 import { roleCommands, settingsOf } from './role-commands.ts'
 import { readSecret, readText } from './stdin.ts'
 import { configHome, defaultDataDir, type Surroundings, stateHome } from './surroundings.ts'
@@ -111,6 +111,7 @@ function clientCommand(name: string, declared: Command, surroundings: Surroundin
       signal,
       readSecret: (question) => readSecret(stdin, question),
       readText: (bytesMax) => readText(stdin, bytesMax),
+      stdio: { input: stdin, output: writableOf(streams.data) },
       configHome: configHome(env),
       stateHome: stateHome(env),
       cwd,

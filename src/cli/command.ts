@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream'
 import { z } from 'zod'
 import type { Client, LiveSocket } from '../client/index.ts'
 import type { publicOperations, publicSockets } from '../contract/api/index.ts'
@@ -34,6 +35,8 @@ export interface Tools {
   signal: AbortSignal
   /** From standard input; at a terminal without echo. */
   readSecret(question: string): Promise<string>
+  /** Standard input and output themselves, for a command that speaks a protocol over them. */
+  stdio: { input: Readable; output: Writable }
   /** All of standard input, as text of at most so many bytes. */
   readText(bytesMax: number): Promise<string>
   /** The folder of this user's configuration. */

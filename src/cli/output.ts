@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream'
 import { renderUnicodeCompact } from 'uqr'
 import { printableText } from '../lib/printable.ts'
 
@@ -21,6 +22,16 @@ export interface Streams {
   /** `talk` goes to a terminal, where lines can be replaced. */
   live?: boolean
 }
+
+/** The same as a stream of bytes. */
+export const writableOf = (data: Streams['data']): Writable =>
+  new Writable({
+    decodeStrings: false,
+    write(text: string | Buffer, _encoding, done) {
+      data(text.toString())
+      done()
+    },
+  })
 
 /** Whatever a command hands over, no control character of it but tabs and line ends reaches the terminal. */
 export function createOutput({ data, talk, live = false }: Streams, asJson: boolean): Output {

@@ -160,7 +160,7 @@ function withoutWrapping(schema: z.ZodType): z.ZodType {
 
 /** Numbers in paths and queries are declared as texts of digits: agents say them as numbers. */
 const spoken = ({ pattern, ...property }: Json): Json =>
-  typeof pattern === 'string' && pattern.startsWith('^[0-9]')
+  typeof pattern === 'string' && /^\^(?:\[0-9\]|\\d)/.test(pattern)
     ? { ...property, type: 'integer' }
     : { ...property, ...(pattern === undefined ? {} : { pattern }) }
 

@@ -20,6 +20,7 @@ import { putFile } from './files/put.ts'
 import { backUpInstance } from './instance/backup.ts'
 import { doctor } from './instance/doctor.ts'
 import { restoreInstance } from './instance/restore.ts'
+import { serveMcp } from './mcp/mcp.ts'
 import { drainNode } from './nodes/drain.ts'
 import { nodeCommands } from './nodes/nodes.ts'
 import { planCommands } from './plans/plans.ts'
@@ -66,6 +67,7 @@ export const commands: readonly Command[] = [
   showLogs,
   linkProject,
   ...agentCommands,
+  serveMcp,
   listServers,
   createServer,
   showServer,
