@@ -2,11 +2,14 @@ import assert from 'node:assert/strict'
 import { createServer, type IncomingHttpHeaders, request } from 'node:http'
 import { connect as connectHttp2 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { WebSocket, WebSocketServer } from 'ws'
 import { startAgent } from '../../src/agent/index.ts'
+import { runCli } from '../../src/cli/cli.ts'
 import { EdgeConfig, startEdge } from '../../src/edge/index.ts'
 import { rawVisitor, tcpService, tempFolder } from '../../src/edge/testing/world.ts'
 import { silentLog } from '../../src/lib/log.ts'
@@ -137,6 +140,21 @@ describe('who visits a tunnel, and what they ask', () => {
       return found?.state === 'open' ? undefined : found
     }, `${path} is listed as over`)
   const read = async (path: string) => world.acme.tunnelRequest({ params: { tunnel, request: (await ended(path)).id } })
+  /** Runs a command line until it ends by itself, or is stopped. */
+  const pharosUntil = (signal: AbortSignal, data: (text: string) => void, ...line: string[]) => {
+    const own = world.folder
+    const env = { HOME: own, PHAROS_URL: `http://127.0.0.1:${world.panel.port}`, PHAROS_API_KEY: world.key }
+    return runCli(line, {
+      ...{ env, cwd: own, root: join(import.meta.dirname, '..', '..'), stdin: Readable.from([]), signal },
+      streams: { data, talk: data },
+      roles: { up: nothing, panel: nothing, node: nothing, joinNode: nothing, edge: nothing },
+    })
+  }
+  const pharos = async (...line: string[]) => {
+    let said = ''
+    const code = await pharosUntil(new AbortController().signal, (text) => (said += text), ...line)
+    return { code, data: said, talk: said }
+  }
   const capture = (mode: 'off' | 'metadata' | 'full', more: object = {}) =>
     world.acme.setTunnelCapture({ params: { tunnel }, body: { mode, ...more } })
 
@@ -419,6 +437,77 @@ describe('who visits a tunnel, and what they ask', () => {
       await assert.rejects(ask, { code: 'not_found' })
   })
 
+  test('the command line lists, shows, sends again and says what is kept; what strangers sent does nothing to a terminal', async () => {
+    await pharos('capture', 'web', 'full', '--minutes', '5', '--redact-header', 'X-Own')
+    const settings = JSON.parse((await pharos('capture', 'web', '--json')).data)
+    assert.deepEqual([settings.mode, settings.keptSeconds, settings.redactHeaders], ['full', 300, ['X-Own']])
+    await visit('/by-hand?token=t', {
+      method: 'POST',
+      headers: { 'x-own': 'hidden', 'x-hostile': 'a\u009b31m' },
+      body: '\u001b]0;owned\u0007\u001b[2J words',
+    })
+    const { id } = await ended('/by-hand')
+    const list = await pharos('inspect', 'web')
+    assert.match(list.data, /POST +200 .*\/by-hand\?token=\[redacted\]/)
+    const one = await pharos('inspect', 'web', 'last')
+    assert.match(one.data, /x-own: \[redacted\]\n/i)
+    assert.match(one.data, /words\n\n200\n/)
+    for (const control of '\u001b\u009b\u0007') assert.ok(!`${list.data}${one.data}`.includes(control))
+    assert.equal(JSON.parse((await pharos('inspect', 'web', 'last', '--json')).data).id, id)
+    const short = id.slice(id.indexOf('.') + 1)
+    const answer = await pharos(
+      'replay',
+      'web',
+      short,
+      '-H',
+      'X-New: 1',
+      '-H',
+      'x-hostile:',
+      '--data',
+      'five!',
+      '--json',
+    )
+    assert.equal(JSON.parse(answer.data).response.body.text, 'you said 5 bytes')
+    const { headers, url } = got.at(-1) ?? assert.fail()
+    assert.deepEqual(
+      [url, headers['x-own'], headers['x-new'], headers['x-hostile']],
+      ['/by-hand?token=t', 'hidden', '1', undefined],
+    )
+    const visitor = await rawVisitor(closer, tcpPort)
+    visitor.socket.write('here')
+    await visitor.until('here')
+    const [connection] = JSON.parse((await pharos('connections', 'game', '--json')).data).connections
+    await pharos('connections', 'game', '--cut', connection.id)
+    await visitor.all
+    assert.match((await pharos('capture', 'web', '--erase')).data, /\d+ requests are forgotten/)
+    for (const [line, words] of [
+      [['inspect', 'nothing'], /There is no tunnel "nothing"/],
+      [['inspect', 'web', short], /No request of this tunnel is kept/],
+      [['inspect', 'web', short, '--follow'], /--follow: is for the list/],
+      [['replay', 'web', id], /not found/],
+      [['replay', 'web', id, '-H', 'nonsense'], /--header: must be "Name: value"/],
+      [['capture', 'web', 'everything'], /mode/],
+      [['connections', 'game', '--cut', 'nobody'], /is not there any more/],
+    ] as const) {
+      const refused = await pharos(...line)
+      assert.ok(refused.code > 0)
+      assert.match(refused.talk, words)
+    }
+  })
+
+  test('the command line follows requests as they come', async () => {
+    const stop = new AbortController()
+    const lines: string[] = []
+    const following = pharosUntil(stop.signal, (line) => lines.push(line), 'inspect', 'web', '--follow', '--json')
+    const seen = () => lines.map((line) => JSON.parse(line)).filter(({ target }) => target === '/followed')
+    await eventually(async () => {
+      if (seen().length === 0) await visit('/followed')
+      return seen().some(({ state }) => state === 'done')
+    }, 'the request is told')
+    stop.abort()
+    assert.equal(await following, 0)
+  })
+
   test('the log of activity has who turned capture on and who sent a request again', async () => {
     const { entries } = await world.acme.workspaceActivity({ query: { limit: 100 } })
     const operations = new Set(entries.map(({ operation }) => operation))
@@ -456,6 +545,8 @@ describe('who visits a tunnel, and what they ask', () => {
     assert.equal((await world.acme.tunnelRequest({ params: { tunnel, request: last } })).captured, false)
   })
 })
+
+const nothing = async (): Promise<void> => undefined
 
 /** What `ws` has, and does not tell of. */
 interface Socketlike {

@@ -44,11 +44,15 @@ import { templateSourceCommands } from './templates/sources.ts'
 import { templateCommands } from './templates/templates.ts'
 import { tokenCommands } from './tokens/tokens.ts'
 import { agentCommands } from './tunnels/agent.ts'
+import { captureRequests } from './tunnels/capture.ts'
 import { closeTunnel } from './tunnels/close.ts'
+import { showConnections } from './tunnels/connections.ts'
+import { inspectTunnel } from './tunnels/inspect.ts'
 import { linkProject } from './tunnels/link.ts'
 import { listTunnels } from './tunnels/list.ts'
 import { showLogs } from './tunnels/logs.ts'
 import { openTunnel } from './tunnels/open.ts'
+import { replayRequest } from './tunnels/replay.ts'
 import { runProgram } from './tunnels/run.ts'
 import { showUsage } from './usage.ts'
 import { webhookCommands } from './webhooks/webhooks.ts'
@@ -65,6 +69,10 @@ export const commands: readonly Command[] = [
   listTunnels,
   closeTunnel,
   showLogs,
+  inspectTunnel,
+  replayRequest,
+  captureRequests,
+  showConnections,
   linkProject,
   ...agentCommands,
   serveMcp,
