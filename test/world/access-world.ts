@@ -1,6 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import type { WebSocketServer } from 'ws'
 import { type AgentEvent, startAgent } from '../../src/agent/index.ts'
 import type { TunnelRequest } from '../../src/contract/tunnel.ts'
 import { EdgeConfig, startEdge } from '../../src/edge/index.ts'
@@ -71,10 +72,16 @@ export async function startAccessWorld(options: PanelWorldOptions = {}) {
       return { id, url: opened.type === 'opened' ? opened.url : '' }
     },
     /** A local service over HTTP/1. Resolves to its port. */
-    async service(listener: (asked: IncomingMessage, answer: ServerResponse) => void): Promise<number> {
+    async service(
+      listener: (asked: IncomingMessage, answer: ServerResponse) => void,
+      sockets?: WebSocketServer,
+    ): Promise<number> {
       const server = createServer(listener)
+      if (sockets)
+        server.on('upgrade', (asked, socket, head) => sockets.handleUpgrade(asked, socket, head, () => undefined))
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
       running.defer(() => {
+        for (const client of sockets?.clients ?? []) client.terminate()
         server.closeAllConnections()
         server.close()
       })

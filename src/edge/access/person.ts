@@ -6,6 +6,8 @@ import type { Claims } from './provider.ts'
 export const Person = z.strictObject({
   /** Of this session: signing out ends it. */
   id: z.string().max(50),
+  /** Of the key that sealed it: a new key ends it. */
+  mark: z.string().max(50),
   issuer: z.string(),
   client: z.string(),
   sub: z.string(),
@@ -18,8 +20,12 @@ export const Person = z.strictObject({
 })
 export type Person = z.output<typeof Person>
 
-/** What the provider says, as a person; `until` and `id` are the session's. */
-export function personOf(rule: GrantedOidcRule, claims: Claims, session: Pick<Person, 'id' | 'until'>): Person {
+/** What the provider says, as a person; `id`, `mark` and `until` are the session's. */
+export function personOf(
+  rule: GrantedOidcRule,
+  claims: Claims,
+  session: Pick<Person, 'id' | 'mark' | 'until'>,
+): Person {
   const { email, email_verified: verified } = claims
   // Some providers write it as text.
   const good = typeof email === 'string' && (verified === true || verified === 'true')

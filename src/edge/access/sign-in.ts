@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { type GrantedOidcRule, signInPath, signOutPath } from '../../contract/access-rules.ts'
+import { hashSecret } from '../../lib/secret.ts'
 import { cookieOf, valuesOf } from './fields.ts'
 import { page } from './pages.ts'
 import { letsIn, Person, personOf } from './person.ts'
@@ -32,12 +33,14 @@ export class SignIn {
   readonly #options: SignInOptions
   readonly #sessions: Seal
   readonly #states: Seal
+  readonly #mark: string
 
   constructor(options: SignInOptions) {
     this.rule = options.rule
     this.#options = options
     this.#sessions = new Seal(options.rule.key, 'session')
     this.#states = new Seal(options.rule.key, 'sign-in')
+    this.#mark = hashSecret(options.rule.key).slice(0, 16)
   }
 
   /** Who comes; null for whoever has no session that is good here and now. */
@@ -51,7 +54,7 @@ export class SignIn {
   /** Whether somebody who has signed in may come in at this moment. */
   isGood(person: Person): boolean {
     const { now, ended } = this.#options
-    return person.until > now() && letsIn(this.rule, person) && !ended.has(person.id)
+    return person.mark === this.#mark && person.until > now() && letsIn(this.rule, person) && !ended.has(person.id)
   }
 
   /** Answers what is the edge's own; null for everything else. */
@@ -107,6 +110,7 @@ export class SignIn {
       const claims = await providers.finish(this.rule, back, { ...begun, state })
       person = personOf(this.rule, claims, {
         id: randomBytes(12).toString('base64url'),
+        mark: this.#mark,
         until: now() + Math.round(this.rule.sessionHours * 3_600_000),
       })
     } catch (error) {
