@@ -12,10 +12,15 @@ export interface LocalTarget {
   port: number
   /** The service wants to be told who its visitor is by a header in front of each connection. */
   proxyProtocol?: ProxyProtocol
+  /** Where the service is about to be up: resolves when it is, rejects where it does not come. Null where there is nothing to wait for. */
+  coming?(): Promise<void> | null
 }
 
 /** A local service answers a connection within milliseconds; one in the same network within a second. */
 const connectTimeoutMs = 5_000
+
+/** A game's client gives up after half a minute without a word: this is told before it, ms. */
+const comingTimeoutMs = 25_000
 
 /** A service that is too busy to answer at once is not given up for another address of its name, which may have no service, ms. */
 const familyTimeoutMs = 4_000
@@ -25,7 +30,8 @@ const keepAliveMs = 60_000
 
 /**
  * Joins a visitor's stream to the local service (of a range, the port that the visitor chose), both ways, with half-close. A service
- * that does not answer resets the stream with `unreachable`, and `onUnreachable` hears why. Both are closed when this is over.
+ * that does not answer resets the stream with `unreachable`, and `onUnreachable` hears why; one that is coming is waited for, at most
+ * `comingTimeoutMs`. Both are closed when this is over.
  */
 export function forward(
   stream: LinkStream,
@@ -37,6 +43,15 @@ export function forward(
     forwardDatagrams(stream, target, visitor)
     return
   }
+  reach(stream, target, visitor, { until: performance.now() + comingTimeoutMs, onUnreachable })
+}
+
+function reach(
+  stream: LinkStream,
+  target: LocalTarget,
+  visitor: VisitorHead,
+  { until, onUnreachable }: { until: number; onUnreachable: ((message: string) => void) | undefined },
+): void {
   const port = target.port + visitor.offset
   const service = connect({
     host: target.host,
@@ -51,6 +66,16 @@ export function forward(
   const late = setTimeout(() => service.destroy(new Error('it does not answer')), connectTimeoutMs)
   const unreachable = (error: Error): void => {
     clearTimeout(late)
+    const coming = performance.now() < until ? target.coming?.() : null
+    if (coming) {
+      stream.off('close', gone)
+      const again = (): void => {
+        if (!stream.destroyed) reach(stream, target, visitor, { until, onUnreachable })
+      }
+      coming.then(again, () => fail(error))
+    } else fail(error)
+  }
+  const fail = (error: Error): void => {
     const message = `The service at ${target.host}:${port} cannot be reached: ${reasonOf(error)}.`
     stream.destroy(new LinkError('unreachable', message))
     onUnreachable?.(message)

@@ -134,3 +134,6 @@ export const portRules: Readonly<Record<ServerStatus, Verdict>> = {
   sleeping: 'do',
   unknown: 'Its node is away, and the server may be running there: try again once the node is back.',
 }
+
+/** How the message of a server begins that sleeps as it should: pages say the rest in their own language. */
+export const sleepingBegins = 'Sleeping:'

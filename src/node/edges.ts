@@ -19,6 +19,8 @@ export async function openEdges(options: {
   dataDir: string
   credential: Secret
   transport: AgentOptions['transport']
+  /** See `LocalTarget`. */
+  coming(server: string): Promise<void> | null
   log: Log
 }): Promise<Edges> {
   const path = join(options.dataDir, 'edges.json')
@@ -37,9 +39,12 @@ export async function openEdges(options: {
     },
     serve(specs) {
       const wanted = new Map(
-        specs.flatMap(({ allocations, template: { proxyProtocol } }) =>
+        specs.flatMap(({ id: server, allocations, template: { proxyProtocol } }) =>
           allocations.flatMap(({ id, port, tunnel }, index): [string, LocalTarget][] => {
-            const target = { host: '127.0.0.1', port, ...(index === 0 && proxyProtocol ? { proxyProtocol } : {}) }
+            const target = {
+              ...{ host: '127.0.0.1', port, coming: () => options.coming(server) },
+              ...(index === 0 && proxyProtocol ? { proxyProtocol } : {}),
+            }
             return tunnel ? [[id, target]] : []
           }),
         ),

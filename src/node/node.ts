@@ -74,7 +74,8 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const arrivals = closer.use(await Arrivals.open({ dataDir, servers, runtime, packages, debian, clock, log }))
   const departures = new Departures({ servers, log })
   const sftp = config.sftp && closer.use(await openSftp({ dataDir, config: config.sftp, servers, files, log }))
-  const edges = closer.use(await openEdges({ dataDir, credential, transport: edgeTransport, log }))
+  const coming = (id: string): Promise<void> | null => servers.comingUp(id)
+  const edges = closer.use(await openEdges({ dataDir, credential, transport: edgeTransport, coming, log }))
   closer.defer(servers.specsChanged.on(() => edges.serve(servers.specs())))
   edges.serve(servers.specs())
   const parts: Omit<NodeApiOptions, 'protocol'> = {

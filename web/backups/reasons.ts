@@ -37,10 +37,10 @@ export function stoppedState({ status, node }: Pick<ServerDetails, 'status' | 'n
   if (!node.online) return 'away'
   switch (status) {
     case 'offline':
+    case 'sleeping':
       return 'is'
     case 'starting':
     case 'running':
-    case 'sleeping':
       return 'stop'
     case 'stopping':
     case 'restoring':

@@ -3,6 +3,7 @@ import { Link, type LinkProps, Outlet, useLocation, useParams } from '@tanstack/
 import { ChevronLeft } from 'lucide-react'
 import { Suspense, useLayoutEffect, useRef } from 'react'
 import type { ServerPermission } from '../../src/contract/permissions.ts'
+import { sleepingBegins } from '../../src/contract/power.ts'
 import { useText } from '../i18n/language.tsx'
 import { TransferNotice } from '../transfers/transfer-notice.tsx'
 import { Copyable } from '../ui/copy.tsx'
@@ -85,7 +86,10 @@ export function ServerLayout() {
       <div className="grid gap-4">
         <TransferNotice serverId={serverId} status={server.status} />
         {!server.node.online && <Notice tone="warn">{t.nodeAway(server.node.name)}</Notice>}
-        {server.message && <Notice tone={server.status === 'install_failed' ? 'bad' : 'info'}>{server.message}</Notice>}
+        {server.status === 'sleeping' && <Notice tone="info">{t.asleep}</Notice>}
+        {server.message && !server.message.startsWith(sleepingBegins) && (
+          <Notice tone={server.status === 'install_failed' ? 'bad' : 'info'}>{server.message}</Notice>
+        )}
         {server.lastExit?.outOfMemory && server.status === 'offline' && <Notice tone="warn">{t.outOfMemory}</Notice>}
         <Suspense fallback={<Loading />}>
           <Outlet />

@@ -99,6 +99,8 @@ export const serversText = phrases({
     noTemplates: 'This panel knows no kind of server.',
     needsWorkspace: 'You belong to no workspace that may create servers.',
     uptime: (duration: string) => `up ${duration}`,
+    asleep:
+      'It sleeps, since nobody uses it. Whoever joins or connects wakes it; so does Start. Stop makes it really offline.',
     nodeAway: (name: string) => `Machine ${name} is away: nothing can be done with this server until it is back.`,
     lastExit: (code: string) => `It ended by itself last time (${code}).`,
     outOfMemory: 'It was ended because it used more memory than it may. Give it more, or reduce what it runs.',
@@ -201,6 +203,8 @@ export const serversText = phrases({
     noTemplates: 'Dieses Panel kennt keine Art von Server.',
     needsWorkspace: 'Du gehörst zu keinem Arbeitsbereich, der Server erstellen darf.',
     uptime: (duration: string) => `läuft seit ${duration}`,
+    asleep:
+      'Er schläft, weil ihn niemand nutzt. Wer beitritt oder sich verbindet, weckt ihn; auch Starten tut das. Nach Anhalten ist er wirklich aus.',
     nodeAway: (name: string) => `Die Maschine ${name} ist weg: Bis sie wieder da ist, geht mit diesem Server nichts.`,
     lastExit: (code: string) => `Er hat sich zuletzt selbst beendet (${code}).`,
     outOfMemory:

@@ -29,6 +29,7 @@ export function SettingsPage() {
     <div className="grid gap-4 lg:grid-cols-2">
       <General />
       <About />
+      <Sleep />
       <SftpCard />
       <Resources mayChange={instanceAdmin} />
       {instanceAdmin && <MoveCard />}
@@ -101,6 +102,77 @@ function General() {
             kind="primary"
             busy={save.isPending}
             disabled={name === null && restartOnCrash === null && restartOnHang === null}
+            unavailable={mayUpdate ? null : t.mayNot}
+          >
+            {t.save}
+          </Button>
+        </div>
+      </form>
+    </Card>
+  )
+}
+
+/** Whether it sleeps while nobody uses it. */
+function Sleep() {
+  const t = useText(settingsText)
+  const { serverId, server, may } = useServer()
+  const [enabled, setEnabled] = useState<boolean | null>(null)
+  const [minutes, setMinutes] = useState<string | null>(null)
+  const save = useAction({
+    run: () =>
+      api.updateServer({
+        params: { serverId },
+        body: {
+          wakeOnConnect: {
+            ...(enabled === null ? {} : { enabled }),
+            ...(minutes === null ? {} : { idleMinutes: Number(minutes) }),
+          },
+        },
+      }),
+    done: t.saved,
+    changes: [serverQuery(serverId).queryKey, serversQuery.queryKey],
+    quiet: true,
+    onDone() {
+      setEnabled(null)
+      setMinutes(null)
+    },
+  })
+  const mayUpdate = may('settings.update')
+  const wrong = fieldError(save.error, 'idleMinutes')
+  const submit = (event: FormEvent): void => {
+    event.preventDefault()
+    save.mutate()
+  }
+  return (
+    <Card title={t.sleep} description={t.sleepHint}>
+      <form onSubmit={submit} className="grid gap-5">
+        <Switch
+          label={t.wakeOnConnect}
+          hint={t.wakeOnConnectHint}
+          disabled={!mayUpdate}
+          checked={enabled ?? server.wakeOnConnect.enabled}
+          onChange={setEnabled}
+        />
+        <Field label={t.idleMinutes} hint={t.idleMinutesHint} error={wrong}>
+          <Input
+            type="number"
+            inputMode="numeric"
+            required
+            min={1}
+            max={1440}
+            step={1}
+            disabled={!mayUpdate}
+            value={minutes ?? String(server.wakeOnConnect.idleMinutes)}
+            onChange={(event) => setMinutes(event.target.value)}
+          />
+        </Field>
+        {save.error && !wrong && <Notice tone="bad">{errorText(save.error)}</Notice>}
+        <div>
+          <Button
+            type="submit"
+            kind="primary"
+            busy={save.isPending}
+            disabled={enabled === null && minutes === null}
             unavailable={mayUpdate ? null : t.mayNot}
           >
             {t.save}

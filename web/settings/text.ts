@@ -9,6 +9,14 @@ export const settingsText = phrases({
     restartOnHang: 'Restart it when it hangs',
     restartOnHangHint:
       'Where its kind says how that is told: it gives no sign of life for a while. At most three times an hour.',
+    sleep: 'Sleep',
+    sleepHint: 'A server that sleeps needs no memory and no processor time.',
+    wakeOnConnect: 'Let it sleep while nobody uses it, and wake when somebody connects',
+    wakeOnConnectHint:
+      'Its address stays open. In Minecraft a player who joins wakes it, looking at the list of servers does not; of anything else whoever connects. A stop makes it really offline.',
+    idleMinutes: 'Minutes without anybody until it sleeps',
+    idleMinutesHint:
+      'Counted by players where the game says who plays, else by open connections. Where neither is known it stays awake.',
     save: 'Save',
     saved: 'Saved.',
     resources: 'What it may use',
@@ -51,6 +59,14 @@ export const settingsText = phrases({
     restartOnHang: 'Neu starten, wenn er hängt',
     restartOnHangHint:
       'Wenn seine Art sagt, woran man das merkt: Er gibt eine Weile kein Lebenszeichen. Höchstens dreimal in der Stunde.',
+    sleep: 'Schlaf',
+    sleepHint: 'Ein Server, der schläft, braucht weder Speicher noch Prozessorzeit.',
+    wakeOnConnect: 'Ihn schlafen lassen, solange ihn niemand nutzt, und wecken, wenn sich jemand verbindet',
+    wakeOnConnectHint:
+      'Seine Adresse bleibt offen. In Minecraft weckt ihn, wer beitritt; ein Blick in die Serverliste nicht. Bei allem anderen weckt ihn, wer sich verbindet. Nach einem Anhalten ist er wirklich aus.',
+    idleMinutes: 'Minuten ohne jemanden, bis er schläft',
+    idleMinutesHint:
+      'Gezählt nach Spielern, wenn das Spiel sie nennt, sonst nach offenen Verbindungen. Ist beides nicht bekannt, bleibt er wach.',
     save: 'Speichern',
     saved: 'Gespeichert.',
     resources: 'Was er nutzen darf',

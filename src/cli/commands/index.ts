@@ -39,6 +39,7 @@ import { suspensionCommands } from './servers/suspension.ts'
 import { takeTemplate } from './servers/template.ts'
 import { transferServer } from './servers/transfer.ts'
 import { serverVariables } from './servers/variables.ts'
+import { wakeOnConnect } from './servers/wake-on-connect.ts'
 import { watchingCommands } from './servers/watching.ts'
 import { templateSourceCommands } from './templates/sources.ts'
 import { templateCommands } from './templates/templates.ts'
@@ -82,6 +83,7 @@ export const commands: readonly Command[] = [
   ...powerCommands,
   serverConsole,
   ...watchingCommands,
+  wakeOnConnect,
   ...portCommands,
   serverRuntime,
   serverSftp,

@@ -1,3 +1,4 @@
+import { sleepingBegins } from '../../contract/power.ts'
 import type { GameQuery } from '../../contract/template.ts'
 
 /** What visitors of a server that does not run are told, and what people read about it. */
@@ -33,7 +34,7 @@ export const refusedSaid = (name: string, why: string): Said => ({
 
 /** What somebody reads about a sleeping server in the panel. */
 export function sleepingWords(speaks: GameQuery['kind'] | null): string {
-  if (speaks === null) return 'Sleeping: whoever connects to one of its ports wakes it.'
-  if (speaks === 'luanti') return 'Sleeping: whoever looks for it in the game wakes it.'
-  return 'Sleeping: a player who joins wakes it.'
+  if (speaks === null) return `${sleepingBegins} whoever connects to one of its ports wakes it.`
+  if (speaks === 'luanti') return `${sleepingBegins} whoever looks for it in the game wakes it.`
+  return `${sleepingBegins} a player who joins wakes it.`
 }

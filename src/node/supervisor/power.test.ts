@@ -164,3 +164,31 @@ test('refuses to restore a backup into a server that is not stopped', () => {
   assert.match(story(installing, { restore: 'Daily' }).refused ?? '', /being installed/)
   assert.equal(story(off, { type: 'restored' }).state, off)
 })
+
+test('an idle server stops, then sleeps; who comes starts it', () => {
+  const { state, effects } = story(running, { type: 'idle' }, exited, { type: 'woken' }, { type: 'ready' })
+  assert.equal(state.phase, 'running')
+  assert.deepEqual(effects, ['ask-to-stop', 'start'])
+  // One that did not stop in time was still asked to.
+  assert.equal(story(running, { type: 'idle' }, { type: 'stop-timeout' }, crashed).state.phase, 'sleeping')
+})
+
+test('a stop, a kill and the switch end a sleep, also one that only begins; a restore and a reinstallation do, too', () => {
+  const sleeping: Power = { phase: 'sleeping', since: 0 }
+  for (const end of ['stop', 'kill', { type: 'wake-off' }] as const) {
+    assert.equal(story(sleeping, end).state.phase, 'offline')
+    assert.equal(story(running, { type: 'idle' }, end, exited).state.phase, 'offline')
+  }
+  assert.deepEqual(story(sleeping, { restore: 'monday' }).effects, ['restore'])
+  assert.deepEqual(story(sleeping, 'reinstall').effects, ['install'])
+  assert.deepEqual(story(sleeping, 'restart').effects, ['start'])
+  assert.deepEqual(story(running, { type: 'idle' }, 'start', exited).effects, ['ask-to-stop', 'start'])
+})
+
+test('nobody wakes a server that does not sleep, and none sleeps that does not run', () => {
+  for (const state of [off, starting, installing]) {
+    assert.deepEqual(story(state, { type: 'woken' }).effects, [])
+    assert.equal(story(state, { type: 'idle' }).state.phase, state.phase)
+  }
+  assert.deepEqual(story(running, { type: 'woken' }).effects, [])
+})

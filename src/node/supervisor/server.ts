@@ -112,6 +112,8 @@ export class Server implements AsyncDisposable {
   /** Of its last sleep. */
   #door: Door | null = null
   #openAgain: AbortController | null = null
+  /** For whoever waits until it is up. */
+  #coming: PromiseWithResolvers<void> | null = null
   /** A killed process has this long until the next try. */
   #killedAt: number | null = null
   #closed = false
@@ -305,6 +307,32 @@ export class Server implements AsyncDisposable {
     })
   }
 
+  /**
+   * Of a server that wakes on connect, while it sleeps or starts: resolves once it runs, rejects where it does not come. Null
+   * otherwise. A game that names no line by which it is known to be ready counts as coming for a moment after its start.
+   */
+  comingUp(): Promise<void> | null {
+    const { power } = this.#record
+    const { clock } = this.#outside
+    if (!this.#spec.wake) return null
+    switch (power.phase) {
+      case 'sleeping':
+      case 'starting':
+        this.#coming ??= withResolvers()
+        return this.#coming.promise
+      case 'running':
+        if (this.#spec.template.start.ready !== undefined) return null
+        return this.#now() - power.since < settlingMs ? clock.sleep(settlingLookMs) : null
+      case 'installing':
+      case 'install_failed':
+      case 'offline':
+      case 'restoring':
+      case 'restore_failed':
+      case 'stopping':
+        return null
+    }
+  }
+
   /** Says why it is not put to sleep although somebody wants that. */
   cannotSleep(why: string): Promise<void> {
     return this.#queue.run(async () => {
@@ -419,6 +447,8 @@ export class Server implements AsyncDisposable {
         return
       case 'running':
         this.#door?.handOver()
+        this.#coming?.resolve()
+        this.#coming = null
         return
       case 'installing':
       case 'install_failed':
@@ -428,6 +458,8 @@ export class Server implements AsyncDisposable {
       case 'stopping':
         this.#openAgain?.abort()
         this.#door?.drop()
+        this.#coming?.reject(new Error('it does not come'))
+        this.#coming = null
     }
   }
 
@@ -974,6 +1006,17 @@ const finishRestore: RestoreWork = async ({ folder, signal }) => {
 
 const tooOften = `Visitors have woken it ${wakesPerHourMax} times within an hour: it sleeps on for a while, until somebody starts it by hand.`
 const cannotNow = 'It cannot start now: ask its owner.'
+
+/** A game that says nothing of being ready listens within this time, in ms, and is tried that often. */
+const settlingMs = 10_000
+const settlingLookMs = 500
+
+/** One that nobody may wait for. */
+function withResolvers(): PromiseWithResolvers<void> {
+  const made = Promise.withResolvers<void>()
+  made.promise.catch(() => undefined)
+  return made
+}
 
 /** What the door of a server depends on. */
 const doorOf = (spec: ServerSpec): string => JSON.stringify([spec.name, doorPortsOf(spec)])

@@ -49,6 +49,8 @@ export interface Servers extends AsyncDisposable {
   incidentsAfter(at: number): Promise<{ id: string; incident: Incident }[]>
   /** Throws `not_found`. */
   get(id: string): Server
+  /** See `Server.comingUp`; null for a server that is not here. */
+  comingUp(id: string): Promise<void> | null
   /** Makes the server what the spec says; a new one is installed. */
   put(spec: ServerSpec): Promise<ServerState>
   /** Makes a folder of this data folder that has a spec the server of this id, by one rename. Throws `conflict` where there is one. */
@@ -222,6 +224,7 @@ export async function openServers(options: ServersOptions): Promise<Servers> {
       if (!server) throw notFound(`Server ${id}`)
       return server
     },
+    comingUp: (id) => servers.get(id)?.comingUp() ?? null,
     put: (spec) =>
       changing(spec.id, async () => {
         const state = await (servers.get(spec.id)?.put(spec) ?? create(spec))

@@ -2,7 +2,7 @@ import { invalidRequest } from '../../contract/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { ActivityRow, Database } from '../db/index.ts'
-import { type Act, EntryIds, idAt, isEntryId, rowOf } from './entry.ts'
+import { type Act, EntryIds, idAt, idOf, isEntryId, rowOf } from './entry.ts'
 import {
   entriesPerPage,
   entriesPerWrite,
@@ -50,13 +50,14 @@ export class Activity implements AsyncDisposable {
     this.#tidying = setInterval(() => void this.tidy(), tidyEveryMs).unref()
   }
 
-  record(act: Act): void {
+  /** @param when of something that is told more than once, and recorded once: see `idOf`. */
+  record(act: Act, when?: { at: number; key: string }): void {
     if (this.#waiting.length >= waitingMax) {
       this.#lost += 1
       return
     }
-    const now = this.#clock.now()
-    this.#waiting.push(rowOf(act, this.#ids.next(now), now))
+    const at = when?.at ?? this.#clock.now()
+    this.#waiting.push(rowOf(act, when ? idOf(at, when.key) : this.#ids.next(at), at))
     this.#timer ??= setTimeout(() => void this.flush(), writeDelayMs).unref()
   }
 

@@ -58,6 +58,10 @@ export class EntryIds {
   }
 }
 
+/** Of something that is told more than once: the same each time. `key` is eight letters and digits. */
+export const idOf = (at: number, key: string): string =>
+  `${idAt(at)}${'0'.repeat(countChars)}${key.slice(0, randomChars).padStart(randomChars, '0')}`
+
 /** Below every id of an entry that happened at `at` or later. */
 export const idAt = (at: number): string => `act_${Math.max(0, at).toString(36).padStart(timeChars, '0')}`
 

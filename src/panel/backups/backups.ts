@@ -414,7 +414,7 @@ export class Backups implements AsyncDisposable {
 
   async #refuseUnlessStopped(server: ServerFacts): Promise<void> {
     const { status, message } = await this.#options.servers.status(server)
-    if (status === 'offline') return
+    if (status === 'offline' || status === 'sleeping') return
     if (status === 'unknown') throw conflict(`Cannot restore into ${server.name}. ${message ?? 'Its node is away.'}`)
     if (status === 'restoring') throw conflict(`A backup is being restored into ${server.name}: wait for its end.`)
     if (status === 'suspended') throw conflict(`${server.name} is suspended: ask the people who run this installation.`)

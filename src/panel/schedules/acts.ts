@@ -99,8 +99,10 @@ async function untilStatus(
   { until, timeoutSeconds }: Extract<ScheduleTask, { kind: 'wait' }>,
   signal: AbortSignal,
 ): Promise<void> {
-  const status = await watched(world, row, (now) => now === until, timeoutSeconds * 1000, signal)
-  if (status !== until)
+  // A sleeping server is as stopped as one that is offline.
+  const isSo = (now: ServerStatus): boolean => now === until || (until === 'offline' && now === 'sleeping')
+  const status = await watched(world, row, isSo, timeoutSeconds * 1000, signal)
+  if (!isSo(status))
     throw conflict(`${row.name} was not ${until} within ${timeoutSeconds} s: it is ${status}. Allow it more time.`)
 }
 

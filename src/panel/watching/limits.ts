@@ -9,3 +9,6 @@ export const aheadMs = 60_000
 
 /** Replies that a node is asked for when it comes back: every incident that two hundred servers can keep. */
 export const repliesMax = 100
+
+/** Servers whose newest nap is remembered, so that it is written once: every server of the largest installation we design for. */
+export const napsSeenMax = 10_000

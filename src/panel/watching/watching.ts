@@ -1,3 +1,4 @@
+import type { ServerState } from '../../contract/node.ts'
 import type { Incident } from '../../contract/node-watching.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
@@ -6,7 +7,7 @@ import { Signal } from '../../lib/signals.ts'
 import type { Activity } from '../activity/index.ts'
 import type { Database, IncidentRow } from '../db/index.ts'
 import { answerOf, type LiveNode, type Nodes } from '../nodes/index.ts'
-import { aheadMs, incidentKeptMs, incidentsPerServer, repliesMax } from './limits.ts'
+import { aheadMs, incidentKeptMs, incidentsPerServer, napsSeenMax, repliesMax } from './limits.ts'
 import { forgetIncidents, incidentsOf, insertIncident, newestOfNode, serverOfNode } from './store.ts'
 
 /** An incident that was not known before, to any panel. */
@@ -30,12 +31,15 @@ export class Watching implements AsyncDisposable {
   readonly #options: WatchingOptions
   readonly #stop: () => void
   readonly #running = new Set<Promise<void>>()
+  /** The newest nap of each server that this panel has written down. */
+  readonly #napsSeen = new Map<string, string>()
 
   constructor(options: WatchingOptions) {
     this.#options = options
     this.#stop = options.nodes.observe({
       up: async (node) => this.#background(this.#catchUp(node)),
       event: async (node, event) => {
+        if (event.type === 'state') await this.#naps(node, event.state)
         if (event.type !== 'incident') return
         await this.#take(node, event.id, event.incident).catch((error: unknown) =>
           // It is on the node, which tells it again when it comes back.
@@ -94,6 +98,34 @@ export class Watching implements AsyncDisposable {
         code: null,
       })
     this.happened.emit({ incident, server })
+  }
+
+  /** Each state tells the newest naps again, to every panel: each is written down under an id of its own. */
+  async #naps(node: LiveNode, { id, naps }: ServerState): Promise<void> {
+    const newest = naps?.at(-1)
+    if (!naps || !newest || this.#napsSeen.get(id) === newest.id) return
+    const { db, clock, activity, log } = this.#options
+    try {
+      const server = await serverOfNode(db.kysely, node.id, id)
+      if (!server) return
+      const now = clock.now()
+      for (const nap of naps) {
+        if (nap.at > now + aheadMs || nap.at < now - incidentKeptMs) continue
+        activity.record(
+          {
+            ...{ who: null, operation: nap.kind === 'slept' ? 'serverSlept' : 'serverWoke', permission: null },
+            ...{ subject: printableLine(nap.why), serverId: id, workspaceId: server.workspace_id },
+            ...{ address: nap.address && printableLine(nap.address), userAgent: null, code: null },
+          },
+          { at: nap.at, key: nap.id },
+        )
+      }
+      if (this.#napsSeen.size >= napsSeenMax) this.#napsSeen.clear()
+      this.#napsSeen.set(id, newest.id)
+    } catch (error) {
+      // It comes again with the next state.
+      log.warn({ err: error, node: node.name, server: id }, 'the naps of a server could not be written down')
+    }
   }
 
   #background(work: Promise<void>): void {

@@ -46,6 +46,10 @@ export function describe(server: Server): string {
       usage?.players ? `${usage.players.online}${usage.players.max === null ? '' : ` of ${usage.players.max}`}` : null,
     ],
     [
+      'sleeps',
+      server.wakeOnConnect.enabled ? `after ${server.wakeOnConnect.idleMinutes} minutes without anybody` : null,
+    ],
+    [
       'last exit',
       lastExit &&
         `${lastExit.code ?? lastExit.signal ?? 'unknown'}${lastExit.crashed ? ', crashed' : ''}, ${lastExit.at}`,
