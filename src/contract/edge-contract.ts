@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Scope } from './api/devices.ts'
+import { urlShapes } from './api/foreign-edges.ts'
 import { operation, transfer } from './operation.ts'
 
 /**
@@ -10,10 +11,6 @@ import { operation, transfer } from './operation.ts'
 
 const base = { family: 'internal', tag: 'Edge contract' } as const
 const asked = { ...base, access: 'peer' } as const
-
-/** How host names are made of a tunnel's name and a workspace's slug: `web-acme.`, `web.acme.`, `web.` before the base. */
-export const urlShapes = ['hyphen', 'subdomain', 'flat'] as const
-export type UrlShape = (typeof urlShapes)[number]
 
 /** Whether an edge may order a certificate for a name the moment it is asked for, or has one by other means. */
 const CertMode = z.enum(['on_demand', 'delegated'])
@@ -103,11 +100,15 @@ export const discoveryOperations = {
 /** An id that the edge makes: printable, and short enough for an index. */
 const EventId = z.string().regex(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable characters')
 
+/** What may be left out is also sent empty, by programs that write every field. */
+const orNothing = <S extends z.ZodType>(schema: S) =>
+  z.preprocess((value) => (value === '' || value === null ? undefined : value), schema.optional())
+
 /** As edges write times: RFC 3339, to the nanosecond; here ms since 1970. */
 const Instant = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
 
 /** More than one request or window of ours or theirs ever carried: 1 TiB. Larger numbers are no counts. */
-export const eventBytesMax = 2 ** 40
+const eventBytesMax = 2 ** 40
 
 const Bytes = z.int().min(0).max(eventBytesMax)
 
@@ -115,14 +116,13 @@ const Bytes = z.int().min(0).max(eventBytesMax)
 export const RequestEvent = z.object({
   request_id: EventId,
   /** The same for each window of one long connection. */
-  connection_id: EventId.optional(),
+  connection_id: orNothing(EventId),
   /** Absent where no tunnel was found. */
-  slug: z.string().max(100).optional(),
+  slug: orNothing(z.string().max(100)),
   host: z.string().max(1000),
   outcome: z.string().max(100),
   bytes_in: Bytes,
   bytes_out: Bytes,
-  is_websocket: z.boolean(),
   started_at: Instant,
   ended_at: Instant,
 })

@@ -225,7 +225,7 @@ export async function startPanel(
   )
   const foreignEdges = createForeignEdges({ database, clock })
   const devices = createDevices({
-    ...{ database, clock, rates, tokens },
+    ...{ database, clock, rates, tokens, activity },
     async edgeFor(workspaceId) {
       const reach = directory.reach()
       return (await foreignEdges.addressFor(workspaceId)) ?? (reach ? `${inUrl(reach.host)}:${reach.linkPort}` : '')

@@ -62,6 +62,8 @@ testOnEachDatabase('a terminal gets a key of the workspace for which somebody ap
   await assert.rejects(acme.approveDeviceSignIn({ body: { userCode: user_code } }), { code: 'not_found' })
 
   const { entries } = await acme.workspaceActivity({ query: {} })
+  const fetched = entries.find(({ operation }) => operation === 'pollDeviceSignIn')
+  assert.deepEqual([fetched?.subject, fetched?.email, fetched?.address], [given.key_id, account.email, '127.0.0.1'])
   const approvals = entries.filter(({ operation }) => operation === 'approveDeviceSignIn')
   assert.deepEqual(
     approvals.map(({ subject, outcome, email, permission }) => [subject, outcome, email, permission]),
@@ -179,6 +181,8 @@ testOnSqlite('codes cannot be guessed, and whoever floods the panel with sign-in
   assert.ok(begun < 61, String(begun))
   clock.advance(15 * minuteMs)
   await assert.rejects(begin('two\nlines'), { code: 'invalid_request' })
+  const turned = await begin('pharos \u202egro.live')
+  assert.equal((await acme.findDeviceSignIn({ body: { userCode: turned.user_code } })).client, 'pharos gro.live')
   await assert.rejects(anybody.pollDeviceSignIn({ body: { device_code: 'x'.repeat(600) } }), {
     code: 'invalid_request',
   })

@@ -168,7 +168,7 @@ testOnEachDatabase('what it reports is in the usage, once, however often it is s
     aRequest(host, 'acme', now, { ...socket, outcome: 'in_progress' }),
     aRequest(host, 'acme', now, socket),
     // Nobody's: nobody pays for it, and it is no fault.
-    { ...aRequest(`gone-acme.${base}`, 'acme', now, { outcome: 'no_route', status: 404 }), slug: undefined },
+    { ...aRequest(`gone-acme.${base}`, 'acme', now, { outcome: 'no_route', status: 404 }), slug: '' },
   )
   assert.deepEqual(await edge.ship(), { status: 200, body: { ok: true, accepted: 6 } })
   const first = await acme.usage({ query: { days: '7' } })
@@ -220,7 +220,7 @@ testOnEachDatabase(
     const host = `web-acme.${base}`
     const good = (more: object) => aRequest(host, 'acme', now, more)
     edge.log.push(
-      good({ path: '/%00', user_agent: 'U'.repeat(8192) }),
+      good({ connection_id: '', path: '/%00', user_agent: 'U'.repeat(8192) }),
       good({ path: '/\u0000\u0007', referer: '\ud800 half a pair', user_agent: { toString: 1 } }),
       good({ path: `/${'x'.repeat(2_000_000)}\\"`, user_agent: '\u00e4\u00f6'.repeat(5_000) }),
       good({ request_id: '' }),
@@ -301,6 +301,10 @@ testOnSqlite('random names cost a workspace’s budget of certificates and nobod
   // Names that were good stay good, and the neighbour's budget is its own.
   assert.ok(await edge.mayOrder(`web-acme.${base}`))
   assert.ok(await edge.mayOrder(`web-bobs.${base}`))
+  // Names with traffic need no budget.
+  edge.log.push(aRequest(`busy-acme.${base}`, 'acme', world.clock.now()))
+  await edge.ship()
+  assert.ok(await edge.mayOrder(`busy-acme.${base}`))
   world.clock.advance(hourMs)
   assert.ok(await edge.mayOrder(`r299-acme.${base}`))
 })

@@ -97,7 +97,7 @@ function Decision({
 }) {
   const t = useText(deviceText)
   const { roles, roleHints } = useText(workspaceText).members
-  const { workspaces } = useAccount()
+  const { workspaces, instanceAdmin } = useAccount()
   const workspace = useWorkspace()
   const [days, setDays] = useState('')
   const approve = useAction({
@@ -153,6 +153,7 @@ function Decision({
         </dl>
         {workspace ? (
           <>
+            {instanceAdmin && <Notice tone="warn">{t.administers}</Notice>}
             <details>
               <summary className="cursor-pointer text-muted">{t.allowed}</summary>
               <ul className="mt-2 flex flex-wrap gap-x-3 gap-y-1 text-[13px]">

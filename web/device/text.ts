@@ -22,6 +22,7 @@ export const deviceText = phrases({
     allowed: 'What the key may do in the workspace',
     alsoServers:
       'On servers it may do what you may do on those of this workspace, and on those that were shared with you.',
+    administers: 'You administer this installation, and so would the key: its machines, plans and people.',
     noWorkspace: 'You belong to no workspace that a key could be for. Create one, or ask for an invitation.',
     expires: 'The key ends',
     never: 'when it is revoked',
@@ -54,6 +55,8 @@ export const deviceText = phrases({
     allowed: 'Was der Schlüssel im Arbeitsbereich darf',
     alsoServers:
       'An Servern darf er, was du an denen dieses Arbeitsbereichs darfst und an denen, die mit dir geteilt wurden.',
+    administers:
+      'Du verwaltest diese Installation, und der Schlüssel dürfte das auch: ihre Maschinen, Pläne und Leute.',
     noWorkspace:
       'Du gehörst zu keinem Arbeitsbereich, für den ein Schlüssel sein könnte. Erstelle einen, oder bitte um eine Einladung.',
     expires: 'Der Schlüssel endet',

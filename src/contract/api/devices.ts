@@ -29,7 +29,7 @@ export const DeviceSignIn = z
   .meta({ id: 'DeviceSignIn' })
 
 /** Why there is no key: the words of RFC 8628. */
-export const deviceErrors = ['authorization_pending', 'slow_down', 'access_denied', 'expired_token'] as const
+const deviceErrors = ['authorization_pending', 'slow_down', 'access_denied', 'expired_token'] as const
 
 const base = { family: 'control', tag: 'Terminals' } as const
 

@@ -22,14 +22,15 @@ const DialAddress = z
   .max(260)
   .regex(/^(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$/, 'must be host:port')
 
-const shapes = ['hyphen', 'subdomain', 'flat'] as const
+/** How host names are made of a tunnel's name and a workspace's slug: `web-acme.`, `web.acme.`, `web.` before the base. */
+export const urlShapes = ['hyphen', 'subdomain', 'flat'] as const
 
 export const ForeignEdge = z
   .strictObject({
     id: z.string(),
     name: z.string(),
     base: z.string().meta({ description: 'What the host names of its tunnels end in' }),
-    shape: z.enum(shapes).meta({ description: 'web-acme.<base>, web.acme.<base>, or web.<base>' }),
+    shape: z.enum(urlShapes).meta({ description: 'web-acme.<base>, web.acme.<base>, or web.<base>' }),
     address: z.string().nullable().meta({ description: 'Where its agents dial it' }),
     workspaces: z
       .array(z.string())
@@ -71,7 +72,7 @@ export const foreignEdgeOperations = {
     body: z.strictObject({
       name: displayName(80),
       base: BaseDomain,
-      shape: z.enum(shapes).default('hyphen'),
+      shape: z.enum(urlShapes).default('hyphen'),
       address: DialAddress.nullish(),
       workspaces: z.array(Slug).min(1).max(100).nullish(),
     }),

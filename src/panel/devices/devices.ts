@@ -1,13 +1,15 @@
 import type { z } from 'zod'
 import type { DeviceSignIn, deviceOperations } from '../../contract/api/devices.ts'
 import { AppError, invalidRequest } from '../../contract/errors.ts'
-import type { Reply } from '../../contract/operation.ts'
+import type { Reply, RequestFacts } from '../../contract/operation.ts'
 import { rolePermissions } from '../../contract/permissions.ts'
 import { sourceOf } from '../../lib/address.ts'
 import { type Clock, isoTime } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
+import { printableLine } from '../../lib/printable.ts'
 import { hashSecret, newSecret, Secret } from '../../lib/secret.ts'
 import { addressesMax, type Caller, type WorkspaceMembership } from '../access/index.ts'
+import type { Activity } from '../activity/index.ts'
 import type { Database, DeviceSignInRow } from '../db/index.ts'
 import type { Rates } from '../rates/index.ts'
 import type { Tokens } from '../tokens/index.ts'
@@ -44,7 +46,7 @@ export interface Devices {
     address: string
   }): Promise<{ deviceCode: Secret; userCode: string; expiresInMs: number; intervalMs: number }>
   /** The key, once; until then why not. Unknown, used and expired codes look the same. */
-  poll(deviceCode: string): Promise<Polled>
+  poll(deviceCode: string, from: Pick<RequestFacts, 'address' | 'userAgent'>): Promise<Polled>
   /** What waits behind a code. Throws `not_found`, and `rate_limited` after too many codes that nobody has. */
   find(caller: Caller, userCode: string, address: string): Promise<z.output<typeof DeviceSignIn>>
   /** Returns the id of what was approved. The key itself is made when the program fetches it. */
@@ -62,11 +64,12 @@ export interface DevicesOptions {
   clock: Clock
   rates: Pick<Rates, 'limit'>
   tokens: Pick<Tokens, 'create'>
+  activity: Pick<Activity, 'record'>
   /** Where agents of the edge contract dial, for keys of this workspace; empty where there is no such place. */
   edgeFor(workspaceId: string): Promise<string>
 }
 
-export function createDevices({ database, clock, rates, tokens, edgeFor }: DevicesOptions): Devices {
+export function createDevices({ database, clock, rates, tokens, activity, edgeFor }: DevicesOptions): Devices {
   const begun = rates.limit({ name: 'device sign-ins', windowMs, keysMax: addressesMax })
   const wrong = rates.limit({ name: 'device codes', windowMs, keysMax: 2 * addressesMax })
 
@@ -131,7 +134,7 @@ export function createDevices({ database, clock, rates, tokens, edgeFor }: Devic
           id: newId('dev'),
           device_hash: hashSecret(deviceCode.reveal()),
           user_hash: hashSecret(readUserCode(userCode)),
-          client,
+          client: client === null ? null : printableLine(client),
           address,
           created_at: now,
           expires_at: now + signInLifetimeMs,
@@ -146,7 +149,7 @@ export function createDevices({ database, clock, rates, tokens, edgeFor }: Devic
       })
       return { deviceCode, userCode, expiresInMs: signInLifetimeMs, intervalMs: pollIntervalMs }
     },
-    async poll(deviceCode) {
+    async poll(deviceCode, from) {
       const now = clock.now()
       const row = await database.transact(async (trx) => {
         const found = await signInOfDevice(trx, hashSecret(deviceCode), now)
@@ -166,6 +169,18 @@ export function createDevices({ database, clock, rates, tokens, edgeFor }: Devic
         throw error
       })
       if (!given || row.workspace_id === null) return { error: 'access_denied' }
+      // Beside the approval, so that it is seen which key came of it, and who fetched it from where.
+      activity.record({
+        who: { userId: row.user_id ?? '', email: given.user, via: { kind: 'token', id: given.key_id } },
+        operation: 'pollDeviceSignIn',
+        permission: null,
+        subject: given.key_id,
+        serverId: null,
+        workspaceId: row.workspace_id,
+        address: from.address,
+        userAgent: from.userAgent ?? null,
+        code: null,
+      })
       return { ...given, edge: await edgeFor(row.workspace_id) }
     },
     async find(caller, userCode, address) {

@@ -26,7 +26,7 @@ export const deviceRoutes = (
       interval: intervalMs / 1000,
     }
   },
-  pollDeviceSignIn: ({ body }) => devices.poll(body.device_code),
+  pollDeviceSignIn: ({ body, request }) => devices.poll(body.device_code, request),
   findDeviceSignIn: ({ caller, body, request }) => devices.find(caller, body.userCode, request.address),
   async approveDeviceSignIn({ caller, workspace, body, request }) {
     const expiresAt = body.expiresAt ? Date.parse(body.expiresAt) : null

@@ -9,18 +9,19 @@ import type { Rates } from '../rates/index.ts'
 import type { ForeignBook, Taken } from './book.ts'
 import type { ForeignEdgeContexts } from './gate.ts'
 import {
-  edgesMax,
+  budgetsMax,
   hourMs,
   namesKeptMax,
   namesPerHour,
   readBytesMax,
   reportBytesMax,
+  seenLateMs,
   textBytesMax,
   verifyAnswerMs,
 } from './limits.ts'
 import { suffixOf } from './names.ts'
 import { readCutJson } from './reading.ts'
-import { noteScope, touchEdge } from './store.ts'
+import { hasCounted, noteScope, touchEdge } from './store.ts'
 import { Tenants, workspacesOf } from './tenants.ts'
 
 export interface ForeignAnswerOptions {
@@ -40,14 +41,14 @@ export function foreignAnswers({
   book,
 }: ForeignAnswerOptions): Handlers<typeof edgeContractOperations, ForeignEdgeContexts> {
   const store = database.kysely
-  const newNames = rates.limit({ name: 'foreign names', windowMs: hourMs, keysMax: edgesMax })
+  const newNames = rates.limit({ name: 'foreign names', windowMs: hourMs, keysMax: budgetsMax })
   /** Names that were found good lately, the one asked for longest ago first. */
   const known = new Set<string>()
 
   /** False for one name too many: each new one may cost a certificate. */
   const mayBeNew = async (edge: ForeignEdgeRow, workspaceId: string, host: string): Promise<boolean> => {
     const name = `${edge.id} ${host}`
-    const isKnown = known.delete(name)
+    const isKnown = known.delete(name) || (await hasCounted(store, edge.id, workspaceId, host))
     if (!isKnown && !(await newNames.take(`${edge.id} ${workspaceId}`, namesPerHour)).allowed) return false
     known.add(name)
     for (const oldest of known) {
@@ -57,13 +58,19 @@ export function foreignAnswers({
     return true
   }
 
+  const seen = async (edge: ForeignEdgeRow): Promise<void> => {
+    const now = clock.now()
+    if (edge.last_seen_at === null || now - edge.last_seen_at > seenLateMs) await touchEdge(store, edge.id, now)
+  }
+
   return {
     async verifyToken({ body, edge }) {
       const answerAt = performance.now() + verifyAnswerMs
-      await touchEdge(store, edge.id, clock.now())
+      await seen(edge)
       const key = body.token.length > tokenLengthMax ? null : await access.identifyKey(body.token)
       const good = key !== null && mayUse(edge, key)
-      if (good) await noteScope(store, edge.id, key.workspaceId, clock.now())
+      if (good && !(await Tenants.of(store, edge)).bySlug(key.slug))
+        await noteScope(store, edge.id, key.workspaceId, clock.now())
       await until(answerAt)
       // The same words whatever is wrong with it: unknown, revoked, expired, of a suspended workspace, or of one that has no use of this edge.
       if (!good) throw notFound('Token')

@@ -36,13 +36,19 @@ export const readBytesMax = 512 * 1024 * 1024
 /** Host names of one workspace on one edge that are told apart in the usage; what is beyond is counted as one. */
 export const hostsMax = 1_000
 
-/** Host names of one workspace that one edge may begin to order certificates for, an hour: random names cost a workspace's budget, not everybody's. */
+/** Host names of one workspace without any traffic until now that one edge may begin to order certificates for, an hour: random names cost a workspace's budget, not everybody's. */
 export const namesPerHour = 50
+
+/** Workspaces on edges whose budgets are remembered. */
+export const budgetsMax = 20_000
 
 /** Names that were found good lately, of all edges together. */
 export const namesKeptMax = 10_000
 
 export const hourMs = 60 * minuteMs
+
+/** How late the time at which an edge was last here may be, in milliseconds: one write for many questions. */
+export const seenLateMs = minuteMs
 
 /** Edges of others: each is a machine that somebody runs. */
 export const edgesMax = 1_000

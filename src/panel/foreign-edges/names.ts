@@ -1,5 +1,7 @@
-import type { UrlShape } from '../../contract/edge-contract.ts'
+import type { urlShapes } from '../../contract/api/foreign-edges.ts'
 import { Slug, TunnelName } from '../../contract/fields.ts'
+
+type UrlShape = (typeof urlShapes)[number]
 
 /** What decides whose a host name is. */
 export interface Naming {

@@ -1,6 +1,6 @@
 import { AppError } from '../../contract/errors.ts'
 
-export interface ReadingLimits {
+interface ReadingLimits {
   /** Bytes kept of each text. */
   textBytesMax: number
   /** Bytes with the texts cut. */
@@ -55,7 +55,8 @@ class TextCutter {
     const cut = new Uint8Array(piece.length)
     let length = 0
     for (const byte of piece) if (this.#isKept(byte)) cut[length++] = byte
-    return cut.subarray(0, length)
+    // A part of it would keep the whole.
+    return length === piece.length ? cut : cut.slice(0, length)
   }
 
   #isKept(byte: number): boolean {

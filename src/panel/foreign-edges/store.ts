@@ -72,6 +72,18 @@ export async function servedBy(store: Store, edgeId: string): Promise<ServedWork
   return rows.map(({ id, slug, suspended_at }) => ({ id, slug, suspended: suspended_at !== null }))
 }
 
+/** Whether traffic of this name was ever counted for the workspace. */
+export async function hasCounted(store: Store, edgeId: string, workspaceId: string, host: string): Promise<boolean> {
+  const row = await store
+    .selectFrom('foreign_hosts')
+    .select('id')
+    .where('edge_id', '=', edgeId)
+    .where('workspace_id', '=', workspaceId)
+    .where('host', '=', host)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 export const noteScope = (store: Store, edgeId: string, workspaceId: string, now: number): Promise<unknown> =>
   store
     .insertInto('foreign_edge_scopes')
