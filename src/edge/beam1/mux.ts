@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
+import { buffersPassed } from '../../lib/garbage.ts'
 import { TokenBuckets } from '../../lib/token-buckets.ts'
 import {
   giveStaging,
@@ -29,7 +30,7 @@ export interface MuxOptions {
   limits: Beam1Limits
   /** The other end opens one stream and no more. */
   onStream(stream: MuxStream): void
-  /** So many bytes were read, and `source` may be paused for a moment. */
+  /** As much was read as takes the time of so many bytes in large frames, and `source` may be paused for a moment. */
   onRead(bytes: number, source: ReadSource): void
   /** The session has ended, with all its streams. Called once. */
   onEnd(end: LinkEnd): void
@@ -69,6 +70,8 @@ export class Mux implements MuxHost, ReadSource {
   #ticker: NodeJS.Timeout | null = null
   #closeTimer: NodeJS.Timeout | null = null
   #heard = false
+  /** Since the cost of reading was told. */
+  #framesRead = 0
   #silentTicks = 0
   #pings = 0
   #pingedAt = 0
@@ -247,11 +250,15 @@ export class Mux implements MuxHost, ReadSource {
       if (!(error instanceof Violation)) throw error
       this.close('protocol', error.message)
     }
-    if (this.isOpen) this.#options.onRead(chunk.length, this)
+    buffersPassed(chunk.length)
+    const cost = chunk.length + this.#framesRead * frameCostBytes
+    this.#framesRead = 0
+    if (this.isOpen) this.#options.onRead(cost, this)
   }
 
   readonly #sink: FrameSink = {
     header: (header) => {
+      this.#framesRead += 1
       switch (header.type) {
         case frameType.ping:
           this.#onPing(header)
@@ -416,6 +423,7 @@ export class Mux implements MuxHost, ReadSource {
 
   #write(bytes: Buffer, staging: Buffer | null): void {
     this.#writes += 1
+    buffersPassed(bytes.length)
     this.#options.duplex.write(bytes, () => {
       if (staging) giveStaging(staging)
       this.#writes -= 1
@@ -496,6 +504,8 @@ const batchBytes = 128 * 1024
 const copyBelowBytes = 32 * 1024
 /** With less room than this left in a write, a stream waits for the next one instead of sending a crumb. */
 const frameRoomBytesMin = 1024
+/** What a frame costs beside its bytes, in bytes that are read in as much time: a microsecond. */
+const frameCostBytes = 256
 /** Four looks in `deadPeerMs`, of which three without a sound mean death: noticed between 3/4 and all of it. */
 const ticksPerDeadPeer = 4
 const roundTripGuessMs = 50
