@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import type { X509Certificate } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { connect } from 'node:tls'
 import { needsPebble, TestPebble } from '../pebble.ts'
 import { type DomainsWorld, setRecords, startDomainsWorld } from '../world/domains-world.ts'
 import { eventually } from '../world/panel.ts'
+import { handshake, shown, visit } from '../world/tls-visitor.ts'
 
 /** Certificates by Pebble, the authority that Let's Encrypt gives to those who test. */
 
@@ -37,11 +36,11 @@ test('a domain is proved, gets its certificate over HTTP, and is renewed over TL
   const issued = await certified(made.id)
   assert.equal(issued.state, 'active')
   assert.equal(issued.url, `https://app.example.org:${world.edgePort}`)
-  const first = await shown('app.example.org')
+  const first = await shown(world.edgePort, 'app.example.org')
   assert.match(first.subjectAltName ?? '', /DNS:app\.example\.org/)
-  assert.equal(await visit('app.example.org', '/x'), 'the service at app.example.org/x')
+  assert.equal(await visit(world.edgePort, 'app.example.org', '/x'), 'the service at app.example.org/x')
   assert.equal(
-    await visit('app.example.org', '/.well-known/acme-challenge/abc'),
+    await visit(world.edgePort, 'app.example.org', '/.well-known/acme-challenge/abc'),
     'the service at app.example.org/.well-known/acme-challenge/abc',
   )
   const { tunnels } = await acme.tunnels()
@@ -52,7 +51,7 @@ test('a domain is proved, gets its certificate over HTTP, and is renewed over TL
   // After a failure it is the other way's turn.
   await renewNow(made.id, { failures: 1 })
   const second = await eventually(async () => {
-    const certificate = await shown('app.example.org')
+    const certificate = await shown(world.edgePort, 'app.example.org')
     return certificate.serialNumber === first.serialNumber ? null : certificate
   }, 'the renewed certificate is shown')
   assert.match(second.subjectAltName ?? '', /DNS:app\.example\.org/)
@@ -60,7 +59,10 @@ test('a domain is proved, gets its certificate over HTTP, and is renewed over TL
   assert.doesNotMatch(pebble.output.slice(before.length), /validate w\/ HTTP/)
   const orders = pebble.orders
   await acme.deleteDomain({ params: { domain: made.id } })
-  await eventually(async () => (await handshake('app.example.org')) === null, 'the edge has forgotten the certificate')
+  await eventually(
+    async () => (await handshake(world.edgePort, 'app.example.org')) === null,
+    'the edge has forgotten the certificate',
+  )
   assert.equal(pebble.orders, orders)
 })
 
@@ -80,37 +82,4 @@ async function renewNow(id: string, change: { failures?: number } = {}): Promise
     .set({ renew_at: 1, next_at: 1, ...change })
     .where('domain_id', '=', id)
     .execute()
-}
-
-/** What a visitor is shown for the name; null where the edge has nothing for it. */
-function handshake(servername: string): Promise<X509Certificate | null> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port: world.edgePort, servername, rejectUnauthorized: false })
-    socket.once('error', (error) =>
-      'code' in error && String(error.code).includes('UNRECOGNIZED_NAME') ? resolve(null) : reject(error),
-    )
-    socket.once('secureConnect', () => {
-      const certificate = socket.getPeerX509Certificate() ?? null
-      socket.destroy()
-      resolve(certificate)
-    })
-  })
-}
-
-/** Edges have it a moment after the panel. */
-const shown = (servername: string): Promise<X509Certificate> =>
-  eventually(() => handshake(servername), `a certificate for ${servername} is shown`)
-
-function visit(host: string, path: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port: world.edgePort, servername: host, rejectUnauthorized: false })
-    let answer = ''
-    socket.setEncoding('utf8')
-    socket.once('error', reject)
-    socket.on('data', (text: string) => {
-      answer += text
-    })
-    socket.once('close', () => resolve(answer.split('\r\n\r\n')[1] ?? ''))
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
-  })
 }

@@ -47,6 +47,11 @@ export class Issuance implements Disposable {
     this.#dns = new Dns(world.dnsServers)
   }
 
+  /** Whether certificates of such a name can be made here at all. */
+  serves(name: string): boolean {
+    return !isWildcard(name) || this.#acme.dns !== null
+  }
+
   /**
    * Does what is due for the certificate of a domain that this panel has for itself.
    * @param isProvedNow looks at the DNS again; null where the domain is not the workspace's any more
@@ -69,7 +74,7 @@ export class Issuance implements Disposable {
         case 'go on with the order':
           return await this.#goOn(domain, row, own, signal)
         case 'order': {
-          const ready = await this.#readyToOrder(domain, row, own, isProvedNow, signal)
+          const ready = await this.#readyToOrder(domain, own, isProvedNow, signal)
           if (ready) await this.#goOn(domain, await this.#order(domain, own, signal), own, signal)
         }
       }
@@ -85,68 +90,64 @@ export class Issuance implements Disposable {
     void this.#client?.then((client) => client[Symbol.dispose]()).catch(() => undefined)
   }
 
-  /** Whether everything that an order needs is there; writes down what is missing. */
+  /** Whether everything that an order needs is there, and it is counted; writes down what is missing. */
   async #readyToOrder(
     domain: DomainRow,
-    row: DomainCertificateRow,
     own: Own,
     isProvedNow: () => Promise<DomainRow | null>,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { db, clock, isOpen } = this.#world
-    const wait = async (problem: string, pauseMs: number | null): Promise<false> => {
-      await setCertificate(db.kysely, own, {
-        problem,
-        next_at: pauseMs === null ? null : clock.now() + pauseMs,
-      })
-      return false
+    const { db, clock } = this.#world
+    const missing = (await this.#missing(domain, isProvedNow, signal)) ?? (await this.#overBudget(domain))
+    if (missing === null) return true
+    const { problem, pauseMs } = missing
+    await setCertificate(db.kysely, own, { problem, next_at: pauseMs === null ? null : clock.now() + pauseMs })
+    return false
+  }
+
+  async #missing(
+    domain: DomainRow,
+    isProvedNow: () => Promise<DomainRow | null>,
+    signal: AbortSignal,
+  ): Promise<Missing | null> {
+    const { clock, isOpen } = this.#world
+    if (!isOpen(domain.tunnel_id)) return { problem: 'The certificate is made once the tunnel is open.', pauseMs: null }
+    // Looked at anew: what was there an hour ago may be somebody else's by now.
+    const now = await isProvedNow()
+    if (!now || now.held_name === null || now.lost_at !== null || clock.now() - (now.proved_at ?? 0) > freshProofMs)
+      return { problem: 'The certificate is made once the ownership record is there.', pauseMs: hourMs }
+    // People who have just added it wait for it; behind a proxy of others it may never come.
+    const pauseMs = clock.now() - domain.created_at < dayMs ? conditionsPauseMs : hourMs
+    if (!isWildcard(domain.name)) {
+      const { address } = KeptCheck.parse(JSON.parse(now.checked ?? 'null'))
+      return address === 'found'
+        ? null
+        : { problem: 'The certificate is made once the domain leads to this installation.', pauseMs }
     }
-    if (!isOpen(domain.tunnel_id)) return wait('The certificate is made once the tunnel is open.', null)
-    const fresh = clock.now() - (domain.proved_at ?? 0) < freshProofMs && domain.lost_at === null
-    const proved = fresh ? domain : await isProvedNow()
-    if (!proved || proved.held_name === null) return false
-    if (proved.lost_at !== null || clock.now() - (proved.proved_at ?? 0) >= freshProofMs)
-      return wait('The certificate is made once the ownership record is there again.', 10 * conditionsPauseMs)
-    if (isWildcard(domain.name)) {
-      const { dns } = this.#acme
-      if (dns === null) return wait(wildcardsOff, null)
-      const target = delegationTarget(domain, dns)
-      if ((await this.#dns.delegated(domain.name, target, signal)) !== 'found')
-        return wait(
-          `The certificate is made once ${challengeLabel}.${below(domain.name)} is an alias (CNAME) of ${target}.`,
-          conditionsPauseMs,
-        )
-    } else if (proved.checked === null || KeptCheck.parse(JSON.parse(proved.checked)).address !== 'found') {
-      // The record may have been set since.
-      const again = proved === domain ? await isProvedNow() : proved
-      if (
-        again?.checked === undefined ||
-        again.checked === null ||
-        KeptCheck.parse(JSON.parse(again.checked)).address !== 'found'
-      )
-        return wait('The certificate is made once the domain leads to this installation.', conditionsPauseMs)
-    }
+    const { dns } = this.#acme
+    if (dns === null) return { problem: wildcardsOff, pauseMs: dayMs }
+    const target = delegationTarget(domain, dns)
+    return (await this.#dns.delegated(domain.name, target, signal)) === 'found'
+      ? null
+      : {
+          problem: `The certificate is made once ${challengeLabel}.${below(domain.name)} is an alias (CNAME) of ${target}.`,
+          pauseMs,
+        }
+  }
+
+  /** Counts the order where there is room for it. */
+  async #overBudget({ workspace_id: workspaceId, name }: DomainRow): Promise<Missing | null> {
+    const { db, clock } = this.#world
     const since = clock.now() - budgetMs
-    const room = await db.transact(async (trx) => {
+    return db.transact(async (trx) => {
       await removeOrders(trx, since)
-      if ((await countOrders(trx, since, domain.workspace_id)) >= ordersPerWorkspaceMax) return 'workspace'
-      if ((await countOrders(trx, since)) >= ordersMax) return 'installation'
-      await insertOrder(trx, {
-        id: newId('ord'),
-        workspace_id: domain.workspace_id,
-        name: domain.name,
-        at: clock.now(),
-      })
+      if ((await countOrders(trx, since, workspaceId)) >= ordersPerWorkspaceMax)
+        return { problem: overBudget(`workspace has ordered ${ordersPerWorkspaceMax}`), pauseMs: hourMs }
+      if ((await countOrders(trx, since)) >= ordersMax)
+        return { problem: overBudget(`installation has ordered ${ordersMax}`), pauseMs: hourMs }
+      await insertOrder(trx, { id: newId('ord'), workspace_id: workspaceId, name, at: clock.now() })
       return null
     })
-    if (room === 'workspace')
-      return wait(
-        `The workspace has ordered ${ordersPerWorkspaceMax} certificates within a week, the most it may.`,
-        hourMs,
-      )
-    if (room === 'installation')
-      return wait(`The installation has ordered ${ordersMax} certificates within a week, the most it may.`, hourMs)
-    return row.domain_id === domain.id
   }
 
   async #order(domain: DomainRow, own: Own, signal: AbortSignal): Promise<DomainCertificateRow> {
@@ -371,6 +372,16 @@ const cleanupMs = 5_000
 
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
+const dayMs = 24 * hourMs
+
+/** What an order waits for, in words, and when to look again; null: when the tunnel is open. */
+interface Missing {
+  problem: string
+  pauseMs: number | null
+}
+
+const overBudget = (who: string): string =>
+  `The ${who} certificates within a week, the most it may. The next one is made when there is room.`
 
 /** From when to when it is valid, ms since 1970. Throws where it is not what was ordered. */
 function certified(pem: string, name: string, key: Secret): { from: number; to: number } {

@@ -7,7 +7,9 @@ import {
   claimDomain,
   claimDomains,
   releaseAll,
+  setCertificate,
   setOwn,
+  tunnelKind,
   waitingForTunnels,
   wakeCertificates,
   wantCertificate,
@@ -101,11 +103,17 @@ export class Keeper implements AsyncDisposable {
       )
     }, leaseRenewMs)
     try {
-      const check = (): Promise<DomainRow | null> => this.#ownership.check(claimed, own, signal)
+      let looked: Promise<DomainRow | null> | null = null
+      const check = (): Promise<DomainRow | null> => {
+        looked ??= this.#ownership.check(claimed, own, signal)
+        return looked
+      }
       const domain = claimed.check_at !== null && claimed.check_at <= clock.now() ? await check() : claimed
       if (!domain || domain.held_name === null || !this.#issuance) return
-      await wantCertificate(db.kysely, domain.id, clock.now())
-      await this.#issuance.serve(domain, own, check, signal)
+      if (this.#issuance.serves(domain.name) && (await tunnelKind(db.kysely, domain.tunnel_id)) === 'http') {
+        await wantCertificate(db.kysely, domain.id, clock.now())
+        await this.#issuance.serve(domain, own, check, signal)
+      } else await setCertificate(db.kysely, own, { next_at: clock.now() + notNeededMs })
     } catch (error) {
       if (!signal.aborted) throw error
     } finally {
@@ -119,7 +127,7 @@ export class Keeper implements AsyncDisposable {
     const { db, clock, isOpen } = this.#world
     if (!this.#issuance) return
     const now = clock.now()
-    const page = await waitingForTunnels(db.kysely, { after: this.#after, most: wakePage, now })
+    const page = await waitingForTunnels(db.kysely, { after: this.#after, most: wakePage })
     this.#after = page.length < wakePage ? '' : (page.at(-1)?.id ?? '')
     const open = page.filter(({ tunnel_id: tunnelId }) => isOpen(tunnelId)).map(({ id }) => id)
     if (open.length > 0) await wakeCertificates(db.kysely, open, now)
@@ -135,6 +143,9 @@ export class Keeper implements AsyncDisposable {
     }
   }
 }
+
+/** When to look again at a certificate that its tunnel, or the installation, has no use for at the moment, ms. */
+const notNeededMs = 24 * 3_600_000
 
 /** Waiting certificates that are looked at in one go. */
 const wakePage = 500

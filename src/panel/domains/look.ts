@@ -51,14 +51,6 @@ export class Dns {
     })
   }
 
-  /** Whether this TXT record can be seen by now. */
-  async hasText(name: string, text: string, signal: AbortSignal): Promise<boolean> {
-    return this.#asking(signal, async (resolver) => {
-      const { values } = await answers(() => resolver.resolveTxt(name))
-      return values.some((parts) => parts.join('') === text)
-    })
-  }
-
   async #asking<T>(signal: AbortSignal, ask: (resolver: Resolver) => Promise<T>): Promise<T> {
     signal.throwIfAborted()
     const resolver = new Resolver({ timeout: dnsTimeoutMs, tries: dnsTries })

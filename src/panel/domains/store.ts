@@ -131,6 +131,9 @@ export const certificatesOfTunnel = (
     .orderBy('domains.id')
     .execute()
 
+export const tunnelKind = async (store: Store, id: string): Promise<TunnelRow['kind'] | undefined> =>
+  (await store.selectFrom('tunnels').select('kind').where('id', '=', id).executeTakeFirst())?.kind
+
 /** Whose a domain is while somebody works on it. */
 export interface Own {
   id: string
@@ -238,7 +241,7 @@ export async function setCertificate(
 /** Domains without a certificate, or with one that is to be renewed, that wait for their tunnel to be open; some at a time, by their id. */
 export const waitingForTunnels = (
   store: Store,
-  page: { after: string; most: number; now: number },
+  page: { after: string; most: number },
 ): Promise<{ id: string; tunnel_id: string }[]> =>
   store
     .selectFrom('domain_certificates')
