@@ -9,13 +9,25 @@ export type EdgeTransport = 'auto' | 'direct' | 'websocket'
  * whatever answers for its name on port 443, and over its own port.
  */
 export function edgeDialler(edge: EdgeEndpoint, transport: EdgeTransport = 'auto'): Dialler {
-  const direct = tlsDialler(edge)
+  const direct = wayDialler(edge, 'direct')
   if (transport === 'direct') return direct
-  const byWebSocket = [
-    webSocketDialler({ ...edge, port: httpsPort, secure: true }),
-    webSocketDialler({ ...edge, secure: false }),
-  ]
+  const byWebSocket = [wayDialler(edge, 'websocket-443'), wayDialler(edge, 'websocket')]
   return firstDialler(transport === 'websocket' ? byWebSocket : [direct, ...byWebSocket], headStartMs)
+}
+
+/** One way to an edge: its own port with TLS, or a WebSocket over whatever answers for its name on port 443, or over its own port. */
+export const edgeWays = ['direct', 'websocket-443', 'websocket'] as const
+export type EdgeWay = (typeof edgeWays)[number]
+
+export function wayDialler(edge: EdgeEndpoint, way: EdgeWay): Dialler {
+  switch (way) {
+    case 'direct':
+      return tlsDialler(edge)
+    case 'websocket-443':
+      return webSocketDialler({ ...edge, port: httpsPort, secure: true })
+    case 'websocket':
+      return webSocketDialler({ ...edge, secure: false })
+  }
 }
 
 const httpsPort = 443

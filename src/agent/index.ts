@@ -7,6 +7,7 @@ export {
   startAgent,
   type WantedTunnel,
 } from './agent.ts'
-export type { EdgeTransport } from './dial-edge.ts'
+export { type EdgeTransport, type EdgeWay, edgeWays } from './dial-edge.ts'
 export type { LocalTarget } from './forward.ts'
 export type { HealthCheck } from './health.ts'
+export { type EdgeProbe, probeEdge } from './probe.ts'

@@ -187,3 +187,37 @@ describe('a project’s file', { timeout: 2 * patienceMs }, () => {
     assert.match(talk, /tunnels\.0: needs either a name, or "from"[\s\S]*tunnels\.1: needs either/)
   })
 })
+
+describe('pharos check', { timeout: 2 * patienceMs }, () => {
+  test('goes every way that tunnels take, and says that they are open', async () => {
+    const { code, data, talk } = await world.ran(['check', '--json'])
+    assert.equal(code, 0, talk)
+    const { blocked, findings } = JSON.parse(data) as { blocked: boolean; findings: { check: string; state: string }[] }
+    assert.equal(blocked, false)
+    const states = Object.fromEntries(findings.map(({ check, state }) => [check, state]))
+    assert.partialDeepStrictEqual(states, {
+      'panel-tcp': 'ok',
+      key: 'ok',
+      clock: 'ok',
+      'edge-tcp': 'ok',
+      'edge-link': 'ok',
+      'edge-websocket': 'ok',
+      proxy: 'ok',
+    })
+    assert.ok('edge-udp' in states)
+  })
+
+  test('ends with 1 where something is in the way, and names the next move', async () => {
+    const wrong = await world.ran(['check'], { env: { PHAROS_URL: world.url, PHAROS_API_KEY: 'phk_wrong' } })
+    assert.equal(wrong.code, 1)
+    assert.match(wrong.data, /BLOCKED {2}key .*refused[\s\S]*→ Make another one/)
+    assert.doesNotMatch(wrong.data + wrong.talk, /phk_wrong/)
+    const nobody = await world.ran(['check', '--json'], {
+      env: { PHAROS_URL: 'http://127.0.0.1:1', PHAROS_API_KEY: 'phk_x', HTTPS_PROXY: 'http://proxy.test' },
+    })
+    assert.equal(nobody.code, 1)
+    assert.partialDeepStrictEqual(JSON.parse(nobody.data).findings.at(-1), { check: 'proxy', state: 'warning' })
+    const account = await world.ran(['check', '--json'], { env: { HOME: world.project } })
+    assert.equal(JSON.parse(account.data).findings[0].check, 'account')
+  })
+})

@@ -7,6 +7,7 @@ import { showStatus } from './account/status.ts'
 import { useAccount } from './account/use.ts'
 import { backupCommands } from './backups/backups.ts'
 import { restoreBackup } from './backups/restore.ts'
+import { checkWay } from './check.ts'
 import { completion } from './completion.ts'
 import { databaseCommands } from './databases/databases.ts'
 import { databaseHostCommands } from './databases/hosts.ts'
@@ -75,6 +76,7 @@ export const commands: readonly Command[] = [
   captureRequests,
   showConnections,
   linkProject,
+  checkWay,
   ...agentCommands,
   serveMcp,
   listServers,

@@ -135,7 +135,7 @@ export async function forwardUntilStopped(
 }
 
 /** An agent links to every edge of one region: the one that a new edge is in unless told otherwise, where there is one. */
-function ofOneRegion<T extends { region: string; online: boolean }>(edges: readonly T[]): T[] {
+export function ofOneRegion<T extends { region: string; online: boolean }>(edges: readonly T[]): T[] {
   const here = edges.find(({ region, online }) => region === 'default' && online) ?? edges.find(({ online }) => online)
   const region = here?.region ?? edges[0]?.region
   return edges.filter((edge) => edge.region === region)
