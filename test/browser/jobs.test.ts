@@ -6,6 +6,7 @@ import { createConnection } from 'mysql2/promise'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { needsMariadb, TestMariadb } from '../mariadb.ts'
 import { patienceMs } from '../patience.ts'
+import { needsRestic } from '../restic.ts'
 import { assertAccessible, assertFits, launchBrowser, noBrowser, openPage, screens } from './browser.ts'
 import { becomeOwner } from './owner.ts'
 import { type Product, startProduct } from './product.ts'
@@ -165,6 +166,43 @@ describe('backups, databases and schedules of a server', { skip: noBrowser, time
     await until('the restore has ended', async () => (await statusOf(serverId)) === 'offline')
     assert.equal(await contentOf('level.txt'), 'one')
     await page.getByText('Offline', { exact: true }).waitFor()
+  })
+
+  test('an incremental backup is looked into, one file of it is put back, and it is checked', async (t) => {
+    if (!needsRestic(t)) return
+    await api.power({ ...params(), body: { action: 'stop' } })
+    await until('the server is stopped', async () => (await statusOf(serverId)) === 'offline')
+    for (const file of ['world/a <b>.txt', 'world/z.txt'])
+      await api.writeFile({ ...params(), body: { file, content: 'before' } })
+    const page = await open(t, 'backups')
+    await page.getByRole('button', { name: 'New backup' }).click()
+    await page.getByLabel('Name', { exact: true }).fill('Small steps')
+    await page.getByRole('radio', { name: 'Incremental' }).check()
+    await page.getByRole('dialog').getByRole('button', { name: 'New backup' }).click()
+    await page.getByRole('dialog').waitFor({ state: 'hidden' })
+    const row = page.getByRole('row').filter({ hasText: 'Small steps' })
+    await row.getByText('Ready', { exact: true }).waitFor()
+    for (const file of ['world/a <b>.txt', 'world/z.txt'])
+      await api.writeFile({ ...params(), body: { file, content: 'after' } })
+    await page.getByText('They have not been checked yet.').waitFor()
+    await page.getByRole('button', { name: 'More actions for Small steps' }).click()
+    await page.getByRole('menuitem', { name: 'Look inside' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('button', { name: 'world' }).click()
+    await dialog.getByRole('checkbox', { name: 'Choose a <b>.txt' }).check()
+    await dialog.getByText('One entry is chosen.').waitFor()
+    await assertAccessible(page)
+    await page.setViewportSize(screens.small)
+    await assertFits(page)
+    await dialog.getByRole('button', { name: 'Restore what is chosen' }).click()
+    assert.equal(await dialog.getByLabel('Files and folders', { exact: true }).inputValue(), 'world/a <b>.txt')
+    await dialog.getByRole('button', { name: 'Restore', exact: true }).click()
+    await dialog.waitFor({ state: 'hidden' })
+    await until('the file is back', async () => (await contentOf('world/a <b>.txt')) === 'before')
+    assert.equal(await contentOf('world/z.txt'), 'after')
+    await page.getByRole('button', { name: 'Check now' }).click()
+    await page.getByText(/^Everything was whole on .*: 1 backups/).waitFor()
+    await assertAccessible(page)
   })
 
   test('a database is made, its password shown and changed, and its name typed to delete it', async (t) => {

@@ -86,6 +86,7 @@ test('an installation whose engine is restic', async (t) => {
   })
 
   await t.test('checks them by command', async () => {
+    assert.equal((await acme.backupVerification({ params })).state, 'never')
     await acme.verifyBackups({ params })
     const found = await eventually(async () => {
       const now = await acme.backupVerification({ params })

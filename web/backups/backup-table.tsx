@@ -1,4 +1,4 @@
-import { Download, Info, Lock, LockOpen, RotateCcw, Trash2 } from 'lucide-react'
+import { Download, FolderOpen, Info, Lock, LockOpen, RotateCcw, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { api } from '../api/api.ts'
 import { useAction } from '../api/use-action.ts'
@@ -14,6 +14,7 @@ import { Progress } from '../ui/progress.tsx'
 import { Table } from '../ui/table.tsx'
 import { RelativeTime } from '../ui/time.tsx'
 import { BackupDetails } from './backup-details.tsx'
+import { BrowseBackup } from './browse-backup.tsx'
 import { type Backup, backupSettingsQuery, backupsQuery } from './queries.ts'
 import { RestoreBackup } from './restore-backup.tsx'
 import { backupsText } from './text.ts'
@@ -21,7 +22,7 @@ import { backupsText } from './text.ts'
 /** Hex digits of a checksum that tell two archives apart at a glance. */
 const shortChecksumChars = 8
 
-type Asked = { for: 'restore' | 'remove' | 'details'; id: string }
+type Asked = { for: 'restore' | 'remove' | 'details' | 'browse'; id: string; files?: readonly string[] }
 
 export function BackupTable({ backups }: { backups: readonly Backup[] }) {
   const t = useText(backupsText)
@@ -50,7 +51,8 @@ export function BackupTable({ backups }: { backups: readonly Backup[] }) {
             key: 'size',
             title: t.size,
             className: 'whitespace-nowrap tabular-nums',
-            cell: ({ state, size }) => (state === 'ready' ? format.bytes(size) : null),
+            cell: ({ state, size, format: engine }) =>
+              state === 'ready' && (engine === 'restic' ? t.added(format.bytes(size)) : format.bytes(size)),
           },
           { key: 'made', title: t.made, cell: ({ createdAt }) => <RelativeTime at={createdAt} /> },
           {
@@ -77,7 +79,14 @@ export function BackupTable({ backups }: { backups: readonly Backup[] }) {
         ]}
       />
       {asked?.for === 'details' && shown && <BackupDetails backup={shown} onClose={close} />}
-      {asked?.for === 'restore' && shown && <RestoreBackup backup={shown} onClose={close} />}
+      {asked?.for === 'browse' && shown && (
+        <BrowseBackup
+          backup={shown}
+          onClose={close}
+          onRestore={(files) => setAsked({ for: 'restore', id: shown.id, files })}
+        />
+      )}
+      {asked?.for === 'restore' && shown && <RestoreBackup backup={shown} chosen={asked.files} onClose={close} />}
       <ConfirmDialog
         open={asked?.for === 'remove' && shown !== undefined}
         onOpenChange={close}
@@ -129,7 +138,7 @@ function State({ backup: { state, progress } }: { backup: Backup }) {
 function Actions({ backup, onAsk }: { backup: Backup; onAsk(what: Asked['for']): void }) {
   const t = useText(backupsText)
   const { serverId, may } = useServer()
-  const { id, name, state, locked } = backup
+  const { id, name, state, locked, format: engine } = backup
   const download = useAction({
     run: () => api.downloadBackup({ params: { serverId, backup: id } }),
     onDone: ({ downloadUrl }) => follow(downloadUrl),
@@ -165,6 +174,13 @@ function Actions({ backup, onAsk }: { backup: Backup; onAsk(what: Asked['for']):
         label={t.more(name)}
         entries={[
           { label: t.details, icon: Info, onSelect: () => onAsk('details') },
+          {
+            label: t.browse,
+            icon: FolderOpen,
+            onSelect: () => onAsk('browse'),
+            disabled: notReady !== null || engine !== 'restic',
+            hint: notReady ?? (engine === 'restic' ? undefined : t.browseArchive),
+          },
           {
             label: locked ? t.unlock : t.lock,
             icon: locked ? LockOpen : Lock,

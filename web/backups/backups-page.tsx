@@ -17,6 +17,7 @@ import { NewBackup } from './new-backup.tsx'
 import { backupSettingsQuery, backupsQuery } from './queries.ts'
 import { type Room, roomFor } from './reasons.ts'
 import { backupsText } from './text.ts'
+import { Verification } from './verification.tsx'
 
 /** The backups of one server. */
 export function BackupsPage() {
@@ -70,6 +71,7 @@ export function BackupsPage() {
           <BackupTable backups={backups} />
         )}
       </Card>
+      {backups.some(({ format: engine, state }) => engine === 'restic' && state === 'ready') && <Verification />}
       {settings && <Rotation rotate={settings.rotate} />}
       {creating && <NewBackup room={room} onClose={() => setCreating(false)} />}
     </>

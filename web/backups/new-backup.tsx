@@ -7,11 +7,15 @@ import { useText } from '../i18n/language.tsx'
 import { useServer } from '../servers/server-layout.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
 import { Field, Input, TextArea } from '../ui/field.tsx'
+import { RadioGroup } from '../ui/radio.tsx'
 import { Notice } from '../ui/state.tsx'
 import { Switch } from '../ui/switch.tsx'
 import { backupSettingsQuery, backupsQuery } from './queries.ts'
 import type { Room } from './reasons.ts'
 import { backupsText } from './text.ts'
+
+/** `usual`: the installation decides. */
+type Kind = 'usual' | 'zstd' | 'restic'
 
 export function NewBackup({ room, onClose }: { room: Room; onClose(): void }) {
   const t = useText(backupsText)
@@ -19,9 +23,14 @@ export function NewBackup({ room, onClose }: { room: Room; onClose(): void }) {
   const { serverId } = useServer()
   const [name, setName] = useState(() => t.suggested(format.date(Date.now())))
   const [ignored, setIgnored] = useState('')
+  const [kind, setKind] = useState<Kind>('usual')
   const [locked, setLocked] = useState(false)
   const create = useAction({
-    run: () => api.createBackup({ params: { serverId }, body: { name: name.trim(), ignored, locked } }),
+    run: () =>
+      api.createBackup({
+        params: { serverId },
+        body: { name: name.trim(), ignored, locked, ...(kind !== 'usual' && { format: kind }) },
+      }),
     done: t.begun,
     changes: [backupsQuery(serverId).queryKey, backupSettingsQuery(serverId).queryKey],
     quiet: true,
@@ -52,6 +61,16 @@ export function NewBackup({ room, onClose }: { room: Room; onClose(): void }) {
           className="font-mono text-[13px]"
         />
       </Field>
+      <RadioGroup
+        label={t.kind}
+        value={kind}
+        onChange={(next) => setKind(next)}
+        choices={[
+          { value: 'usual', label: t.kinds.usual, hint: t.usualHint },
+          { value: 'restic', label: t.kinds.restic, hint: t.resticHint },
+          { value: 'zstd', label: t.kinds.zstd, hint: t.archiveHint },
+        ]}
+      />
       <Switch label={t.lockIt} hint={t.lockHint} checked={locked} onChange={setLocked} />
       {create.error && !wrong.name && !wrong.ignored && <Notice tone="bad">{errorText(create.error)}</Notice>}
     </FormDialog>

@@ -1,9 +1,10 @@
 import { queryOptions } from '@tanstack/react-query'
 import type { z } from 'zod'
-import type { Backup as Declared } from '../../src/contract/api/backups.ts'
+import type { backupOperations, Backup as Declared } from '../../src/contract/api/backups.ts'
 import { api } from '../api/api.ts'
 
 export type Backup = z.output<typeof Declared>
+export type BackupEntry = z.output<typeof backupOperations.backupFiles.reply>['entries'][number]
 
 export const backupsQuery = (serverId: string) =>
   queryOptions({
@@ -16,4 +17,24 @@ export const backupSettingsQuery = (serverId: string) =>
   queryOptions({
     queryKey: ['server', serverId, 'backup-settings'],
     queryFn: ({ signal }) => api.backupSettings({ params: { serverId } }, { signal }),
+  })
+
+/** What a folder of an incremental backup holds. A snapshot never changes: what was read once is read. */
+export const backupFilesQuery = (serverId: string, backup: string, path: string) =>
+  queryOptions({
+    queryKey: ['server', serverId, 'backup-files', backup, path],
+    queryFn: ({ signal }) => api.backupFiles({ params: { serverId, backup }, query: { path } }, { signal }),
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+  })
+
+/** How often a check that is under way is asked about, ms. */
+const checkedEveryMs = 2_000
+
+/** The last check of the incremental backups; asked again while one is under way. */
+export const verificationQuery = (serverId: string) =>
+  queryOptions({
+    queryKey: ['server', serverId, 'backup-verification'],
+    queryFn: ({ signal }) => api.backupVerification({ params: { serverId } }, { signal }),
+    refetchInterval: ({ state }) => (state.data?.state === 'running' ? checkedEveryMs : false),
   })

@@ -17,12 +17,21 @@ import { stoppedState } from './reasons.ts'
 import { backupsText } from './text.ts'
 
 /** Asks what shall come back, says what that does, and has the server stopped first. */
-export function RestoreBackup({ backup, onClose }: { backup: Backup; onClose(): void }) {
+export function RestoreBackup({
+  backup,
+  chosen,
+  onClose,
+}: {
+  backup: Backup
+  /** Files and folders that somebody has picked already. */
+  chosen?: readonly string[] | undefined
+  onClose(): void
+}) {
   const t = useText(backupsText)
   const format = useFormat()
   const { serverId, server } = useServer()
-  const [what, setWhat] = useState<'everything' | 'selected'>('everything')
-  const [paths, setPaths] = useState('')
+  const [what, setWhat] = useState<'everything' | 'selected'>(chosen ? 'selected' : 'everything')
+  const [paths, setPaths] = useState(chosen?.join('\n') ?? '')
   const [deleteOthers, setDeleteOthers] = useState(false)
   const everything = what === 'everything'
   const files = paths.split('\n').map(cleanPath).filter(Boolean)

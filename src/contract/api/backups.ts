@@ -39,11 +39,13 @@ export const BackupDetails = z.strictObject({ backupId: z.string(), ...backupFie
 
 const BackupVerification = z
   .strictObject({
-    state: z.enum(['running', 'intact', 'damaged', 'failed']),
+    state: z.enum(['never', 'running', 'intact', 'damaged', 'failed']).meta({
+      description: '`never`: none since the node of the server was started',
+    }),
     message: z.string().nullable().meta({ description: 'What is wrong, or why it could not be found out' }),
     backups: z.int().nullable().meta({ description: 'How many there are in the repository' }),
     storedBytes: z.int().nullable().meta({ description: 'Bytes that all of them take together' }),
-    startedAt: Time,
+    startedAt: Time.nullable(),
     endedAt: Time.nullable(),
   })
   .meta({ id: 'BackupVerification' })

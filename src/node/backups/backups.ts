@@ -105,7 +105,13 @@ export class Backups implements AsyncDisposable {
       throw conflict(`Server ${target.spec.name} is being restored; back it up when that has ended`)
     const job: Job = { report: newReport(server, id), stopping: new AbortController(), done: Promise.resolve() }
     this.#jobs.set(id, job)
-    job.done = this.#run(job, order)
+    const begun = this.#place.begin(server, id)
+    job.done = begun.then(
+      () => this.#run(job, order),
+      () => void this.#jobs.delete(id),
+    )
+    // Whoever is told that it has begun hears how it ended, also when this node is killed right after.
+    await begun
     return job.report
   }
 
@@ -291,7 +297,6 @@ export class Backups implements AsyncDisposable {
   }
 
   async #makeSnapshot(order: Parameters<Repositories['back']>[0]): Promise<Made> {
-    await this.#place.begin(order.server, order.id)
     const { id: checksum, ...made } = await this.#repositories.back(order)
     return { ...made, checksum }
   }

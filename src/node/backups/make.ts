@@ -90,7 +90,7 @@ async function keep(options: MakeOptions, bytes: AsyncIterable<Buffer>, expected
   await pipeline(
     bytes,
     (pieces: AsyncIterable<Buffer>) => leavingRoom(pieces, folder),
-    createWriteStream(place.partial(server, id), { flags: 'wx', mode: 0o600 }),
+    createWriteStream(place.partial(server, id), { flags: 'w', mode: 0o600 }),
     { signal },
   )
 }

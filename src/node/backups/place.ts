@@ -11,7 +11,7 @@ import { elsewhereKeptMs } from './limits.ts'
  *
  * | file | what |
  * | --- | --- |
- * | `<id>.partial` | an archive that is being written; empty, a snapshot that is being made |
+ * | `<id>.partial` | an archive that is being written; empty, a backup that has only begun, or a snapshot |
  * | `<id>.archive` | a whole one: its bytes were on disk before it got this name |
  * | `<id>.json` | how it ended; written last, so an archive without it belongs to nobody |
  * | `repository/` | the server's snapshots, in restic's own format; `repository.new` while it is made |
@@ -59,7 +59,7 @@ export class BackupPlace {
     return join(this.root, server, 'repository.json')
   }
 
-  /** Notes that a snapshot is being made, so that one that is cut off is told. Ended by `settle` or `remove`. */
+  /** Notes that a backup is being made, so that one that is cut off is told. Ended by `settle` or `remove`. */
   async begin(server: string, id: string): Promise<void> {
     await mkdir(this.folder(server), { recursive: true, mode: 0o700 })
     await writeFile(this.partial(server, id), '', { flag: 'wx', mode: 0o600 })

@@ -70,12 +70,14 @@ export class Repositories {
   /** Null where there was none since the node was started. */
   async lastCheck(row: BackupRow): Promise<RepositoryCheck | null> {
     const node = this.#reaching(row)
-    try {
-      return await answerOf(node.name, this.#client(node).repositoryCheck({ params: { server: row.server_id } }))
-    } catch (error) {
-      if (error instanceof ApiError && error.code === 'not_found') return null
-      throw error
-    }
+    const last = this.#client(node).repositoryCheck({ params: { server: row.server_id } })
+    return answerOf(
+      node.name,
+      last.catch((error: unknown) => {
+        if (error instanceof ApiError && error.code === 'not_found') return null
+        throw error
+      }),
+    )
   }
 
   /** Its own node, or where that is gone for ever and the repository is in a store, any. */

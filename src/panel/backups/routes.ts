@@ -1,5 +1,4 @@
 import type { backupOperations, backupTransfers } from '../../contract/api/backups.ts'
-import { notFound } from '../../contract/errors.ts'
 import type { RepositoryCheck } from '../../contract/node-backups.ts'
 import type { Handlers, TransferHandlers } from '../../contract/operation.ts'
 import { isoTime } from '../../lib/clock.ts'
@@ -54,8 +53,7 @@ export function backupHandlers({
     verifyBackups: async ({ server, body }) => checkView(await backups.check(server.row, body.readData)),
     backupVerification: async ({ server }) => {
       const last = await backups.lastCheck(server.row)
-      if (!last) throw notFound(`A check of the backups of ${server.row.name} since its node was started`)
-      return checkView(last)
+      return last ? checkView(last) : neverChecked
     },
     backupSettings: ({ server }) => backups.settings(server.row),
     updateBackupSettings: async ({ server, body }) => {
@@ -71,6 +69,11 @@ export const backupTransferHandlers = (
   backupContent: ({ caller, server, ticket, params, request }) =>
     downloads.content({ caller, server, ticket }, params.backup, request),
 })
+
+const neverChecked = {
+  state: 'never',
+  ...{ message: null, backups: null, storedBytes: null, startedAt: null, endedAt: null },
+} as const
 
 const checkView = ({ startedAt, endedAt, ...check }: RepositoryCheck) => ({
   ...check,
