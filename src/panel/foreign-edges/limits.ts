@@ -48,7 +48,7 @@ export const namesKeptMax = 10_000
 export const hourMs = 60 * minuteMs
 
 /** How late the time at which an edge was last here may be, in milliseconds: one write for many questions. */
-export const seenLateMs = minuteMs
+export const seenLateMs = 60_000
 
 /** Edges of others: each is a machine that somebody runs. */
 export const edgesMax = 1_000
