@@ -79,7 +79,7 @@ describe('the background agent', { timeout: 3 * patienceMs }, () => {
     assert.equal(await agentPid(), null)
   })
 
-  test('has no secret in its arguments and its environment, and its socket is for its user alone', async () => {
+  test('has no secret in its arguments and its environment, and its socket is for its user alone (S17)', async () => {
     const env = { PHAROS_URL: world.url, PHAROS_API_KEY: world.acme.key, DATABASE_PASSWORD: 'hunter2' }
     const opened = await world.ran(['open', port, '--as', 'web', '--detach', '--keep'], { env })
     assert.equal(opened.code, 0, opened.talk)
@@ -146,7 +146,7 @@ describe('commands of the background agent', () => {
     assert.match(talk, /No background agent is running.*--detach/)
   })
 
-  test('hand no key to a folder that is open to others', async () => {
+  test('hand no key to a folder that is open to others (S17)', async () => {
     await chmod(stateFolder(), 0o755)
     const { code, talk } = await world.ran(['open', port, '--detach'])
     await chmod(stateFolder(), 0o700)
