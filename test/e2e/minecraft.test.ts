@@ -3,17 +3,20 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { handshakePacket, statusRequest } from '../../src/lib/testing/minecraft.ts'
 import { patienceMs } from '../patience.ts'
 import { type PortRange, reservePort, reservePorts } from '../ports.ts'
 import { type Command, startCommand } from '../world/pharos-command.ts'
+import { until } from '../world/servers-world.ts'
 
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
 const games = join(import.meta.dirname, '..', 'games')
 
-test('two Minecraft servers of one installation share a port by host name, and a player is on each', {
+test('two Minecraft servers of one installation share a port by host name, a player is on each, and one wakes for the next', {
   timeout: 10 * patienceMs,
 }, async (t) => {
   if (!existsSync(join(games, 'node_modules', 'mineflayer'))) {
@@ -56,6 +59,7 @@ test('two Minecraft servers of one installation share a port by host name, and a
     if ((await creating.ended) !== 0) assert.fail(`${creating.output()}\n${await done('servers', 'console', name)}`)
   }
   await Promise.all(names.map(create))
+  await done('servers', 'wake-on-connect', 'survival', 'on', '--idle', '1')
 
   for (const name of names) {
     const host = `${name}.acme.localhost`
@@ -71,7 +75,27 @@ test('two Minecraft servers of one installation share a port by host name, and a
     }
   }
   assert.match(await play(minecraftPort, 'nobody.acme.localhost', 'Eve'), /No tunnel here/)
+
+  // Nobody plays there any more; to look at it, as a list of servers does, does not keep it awake.
+  const host = 'survival.acme.localhost'
+  await until('it sleeps', async () => (await listed(minecraftPort, host)).includes('asleep'), { everyMs: 1_000 })
+  assert.equal(JSON.parse(await done('servers', 'show', 'survival', '--json')).status, 'sleeping')
+  assert.match(await play(minecraftPort, host, 'Early'), /spawned/)
+  assert.match(await done('servers', 'console', 'survival'), /Early joined: it wakes up/)
 })
+
+/** What a list of servers shows of a server; nothing while its game changes place with the doorman. */
+async function listed(port: number, host: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.write(
+    Buffer.concat([handshakePacket({ host, next: 1 }), statusRequest, Buffer.from('09010102030405060708', 'hex')]),
+  )
+  const parts: Buffer[] = []
+  socket.on('data', (part) => parts.push(part))
+  await once(socket, 'close')
+  return Buffer.concat(parts).toString()
+}
 
 /**
  * How npm reaches its registry on this machine, and what it has already: the game was just installed beside the players, so nothing

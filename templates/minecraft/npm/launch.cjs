@@ -7,7 +7,7 @@ const setting = process.env
 // The heap leaves a quarter of the memory limit to everything else.
 setFlagsFromString(`--max-old-space-size=${Math.floor(Number(setting.SERVER_MEMORY_MB) * 0.75)}`)
 
-createMCServer({
+const server = createMCServer({
   ...defaults,
   port: Number(setting.SERVER_PORT),
   version: setting.MINECRAFT_VERSION,
@@ -20,3 +20,11 @@ createMCServer({
   worldFolder: 'world',
   generation: { name: setting.WORLD, options: { worldHeight: 80 } },
 })
+
+// It listens before its world is there, and sends players away until then.
+const waitsFor = new Set(['listening', 'pluginsReady'])
+for (const event of waitsFor)
+  server.once(event, () => {
+    waitsFor.delete(event)
+    if (waitsFor.size === 0) console.log('Ready for players')
+  })
