@@ -126,10 +126,11 @@ export class BackgroundAgent implements AsyncDisposable {
 
   /** Closes these tunnels of an account here; their names and ports stay the workspace's. Unknown ones are ignored. */
   async close(account: AccountOf, name: string | null): Promise<string[]> {
-    const mine = accountOf(account)
-    const entries = [...this.#entries.values()].filter(
-      (entry) => accountOf(entry.account) === mine && (name === null || entry.asked.name === name),
-    )
+    const there = [...this.#entries.values()].filter(({ asked }) => name === null || asked.name === name)
+    const mine = there.filter((entry) => accountOf(entry.account) === accountOf(account))
+    // Opened with another key of the same person: by name it is meant all the same.
+    const entries =
+      mine.length > 0 ? mine : name === null ? [] : there.filter(({ account: { url } }) => url === account.url)
     for (const entry of entries) {
       this.journal.write(entry.asked.name, 'closed, as asked')
       this.#drop(entry)

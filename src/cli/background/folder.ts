@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { lstat, mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { CommandError } from '../command.ts'
 
 /** Where the background agent of a user has its files. Nobody else may look inside. */
@@ -20,16 +20,14 @@ export interface BackgroundFolder {
 /** Systems take 108 bytes for the address of a socket, macOS 104, its end included. */
 const socketBytesMax = 100
 
-/** Makes the folder where it is missing. Throws a `CommandError` where it, or the socket's, is anybody else's. */
+/**
+ * Where the files are, whether there are any yet or not. Throws a `CommandError` where the folder, or the socket's, is there and anybody
+ * else could look inside.
+ */
 export async function backgroundFolder(stateHome: string): Promise<BackgroundFolder> {
-  const path = join(stateHome, 'pharos', 'agent')
-  await makePrivate(path)
-  let socket = join(path, 'agent.sock')
-  if (Buffer.byteLength(socket) > socketBytesMax) {
-    const other = join(tmpdir(), `pharos-${process.getuid?.() ?? 0}-${hash('sha256', path).slice(0, 16)}`)
-    await makePrivate(other)
-    socket = join(other, 'agent.sock')
-  }
+  const { path, socket } = placesIn(stateHome)
+  await checkPrivate(path)
+  await checkPrivate(dirname(socket))
   return {
     path,
     socket,
@@ -39,10 +37,32 @@ export async function backgroundFolder(stateHome: string): Promise<BackgroundFol
   }
 }
 
-async function makePrivate(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 })
+/** The same, and makes the folders. */
+export async function madeBackgroundFolder(stateHome: string): Promise<BackgroundFolder> {
+  const { path, socket } = placesIn(stateHome)
+  for (const folder of [path, dirname(socket)])
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+    } catch (error) {
+      throw new CommandError(
+        `The background agent needs the folder ${folder}, which cannot be made: ${(error as Error).message}. XDG_STATE_HOME names another place.`,
+      )
+    }
+  return await backgroundFolder(stateHome)
+}
+
+function placesIn(stateHome: string): { path: string; socket: string } {
+  const path = join(stateHome, 'pharos', 'agent')
+  const socket = join(path, 'agent.sock')
+  if (Buffer.byteLength(socket) <= socketBytesMax) return { path, socket }
+  const other = join(tmpdir(), `pharos-${process.getuid?.() ?? 0}-${hash('sha256', path).slice(0, 16)}`)
+  return { path, socket: join(other, 'agent.sock') }
+}
+
+async function checkPrivate(path: string): Promise<void> {
   // A link to somewhere else, or a folder that was there before us.
-  const found = await lstat(path)
+  const found = await lstat(path).catch(() => null)
+  if (!found) return
   const mine = process.getuid === undefined || found.uid === process.getuid()
   if (!found.isDirectory() || !mine || (found.mode & 0o077) !== 0)
     throw new CommandError(

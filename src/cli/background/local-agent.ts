@@ -69,7 +69,12 @@ export class LocalAgent {
 
   async #ask<T extends z.ZodType>(method: string, path: string, reply: T, body?: unknown): Promise<z.output<T>> {
     const response = await this.#send(method, path, body)
-    const answer: unknown = JSON.parse(await text(response))
+    const answer: unknown = JSON.parse(
+      await text(response).catch(() => {
+        // It was killed in the middle of its answer.
+        throw new NoAgent()
+      }),
+    )
     if (response.statusCode === 200) return reply.parse(answer)
     const refusal = Refusal.safeParse(answer)
     throw new CommandError(refusal.success ? refusal.data.error : 'The background agent gave no sense as an answer.')

@@ -1,7 +1,7 @@
 import { FolderHeld, lockFolder } from '../../lib/folder-lock.ts'
 import { CommandError, ProgramEnded, type Tools } from '../command.ts'
 import { BackgroundAgent } from './background-agent.ts'
-import { backgroundFolder } from './folder.ts'
+import { madeBackgroundFolder } from './folder.ts'
 import { serveLocalApi } from './local-api.ts'
 
 /** What one that was started on demand ends with where there is one already: whoever started it may talk to that. */
@@ -24,7 +24,7 @@ export async function serveBackground(
   }: Pick<Tools, 'stateHome' | 'configHome' | 'version' | 'now' | 'signal'>,
   { untilIdle }: { untilIdle: boolean },
 ): Promise<void> {
-  const folder = await backgroundFolder(stateHome)
+  const folder = await madeBackgroundFolder(stateHome)
   await using closer = new AsyncDisposableStack()
   try {
     closer.use(await lockFolder(folder.path, 'agent'))

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { open, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CommandError, type Tools } from '../command.ts'
-import { backgroundFolder } from './folder.ts'
+import { madeBackgroundFolder } from './folder.ts'
 import { LocalAgent, NoAgent } from './local-agent.ts'
 import { heldExitCode } from './serve.ts'
 
@@ -35,7 +35,7 @@ const attemptsMax = 3
 
 /** The background agent of this user, started where none is running. Throws a `CommandError` where it cannot be. */
 export async function startedAgent({ stateHome, self, env, signal }: Needs): Promise<LocalAgent> {
-  const folder = await backgroundFolder(stateHome)
+  const folder = await madeBackgroundFolder(stateHome)
   const agent = new LocalAgent(folder)
   const until = performance.now() + startTimeoutMs
   const child: { state: 'none' | 'running' | 'failed' } = { state: 'none' }

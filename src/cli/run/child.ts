@@ -19,8 +19,8 @@ export interface ChildOptions {
   outputTo: 'stdout' | 'stderr'
 }
 
-/** A dev server that has not ended by then never does, ms. */
-const graceMs = 5_000
+/** Containers are given ten seconds to end; what takes much longer never does, ms. */
+const graceMs = 15_000
 
 /** Starts a command with our standard input, and with the programs of the project's packages in its path. Rejects where it cannot be started. */
 export async function startChild({ command, env, cwd, outputTo }: ChildOptions): Promise<Child> {

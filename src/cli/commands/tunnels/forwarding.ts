@@ -59,9 +59,8 @@ export function inWords(event: AgentEvent): string {
 export function seldom(say: (line: string) => void, now: () => number): (line: string) => void {
   const said = new Map<string, number>()
   return (line) => {
-    const last = said.get(line)
-    if (last !== undefined && now() - last < sameAgainMs) return
-    // There are as many different lines as there are tunnels and reasons.
+    for (const [other, at] of said) if (now() - at >= sameAgainMs) said.delete(other)
+    if (said.has(line)) return
     said.set(line, now())
     say(line)
   }
