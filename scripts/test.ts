@@ -26,6 +26,12 @@ await install(join(root, 'test', 'games'), {
   set: 'production',
   what: 'game clients for the tests',
 })
+await install(join(root, 'test', 'mcp'), {
+  root,
+  node: process.execPath,
+  set: 'production',
+  what: 'the conformance suite of agents’ tools',
+})
 if (!(await bringPostgres())) {
   console.log(`${inCi ? '✖' : '-'} PostgreSQL could not be had for this machine; the tests that need it are skipped`)
   if (inCi) problems.push('PostgreSQL')

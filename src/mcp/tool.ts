@@ -1,4 +1,9 @@
-import type { CallToolResult, ServerContext, Tool as ToolDefinition } from '@modelcontextprotocol/server'
+import type {
+  CallToolResult,
+  InputRequiredResult,
+  ServerContext,
+  Tool as ToolDefinition,
+} from '@modelcontextprotocol/server'
 import type { Client } from '../client/index.ts'
 import type { publicOperations } from '../contract/api/index.ts'
 import type { Access } from '../contract/operation.ts'
@@ -50,5 +55,8 @@ export interface Tool {
   /** Its lists have their newest entries last. */
   readonly newestLast?: boolean | undefined
   /** What it throws is told to the agent as the tool's error, if it is fit to be shown. */
-  run(input: Readonly<Record<string, unknown>>, call: ToolCall): Promise<ToolAnswer | CallToolResult>
+  run(
+    input: Readonly<Record<string, unknown>>,
+    call: ToolCall,
+  ): Promise<ToolAnswer | CallToolResult | InputRequiredResult>
 }
