@@ -78,6 +78,8 @@ const nounSummaries: Readonly<Record<string, string>> = {
   templates: 'The kinds of server',
   'template-sources': 'Where templates are synchronised from',
   tokens: 'The workspace’s API keys',
+  access: 'Who may visit a tunnel, and how',
+  abuse: 'What people tell of tunnels that do harm',
   account: 'Your account',
   'account ssh-keys': 'The keys by which SFTP asks for no password',
   nodes: 'The machines that run servers',

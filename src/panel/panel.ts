@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { abuseOperations } from '../contract/api/abuse.ts'
 import { accountSecurityOperations } from '../contract/api/account-security.ts'
 import type { Account } from '../contract/api/accounts.ts'
 import { accountOperations } from '../contract/api/accounts.ts'
@@ -47,6 +48,7 @@ import type { Metrics } from '../lib/metrics.ts'
 import { openSealer } from '../lib/seal.ts'
 import type { Secret } from '../lib/secret.ts'
 import { acceptLinks, type Greeted, LinkError, listenShared, loadIdentity } from '../link/index.ts'
+import { Abuse, abuseRoutes } from './abuse/index.ts'
 import { createAccess, openTickets, type PanelContexts } from './access/index.ts'
 import {
   accountRoutes,
@@ -363,6 +365,10 @@ export async function startPanel(
     ),
     panelPart(domainOperations, domainHandlers(domains)),
     panelPart(inspectionOperations, inspectionRoutes({ inspection, tunnels, access })),
+    panelPart(
+      abuseOperations,
+      abuseRoutes(new Abuse({ database, clock, log, rates, post, publicUrl, reaches: () => directory.reaches() })),
+    ),
     panelPart(
       tunnelAccessOperations,
       tunnelAccessRoutes(new TunnelAccess({ database, changes, clock, sealer, tunnels })),

@@ -66,6 +66,7 @@ export function startEdgeRole(
     edgeCertificateKey,
     edgePorts,
     edgeRegion,
+    edgeSignInNetworks,
     dataDir,
     logLevel,
   } = settings
@@ -83,6 +84,7 @@ export function startEdgeRole(
     certificateKey: edgeCertificateKey,
     ports: edgePorts,
     region: edgeRegion,
+    signInNetworks: edgeSignInNetworks,
     dataDir: join(dataDir, 'edge'),
     ...behind,
   })

@@ -174,6 +174,11 @@ const edgeOnly = {
     help: 'the region of the edge: agents link to every edge of theirs',
     default: 'default',
   }),
+  edgeSignInNetworks: list({
+    help: 'networks that OpenID providers of tunnels may be in although they are not public',
+    expected: 'addresses or networks, such as 10.0.0.0/8',
+    item: z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]),
+  }),
   edgePorts: portRange({ help: 'the ports that raw tunnels get', default: '30000-30999' }),
 }
 

@@ -197,6 +197,11 @@ export const samples: Record<keyof typeof publicOperations, Sample> = {
   template: { params: { template: 'command' } },
   tunnels: {},
   deleteTunnel: { params: { tunnel: 'tun_missing' } },
+  reportAbuse: {
+    body: { url: 'https://web.acme.example.org/', category: 'phishing', message: 'It looks like my bank' },
+  },
+  abuseReports: {},
+  updateAbuseReport: { params: { report: 'abr_missing' }, body: { state: 'closed' } },
   tunnelAccess: { params: { tunnel: 'tun_missing' } },
   updateTunnelAccess: { params: { tunnel: 'tun_missing' }, body: { ip: { allow: ['203.0.113.0/24'] } } },
   putAccessUser: { params: { tunnel: 'tun_missing', user: 'ada' }, body: { password: 'long enough' } },

@@ -107,4 +107,5 @@ const facts = {
   udp: true,
   minecraftPort: 25_565 as number | null,
   region: 'default',
+  understands: [] as string[],
 }

@@ -1,4 +1,6 @@
 import type { Command } from '../command.ts'
+import { abuseCommands } from './abuse/abuse.ts'
+import { accessCommands } from './access/access.ts'
 import { logIn } from './account/login.ts'
 import { logOut } from './account/logout.ts'
 import { setUp } from './account/setup.ts'
@@ -70,6 +72,7 @@ export const commands: readonly Command[] = [
   runProgram,
   listTunnels,
   closeTunnel,
+  ...accessCommands,
   showLogs,
   inspectTunnel,
   replayRequest,
@@ -116,6 +119,7 @@ export const commands: readonly Command[] = [
   ...edgeCommands,
   ...foreignEdgeCommands,
   ...planCommands,
+  ...abuseCommands,
   backUpInstance,
   restoreInstance,
   doctor,

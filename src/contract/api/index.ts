@@ -1,3 +1,4 @@
+import { abuseOperations } from './abuse.ts'
 import { accountSecurityOperations } from './account-security.ts'
 import { accountOperations } from './accounts.ts'
 import { activityOperations } from './activity.ts'
@@ -59,6 +60,7 @@ export const publicOperations = {
   ...templateSourceOperations,
   ...tunnelOperations,
   ...tunnelAccessOperations,
+  ...abuseOperations,
   ...inspectionOperations,
   ...domainOperations,
   ...foreignEdgeOperations,

@@ -38,6 +38,7 @@ export const openApiDocument = (): ReturnType<typeof toOpenApi> =>
       'Live events': 'What happens, as it happens, over WebSocket.',
       Templates: 'The kinds of server that can be created, those made of Pterodactyl and Pelican eggs among them.',
       'Template sources': 'Archives of eggs that templates are synchronised from.',
+      Abuse: 'What people tell of tunnels that do harm.',
       'Access rules': 'Who may visit a tunnel: networks, passwords, sign-in, limits, signatures.',
       Tunnels: 'Local ports on the internet, and the edges that carry them.',
       Domains:

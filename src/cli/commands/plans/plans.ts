@@ -18,7 +18,7 @@ const list = command({
     const reply = await client.plans()
     out.result(reply, () =>
       table(
-        ['plan', 'tunnels', 'connections', 'rate', 'a month'],
+        ['plan', 'tunnels', 'connections', 'rate', 'a month', 'warning'],
         reply.plans.map((plan) => [plan.name, ...wordsOf(plan).map(([, value]) => value)]),
       ),
     )
@@ -63,12 +63,14 @@ const set = command({
     ['--tunnels <count>', 'names that a workspace may keep, besides its servers’ ports; none: as many as anybody may'],
     ['--connections <count>', 'visitors at one moment, on each edge; none: no limit'],
     ['--rate <bytes>', 'bytes a second in both directions together, on each edge: 10M; none: no limit'],
+    ['--warning <state>', 'on or off: browsers are shown a page first, that anybody can be behind the address'],
     ['--month <bytes>', 'bytes in a calendar month (UTC), then visitors are turned away: 500G; none: no limit'],
   ],
   examples: [
     'pharos plans set standard --tunnels 20 --month 500G',
     'pharos plans set standard --rate 10M --connections 2000',
     'pharos plans set enterprise --rate none',
+    'pharos plans set standard --warning on',
   ],
   options: z.object({
     plan: PlanName,
@@ -76,16 +78,18 @@ const set = command({
     connections: Count.optional(),
     rate: Size.optional(),
     month: Size.optional(),
+    warning: z.enum(['on', 'off']).optional(),
   }),
-  async run({ plan: name, tunnels, connections, rate, month }, { connect, out }) {
+  async run({ plan: name, tunnels, connections, rate, month, warning }, { connect, out }) {
     const body = {
       ...(tunnels !== undefined && { tunnels }),
       ...(connections !== undefined && { connections }),
       ...(rate !== undefined && { bytesPerSecond: rate }),
       ...(month !== undefined && { bytesPerMonth: month }),
+      ...(warning && { warnsVisitors: warning === 'on' }),
     }
     if (Object.keys(body).length === 0)
-      throw new UsageError('Say what to change: --tunnels, --connections, --rate or --month.')
+      throw new UsageError('Say what to change: --tunnels, --connections, --rate, --month or --warning.')
     const { client } = await connect()
     const plan = await client.putPlan({ params: { plan: name }, body })
     out.result(plan, () => describe(plan))
@@ -147,6 +151,7 @@ const wordsOf = (plan: Plan): [name: string, value: string][] => [
   ['connections', plan.connections === null ? noLimit : String(plan.connections)],
   ['rate', plan.bytesPerSecond === null ? noLimit : `${bytes(plan.bytesPerSecond)}/s`],
   ['a month', plan.bytesPerMonth === null ? noLimit : bytes(plan.bytesPerMonth)],
+  ['warning', plan.warnsVisitors ? 'on' : 'off'],
 ]
 
 const describe = (plan: Plan): string => facts([['plan', plan.name], ...wordsOf(plan)])
