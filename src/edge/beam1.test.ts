@@ -284,7 +284,40 @@ test('an agent of ours takes a name over from one of beam/1, which keeps its oth
   await newer.open({ kind: 'http', name: 'web' })
   assert.equal((await ask(edge.httpPort)).body.toString(), 'own')
   assert.equal((await ask(edge.httpPort, { host: 'docs.acme.localhost' })).body.toString(), 'old')
+  newer.link.close('that was a try')
+  await eventually(async () => (await ask(edge.httpPort)).body.toString() === 'old', 'the former has its name again')
   noFaults(agent)
+})
+
+test('a name that was lost and given up, or lost to somebody who stays, is not claimed back', async () => {
+  await using closer = new AsyncDisposableStack()
+  const edge = await beam1Edge(closer)
+  const [old, newer] = await Promise.all(
+    ['old', 'newer'].map((text) => httpService(closer, (_, response) => response.end(text))),
+  )
+  const former = await beam1Agent(closer, edge)
+  const present = await beam1Agent(closer, edge)
+  for (const [agent, service] of [
+    [former, old],
+    [present, newer],
+  ] as const) {
+    await agent.hello(acmeToken)
+    for (const name of ['web', 'docs']) await agent.register(name, service ?? 0)
+  }
+  former.say({ type: 'unregister', name: 'web' })
+  // What is said behind it is heard behind it.
+  await former.register('other', old ?? 0)
+  present.socket.destroy()
+  await eventually(
+    async () => (await ask(edge.httpPort, { host: 'docs.acme.localhost' })).body.toString() === 'old',
+    'the former has the other name again',
+  )
+  assert.equal((await ask(edge.httpPort)).status, 503)
+  const again = await beam1Agent(closer, edge)
+  await again.hello(acmeToken)
+  await again.register('docs', newer ?? 0)
+  assert.equal((await ask(edge.httpPort, { host: 'docs.acme.localhost' })).body.toString(), 'newer')
+  noFaults(former)
 })
 
 test('a key that is taken away ends its sessions, their visitors and their names, and lets none in', async () => {

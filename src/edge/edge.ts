@@ -191,6 +191,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
   const beam1 = traffic.use(
     new Beam1Acceptor({
       greet: (agent, from) => sessions.greet(agent, from),
+      freed: sessions.freed,
       identity,
       base,
       limits: { ...beam1Limits, ...overrides.beam1Limits },

@@ -47,6 +47,8 @@ export interface GreetedAgent extends Greeted {
   welcome: AgentWelcome
   events: LinkEvents & { onMessage(message: unknown): void; onRead(bytes: number, source: ReadSource): void }
   opened(link: AgentLink): void
+  /** Opens a tunnel as the message does, unless somebody serves it by then. */
+  claimBack(ref: string, request: TunnelRequest): void
 }
 
 /** An agent that is linked. */
@@ -87,6 +89,8 @@ export interface SessionsOptions {
 export class Sessions implements EdgeOrders {
   /** News: tunnels were opened or closed. */
   readonly changed = new Signal<void>()
+  /** News: the last agent of the tunnel with this id has gone, or has given it up. */
+  readonly freed = new Signal<string>()
   readonly #options: SessionsOptions
   readonly #sessions = new Set<Session>()
   readonly #byCredential = new Map<string, number>()
@@ -151,6 +155,9 @@ export class Sessions implements EdgeOrders {
             ended: false,
           }
           this.#begin(session, asOf)
+        },
+        claimBack: (ref, request) => {
+          if (session) void this.#open(session, ref, request, true)
         },
       }
     } finally {
@@ -287,7 +294,7 @@ export class Sessions implements EdgeOrders {
     const news = parsed.data
     switch (news.type) {
       case 'open':
-        void this.#open(session, news.ref, news.tunnel)
+        void this.#open(session, news.ref, news.tunnel, false)
         break
       case 'close': {
         const part = session.tunnels.get(news.tunnelId)
@@ -302,7 +309,8 @@ export class Sessions implements EdgeOrders {
     }
   }
 
-  async #open(session: Session, ref: string, request: TunnelRequest): Promise<void> {
+  /** @param ifFree not if another agent serves it. */
+  async #open(session: Session, ref: string, request: TunnelRequest, ifFree: boolean): Promise<void> {
     const { limits, log } = this.#options
     const refuse = (code: Refusal['code'], message: string): void =>
       tell(session, { type: 'refused', ref, code, message })
@@ -324,6 +332,8 @@ export class Sessions implements EdgeOrders {
           for (const entrance of grant.entrances) await this.#listen(entrance)
           // A rule that has overtaken the grant would be missed otherwise.
           bound = !changed.has(grant.tunnelId)
+          if (bound && ifFree && this.#tunnels.has(grant.tunnelId))
+            throw new Refusal('taken', `${grant.url} is served by another agent.`)
           if (bound) this.#bind(session, request, grant, ref)
         } finally {
           this.#release(grant)
@@ -489,7 +499,9 @@ export class Sessions implements EdgeOrders {
     const { session } = member
     if (session.tunnels.get(tunnel.id)?.member === member) session.tunnels.delete(tunnel.id)
     tunnel.part(member)
-    if (tunnel.members.length === 0) this.#unbind(tunnel)
+    if (tunnel.members.length > 0 || tunnel.ended) return
+    this.#unbind(tunnel)
+    this.freed.emit(tunnel.id)
   }
 
   /** Ends a tunnel. Whatever of its name and port a newer one has by now stays with that. */

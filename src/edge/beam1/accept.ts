@@ -4,6 +4,7 @@ import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { AgentHello } from '../../contract/tunnel.ts'
 import { plainAddress } from '../../lib/address.ts'
 import type { Log } from '../../lib/log.ts'
+import type { Signal } from '../../lib/signals.ts'
 import { type LinkEnd, LinkError, type LinkIdentity } from '../../link/index.ts'
 import type { GreetedAgent } from '../sessions.ts'
 import {
@@ -19,12 +20,15 @@ import {
 import type { Beam1Limits } from './limits.ts'
 import { Lines } from './lines.ts'
 import { Beam1Link } from './link.ts'
+import { LostTunnels } from './lost-tunnels.ts'
 import { Mux } from './mux.ts'
 import type { MuxStream } from './mux-stream.ts'
 
 export interface Beam1AcceptorOptions {
   /** Judges an agent. Throws a `LinkError` to refuse. */
   greet(hello: AgentHello, from: { remoteAddress: string }): Promise<GreetedAgent>
+  /** Tells the id of a tunnel that nobody serves any more. */
+  freed: Pick<Signal<string>, 'on'>
   /** Shown where there is no certificate. */
   identity: LinkIdentity
   /** The name that all tunnels' host names end in. */
@@ -44,11 +48,14 @@ export class Beam1Acceptor implements AsyncDisposable {
   /** Oldest first. */
   readonly #arrivals = new Set<Arrival>()
   readonly #links = new Set<Beam1Link>()
+  readonly #lost = new LostTunnels()
+  readonly #unsubscribe: () => void
   #identityContext: SecureContext | undefined
   #closing = false
 
   constructor(options: Beam1AcceptorOptions) {
     this.#options = options
+    this.#unsubscribe = options.freed.on((tunnelId) => this.#lost.freed(tunnelId))
   }
 
   /**
@@ -86,6 +93,7 @@ export class Beam1Acceptor implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true
+    this.#unsubscribe()
     for (const arrival of [...this.#arrivals]) arrival.drop()
     for (const link of [...this.#links]) link.close('edge shutting down')
   }
@@ -185,7 +193,9 @@ export class Beam1Acceptor implements AsyncDisposable {
         control,
         limits,
         closed,
+        lost: this.#lost,
         onMessage: (message) => greeted.events.onMessage(message),
+        onClaimBack: (ref, request) => greeted.claimBack(ref, request),
       })
       this.#links.add(link)
       void closed.then(() => this.#links.delete(link))

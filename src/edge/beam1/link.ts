@@ -1,12 +1,13 @@
 import { performance } from 'node:perf_hooks'
 import type { ZodType } from 'zod'
 import { TunnelName } from '../../contract/fields.ts'
-import type { AgentMessage, EdgeMessage, VisitorHead } from '../../contract/tunnel.ts'
+import type { AgentMessage, EdgeMessage, TunnelRequest, VisitorHead } from '../../contract/tunnel.ts'
 import { TokenBuckets } from '../../lib/token-buckets.ts'
 import { type LinkEnd, LinkError, type LinkErrorCode, type LinkStream } from '../../link/index.ts'
 import type { AgentLink } from '../sessions.ts'
 import { AnyMessage, type EdgeLine, Register, registerErrorCode, sessionErrorCode, Unregister } from './control.ts'
 import type { Beam1Limits } from './limits.ts'
+import type { Claimant, LostTunnels } from './lost-tunnels.ts'
 import type { Mux } from './mux.ts'
 import type { MuxStream } from './mux-stream.ts'
 
@@ -16,27 +17,36 @@ export interface Beam1LinkOptions {
   limits: Beam1Limits
   /** Resolves once the session has ended. */
   closed: Promise<LinkEnd>
+  /** Of all agents of the protocol. */
+  lost: LostTunnels
   /** Hears what the agent wants, in the words of our own agents. */
   onMessage(message: AgentMessage): void
+  /** The same as an `open`, unless somebody serves the tunnel by then. */
+  onClaimBack(ref: string, request: TunnelRequest): void
 }
 
 /** The link of an agent that speaks `beam/1`: what the edge says and hears is put into that protocol's words, and out of them. */
-export class Beam1Link implements AgentLink {
+export class Beam1Link implements AgentLink, Claimant {
   readonly streamPerRequest = true
   readonly closed: Promise<LinkEnd>
   readonly #options: Beam1LinkOptions
   readonly #messages: TokenBuckets
   /** Open tunnels by their id, and their ids by name. */
-  readonly #tunnels = new Map<string, { name: string; url: string }>()
+  readonly #tunnels = new Map<string, Registered & { url: string }>()
   readonly #ids = new Map<string, string>()
   /** Registers that wait for an answer, by `ref`. */
-  readonly #pending = new Map<string, { name: string; isWithdrawn: boolean }>()
+  readonly #pending = new Map<string, Registered & { isWithdrawn: boolean; isSilent: boolean }>()
+  /** What others have taken over, by its id, the oldest first. */
+  readonly #lost = new Map<string, Registered>()
   #refs = 0
 
   constructor(options: Beam1LinkOptions) {
     const { messagesPerSecond, messagesBurst } = options.limits
     this.#options = options
     this.closed = options.closed
+    void options.closed.then(() => {
+      for (const tunnelId of [...this.#lost.keys()]) this.#giveUp(tunnelId)
+    })
     this.#messages = new TokenBuckets({ perSecond: messagesPerSecond, burst: messagesBurst, keysMax: 1 })
   }
 
@@ -57,22 +67,28 @@ export class Beam1Link implements AgentLink {
         this.#opened(message)
         break
       case 'refused': {
-        const name = this.#pending.get(message.ref)?.name
+        const pending = this.#pending.get(message.ref)
         this.#pending.delete(message.ref)
-        if (name !== undefined)
-          this.say({ type: 'error', code: registerErrorCode(message.code), name, message: message.message })
+        if (!pending || pending.isSilent) break
+        const code = registerErrorCode(message.code)
+        this.say({ type: 'error', code, name: pending.name, message: message.message })
         break
       }
       case 'closed':
-        this.#forget(message.tunnelId)
         // There is no word for it. An agent that is to ask again does so over a new session.
         if (message.again) this.close(message.reason)
+        else this.#lose(message.tunnelId)
         break
       case 'edges':
       case 'draining':
         // An agent of this protocol knows one edge, and stays with it until it ends.
         break
     }
+  }
+
+  freed(tunnelId: string): void {
+    const lost = this.#lost.get(tunnelId)
+    if (lost) this.#options.onClaimBack(this.#expect(lost, true), lost)
   }
 
   close(reason: string, code: LinkErrorCode = 'closed'): void {
@@ -137,19 +153,26 @@ export class Beam1Link implements AgentLink {
     }
     const open = this.#tunnels.get(this.#ids.get(name) ?? '')
     if (open) {
-      this.say({ type: 'registered', ...open })
+      this.say({ type: 'registered', name, url: open.url })
       return
     }
+    const tunnel = { kind, name }
+    this.#options.onMessage({ type: 'open', ref: this.#expect(tunnel, false), tunnel })
+  }
+
+  /** Returns the `ref` of what is asked for now. */
+  #expect({ kind, name }: Registered, isSilent: boolean): string {
     this.#refs += 1
     const ref = String(this.#refs)
-    this.#pending.set(ref, { name, isWithdrawn: false })
-    this.#options.onMessage({ type: 'open', ref, tunnel: { kind, name } })
+    this.#pending.set(ref, { kind, name, isWithdrawn: false, isSilent })
+    return ref
   }
 
   #unregister(message: unknown): void {
     const wanted = this.#parse(Unregister, message)
     if (!wanted) return
     for (const pending of this.#pending.values()) if (pending.name === wanted.name) pending.isWithdrawn = true
+    for (const [tunnelId, { name }] of [...this.#lost]) if (name === wanted.name) this.#giveUp(tunnelId)
     const tunnelId = this.#ids.get(wanted.name)
     if (tunnelId !== undefined) this.#close(tunnelId)
   }
@@ -157,11 +180,12 @@ export class Beam1Link implements AgentLink {
   #opened({ ref, tunnelId, url }: Extract<EdgeMessage, { type: 'opened' }>): void {
     const pending = this.#pending.get(ref)
     if (!pending) return
-    const { name, isWithdrawn } = pending
+    const { kind, name, isWithdrawn, isSilent } = pending
     this.#pending.delete(ref)
-    this.#tunnels.set(tunnelId, { name, url })
+    this.#giveUp(tunnelId)
+    this.#tunnels.set(tunnelId, { kind, name, url })
     this.#ids.set(name, tunnelId)
-    this.say({ type: 'registered', name, url })
+    if (!isSilent) this.say({ type: 'registered', name, url })
     // It becomes effective in this turn: it can be closed in the next one.
     if (isWithdrawn) setImmediate(() => this.#close(tunnelId))
   }
@@ -177,6 +201,21 @@ export class Beam1Link implements AgentLink {
     if (tunnel && this.#ids.get(tunnel.name) === tunnelId) this.#ids.delete(tunnel.name)
   }
 
+  #lose(tunnelId: string): void {
+    const tunnel = this.#tunnels.get(tunnelId)
+    this.#forget(tunnelId)
+    if (!tunnel || !this.#options.mux.isOpen) return
+    this.#lost.set(tunnelId, { kind: tunnel.kind, name: tunnel.name })
+    this.#options.lost.add(tunnelId, this)
+    const [oldest] = this.#lost.keys()
+    if (oldest !== undefined && this.#lost.size > lostMax) this.#giveUp(oldest)
+  }
+
+  /** Does not want back what it has lost. */
+  #giveUp(tunnelId: string): void {
+    if (this.#lost.delete(tunnelId)) this.#options.lost.delete(tunnelId, this)
+  }
+
   #parse<Message>(schema: ZodType<Message>, message: unknown): Message | undefined {
     const { success, data, error } = schema.safeParse(message)
     if (success) return data
@@ -189,6 +228,15 @@ export class Beam1Link implements AgentLink {
     return undefined
   }
 }
+
+/** What an agent has registered. */
+interface Registered {
+  kind: 'http' | 'tcp' | 'tls' | 'minecraft'
+  name: string
+}
+
+/** As many as it may have open; of more, the oldest are not claimed back. */
+const lostMax = 1_000
 
 /** What an agent has said comes back to it up to this length. */
 const echoCharactersMax = 64
