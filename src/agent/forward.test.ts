@@ -236,3 +236,49 @@ test('the local socket is given up when the flow ends', async () => {
 })
 
 const udpSockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'UDPWrap').length
+
+/** A service that is about to be up. */
+function comingService() {
+  const up = Promise.withResolvers<void>()
+  let there = false
+  up.promise.then(
+    () => {
+      there = true
+    },
+    () => {
+      there = true
+    },
+  )
+  return { ...up, coming: () => (there ? null : up.promise) }
+}
+
+test('a service that is coming is waited for, and hears every byte and datagram', async () => {
+  await using closer = new AsyncDisposableStack()
+  const port = await reservePort()
+  const { coming, resolve } = comingService()
+  const open = await edgeBefore(closer, { host: '127.0.0.1', port, coming })
+  const stream = open()
+  stream.end('early')
+  const flow = open({ protocol: 'udp' })
+  const answer = nextDatagram(flow)
+  flow.sendDatagram(Buffer.from('knock'))
+  const answered = stream.toArray()
+  const server = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket))
+  await once(server.listen(port, '127.0.0.1'), 'listening')
+  closer.defer(() => void server.close())
+  await udpService(closer, '127.0.0.1', port)
+  resolve()
+  assert.equal((await answered).join(''), 'early')
+  assert.equal(await answer, 're: knock')
+})
+
+test('a service that does not come after all is told as one that is not there', async () => {
+  await using closer = new AsyncDisposableStack()
+  const { coming, reject } = comingService()
+  const open = await edgeBefore(closer, { host: '127.0.0.1', port: 1, coming })
+  const stream = open()
+  const failed = once(stream, 'error').catch((found: unknown) => [found])
+  reject(new Error('it crashed'))
+  const [error] = (await failed) as [LinkError]
+  assert.equal(error.code, 'unreachable')
+})

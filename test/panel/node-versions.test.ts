@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json, text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
-import { commonProtocol, nodeProtocols, specOfVersion1 } from '../../src/contract/node-protocol.ts'
+import { commonProtocol, nodeProtocols, specOfVersion1, stateFor } from '../../src/contract/node-protocol.ts'
 import { linkAgent } from '../../src/http/index.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { acceptLinks, dialLink, type Link, LinkError, listenShared, loadIdentity } from '../../src/link/index.ts'
@@ -211,4 +211,26 @@ test('a panel of version 1 has a node of today: it hears only what it knows, and
   await until('installed', async () => (await phase()) === 'offline')
   await ask('POST', `/servers/${spec.id}/power`, { action: 'start' })
   await until('running', async () => (await phase()) === 'running')
+})
+
+test('a panel that knows nothing of sleep hears that a sleeping server is offline', () => {
+  const nap = { id: '00000001', kind: 'slept', at: 1, why: 'Nobody', address: null } as const
+  const state = {
+    ...{
+      id: '1a7ce997',
+      revision: 1,
+      phase: 'sleeping',
+      since: 1,
+      message: 'Sleeping: x',
+      lastExit: null,
+      usage: null,
+    },
+    naps: [nap],
+  } as const
+  for (const protocol of [1, 2, 3]) {
+    const told = stateFor(protocol, { ...state, naps: [...state.naps] })
+    assert.equal(told.phase, 'offline')
+    assert.deepEqual(strange(told, wire.state), [])
+  }
+  assert.equal(stateFor(4, { ...state, naps: [...state.naps] }).phase, 'sleeping')
 })

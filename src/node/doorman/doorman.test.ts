@@ -15,7 +15,7 @@ import { handshakePacket, loginPacket, statusRequest } from '../../lib/testing/m
 import { makeSpec, openWorld, printed, reached, running, type World } from '../testing/world.ts'
 import { queryGame } from '../watching/query/index.ts'
 import { raknetMagic } from './judge.ts'
-import { wakesPerHourMax, wakesWindowMs } from './limits.ts'
+import { idleLookEveryMs, wakesPerHourMax, wakesWindowMs } from './limits.ts'
 
 /** A game that listens on its port: answers web requests, and repeats whatever else it hears, as does its UDP port where it has one. */
 const game = `
@@ -337,4 +337,61 @@ test('nobody is kept from a server that does not come: who waits is let go, and 
   await once(waiting, 'close').catch(() => undefined)
   const { phase, lastExit } = await reached(world.servers, spec.id, 'offline')
   assert.deepEqual([phase, lastExit?.crashed], ['offline', true])
+})
+
+/** A world in which the time between two looks for idle servers passes at once, from `pass()` on. */
+async function quickWorld(t: TestContext) {
+  let now = 1_000_000
+  let passes = false
+  let looks = 0
+  const clock = {
+    now: () => now,
+    async sleep(ms: number, signal?: AbortSignal) {
+      if (ms !== idleLookEveryMs) return systemClock.sleep(ms, signal)
+      if (passes) {
+        now += ms
+        looks += 1
+      }
+      return systemClock.sleep(10, signal)
+    },
+  }
+  const world = await openWorld(t, { runtime: 'process', clock })
+  const pass = (): void => {
+    passes = true
+  }
+  return { world, pass, looks: (count: number) => until('it was looked for', () => looks >= count) }
+}
+
+test('a server that nobody is connected to for its whole time falls asleep; one open connection keeps it awake', async (t) => {
+  const { world, pass, looks } = await quickWorld(t)
+  const { servers } = world
+  const spec = await running(servers, await sleepy())
+  const player = visitor(t, portOf(spec), 'hello')
+  await next(player)
+  pass()
+  await looks(10)
+  assert.equal(servers.get(spec.id).state().phase, 'running')
+  player.end()
+  await once(player, 'end')
+  await reached(servers, spec.id, 'sleeping')
+  assert.deepEqual(napsOf(world, spec), ['slept: Nobody connected for a minute'])
+  await printed(servers, spec.id, 'it goes to sleep')
+})
+
+test('a server of which nobody can tell is never put to sleep, and says why', async (t) => {
+  const { world, pass, looks } = await quickWorld(t)
+  const { servers } = world
+  const spec = await sleepy({
+    ...{ protocols: ['tcp', 'udp'] },
+    start: { command: ['node', 'game.cjs'], environment: { UDP: '1' }, ready: 'Ready to play', timeoutSeconds: 60 },
+  })
+  await running(servers, spec)
+  // Its game never answers what it is asked.
+  const silent = await running(servers, await sleepy(minecraft))
+  pass()
+  await looks(20)
+  const { phase, message } = servers.get(spec.id).state()
+  assert.equal(phase, 'running')
+  assert.match(message ?? '', /not put to sleep.*it listens on UDP/)
+  assert.equal(servers.get(silent.id).state().phase, 'running')
 })

@@ -153,3 +153,60 @@ testOnEachDatabase('a hang stands in the activity, and is told to whoever listen
     [['watchdogRestart', 'It has not answered', null]],
   )
 })
+
+testOnEachDatabase('a server that sleeps is shown as such, and each nap is in its activity once', async (config) => {
+  await using world = await startWorld(config)
+  const { ada, max, node, key, params } = world
+  assert.deepEqual((await ada.api.server({ params })).wakeOnConnect, { enabled: false, idleMinutes: 15 })
+  assert.equal(node.servers.get(key)?.spec.wake, undefined)
+  await assert.rejects(max.api.updateServer({ params, body: { wakeOnConnect: { enabled: true } } }), {
+    code: 'not_found',
+  })
+  for (const wakeOnConnect of [{}, { idleMinutes: 0 }, { idleMinutes: 1441 }, { idleMinutes: 1.5 }])
+    await assert.rejects(ada.api.updateServer({ params, body: { wakeOnConnect } }), { code: 'invalid_request' })
+  const on = await ada.api.updateServer({ params, body: { wakeOnConnect: { enabled: true, idleMinutes: 5 } } })
+  assert.deepEqual(on.wakeOnConnect, { enabled: true, idleMinutes: 5 })
+  assert.deepEqual(node.servers.get(key)?.spec.wake, { idleMinutes: 5 })
+
+  const state = node.servers.get(key)?.state ?? assert.fail()
+  const slept = {
+    id: '00000001',
+    kind: 'slept',
+    at: noon - 60_000,
+    why: 'No players for 5 minutes',
+    address: null,
+  } as const
+  const woke = {
+    id: '00000002',
+    kind: 'woke',
+    at: noon - 1000,
+    why: 'Bob\u001b[2J joined',
+    address: '203.0.113.7',
+  } as const
+  const ahead = { ...woke, id: '00000003', at: noon + day }
+  const tell = (naps: NonNullable<typeof state.naps>) =>
+    node.tell({ type: 'state', state: { ...state, phase: 'sleeping', since: noon, message: 'Sleeping: x', naps } })
+  tell([slept])
+  await until('asleep', async () => (await ada.api.server({ params })).status === 'sleeping')
+  // Each state tells them again, and so does a link that comes back.
+  tell([slept, woke, ahead])
+  tell([slept, woke, ahead])
+  const entries = () =>
+    world.db.kysely
+      .selectFrom('activity')
+      .select(['operation', 'subject', 'address', 'at'])
+      .where('operation', 'like', 'server%')
+      .where('server_id', '=', key)
+      .orderBy('id')
+      .execute()
+  await until('both', async () => (await entries()).length >= 2)
+  tell([slept, woke])
+  await ada.api.power({ params, body: { action: 'start' } })
+  assert.deepEqual(
+    (await entries()).map(({ operation, subject, address, at }) => [operation, subject, address, Number(at)]),
+    [
+      ['serverSlept', 'No players for 5 minutes', null, noon - 60_000],
+      ['serverWoke', 'Bob[2J joined', '203.0.113.7', noon - 1000],
+    ],
+  )
+})
