@@ -146,6 +146,11 @@ const tunnels = createRoute({
   path: '/tunnels',
   component: lazyRouteComponent(() => import('../tunnels/tunnels-page.tsx'), 'TunnelsPage'),
 })
+const tunnel = createRoute({
+  getParentRoute: () => inside,
+  path: '/tunnels/$tunnel',
+  component: lazyRouteComponent(() => import('../tunnels/tunnel-page.tsx'), 'TunnelPage'),
+})
 const usage = createRoute({
   getParentRoute: () => inside,
   path: '/usage',
@@ -258,6 +263,7 @@ const routes = root.addChildren([
     plans,
     databaseHosts,
     tunnels,
+    tunnel,
   ]),
 ])
 

@@ -1,4 +1,4 @@
-import { queryOptions, useQuery, useSuspenseQuery } from '@tanstack/react-query'
+import { useQuery, useSuspenseQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { Cable, Plus } from 'lucide-react'
 import { useState } from 'react'
@@ -19,15 +19,8 @@ import { Select } from '../ui/select.tsx'
 import { EmptyState } from '../ui/state.tsx'
 import { Table } from '../ui/table.tsx'
 import { RelativeTime } from '../ui/time.tsx'
+import { type Tunnel, tunnelsQuery } from './queries.ts'
 import { tunnelsText } from './text.ts'
-
-type Tunnel = Awaited<ReturnType<typeof api.tunnels>>['tunnels'][number]
-
-const tunnelsQuery = queryOptions({
-  queryKey: ['tunnels'],
-  queryFn: ({ signal }) => api.tunnels({}, { signal }),
-  refetchInterval: 5_000,
-})
 
 export function TunnelsPage() {
   const t = useText(tunnelsText)
@@ -66,9 +59,11 @@ export function TunnelsPage() {
                 key: 'name',
                 title: t.name,
                 className: 'wrap-anywhere',
-                cell: ({ name, kind }) => (
+                cell: ({ id, name, kind }) => (
                   <span>
-                    <span className="font-medium">{name}</span>
+                    <Link to="/tunnels/$tunnel" params={{ tunnel: id }} className="font-medium hover:underline">
+                      {name}
+                    </Link>
                     <span className="block text-muted text-xs">{t.kinds[kind]}</span>
                   </span>
                 ),
