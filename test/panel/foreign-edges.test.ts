@@ -309,6 +309,20 @@ testOnSqlite('random names cost a workspace’s budget of certificates and nobod
   assert.ok(await edge.mayOrder(`r299-acme.${base}`))
 })
 
+testOnSqlite('an edge that makes records up without end is held back, and no other one', async (db) => {
+  await using world = await startWorld(db)
+  const { acme, edge, key, clock, config, register, id } = world
+  await edge.verify(key)
+  const flood = await edge.ask('POST', config.reportUrl, { events: new Array(1_000_000).fill(0) })
+  assert.deepEqual([flood.status, (flood.body as { error: string }).error], [429, 'rate_limited'])
+  assert.ok(((await world.listed(id))?.dropped ?? 0) < 1_000_000)
+  const other = await register('other')
+  await other.edge.verify(key)
+  other.edge.log.push(aRequest(`web-acme.${base}`, 'acme', clock.now()))
+  assert.deepEqual((await other.edge.ship()).body, { ok: true, accepted: 1 })
+  assert.equal((await acme.usage()).requests, 1)
+})
+
 testOnEachDatabase('the older kind of report counts too: of one period the largest, and nothing twice', async (db) => {
   await using world = await startWorld(db)
   const { acme, edge, key, clock } = world

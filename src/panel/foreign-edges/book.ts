@@ -1,11 +1,23 @@
 import { PeriodEvent, RequestEvent } from '../../contract/edge-contract.ts'
+import { AppError } from '../../contract/errors.ts'
 import { type Clock, isoTime } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
 import { printableLine } from '../../lib/printable.ts'
+import { TokenBuckets } from '../../lib/token-buckets.ts'
 import type { Database, ForeignEdgeRow, Store } from '../db/index.ts'
 import type { CountedDay, UsageBook } from '../usage/index.ts'
-import { clockSkewMaxMs, hostsMax, recordsAtOnce, recordsKeptMs, tidyEveryMs } from './limits.ts'
+import {
+  clockSkewMaxMs,
+  edgesMax,
+  hostsMax,
+  piecesAtOnce,
+  piecesPerSecond,
+  recordsAtOnce,
+  recordsKeptMs,
+  tidyEveryMs,
+  warningsPerSecond,
+} from './limits.ts'
 import { forgetBefore, hostsOf, insertHost, noteReport, raisePeriod, takeNew } from './store.ts'
 import { Tenants } from './tenants.ts'
 
@@ -33,6 +45,8 @@ export interface ForeignBookOptions {
 }
 
 export function createForeignBook({ database, clock, log, usage }: ForeignBookOptions): ForeignBook {
+  const pieces = new TokenBuckets({ perSecond: piecesPerSecond, burst: piecesAtOnce, keysMax: edgesMax })
+  const warnings = new TokenBuckets({ perSecond: warningsPerSecond, burst: 1, keysMax: edgesMax })
   let tidiedAt = Number.NEGATIVE_INFINITY
 
   /** Piece by piece: each is taken whole or comes again, and others get their turn. */
@@ -43,6 +57,11 @@ export function createForeignBook({ database, clock, log, usage }: ForeignBookOp
   ): Promise<Taken> => {
     const taken = { accepted: 0, dropped: 0 }
     for (let from = 0; from === 0 || from < records.length; from += recordsAtOnce) {
+      // What was taken of the report until here is known when it comes again.
+      if (!pieces.take(edge.id, performance.now()))
+        throw new AppError('rate_limited', 'Too many records of this edge. Send the report again in a second.', {
+          retryAfterSeconds: 1,
+        })
       const some = records.slice(from, from + recordsAtOnce)
       const { accepted, dropped, why } = await database.transact(async (trx) => {
         const now = clock.now()
@@ -54,7 +73,8 @@ export function createForeignBook({ database, clock, log, usage }: ForeignBookOp
       })
       taken.accepted += accepted
       taken.dropped += dropped
-      if (why !== null) log.warn({ edge: edge.id, name: edge.name, dropped, why }, 'records of an edge were set aside')
+      if (why !== null && warnings.take(edge.id, performance.now()))
+        log.warn({ edge: edge.id, name: edge.name, dropped, why }, 'records of an edge were set aside')
     }
     await tidy()
     return taken

@@ -24,6 +24,15 @@ export const tidyEveryMs = 10 * minuteMs
 /** Records written by one transaction: short enough for others to get their turn. */
 export const recordsAtOnce = 500
 
+/** Such pieces of one edge a second, in the long run: 1,000 records, nine times the busiest second that such an edge was ever seen in. Each is remembered, so they are no edge's to make up without end. */
+export const piecesPerSecond = 2
+
+/** And at once: what an edge has kept while it was away is taken quickly. Whole reports fit. */
+export const piecesAtOnce = 240
+
+/** Lines in the log about one edge, a second: what was set aside is counted anyway. */
+export const warningsPerSecond = 1 / 60
+
 /** Bytes kept of each text in a report: more than any id or host name, whatever a visitor's path was. */
 export const textBytesMax = 1024
 
