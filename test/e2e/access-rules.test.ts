@@ -43,7 +43,7 @@ async function withRules(body: Change, work: () => Promise<void>): Promise<void>
   }
 }
 
-test('networks that are denied, or not allowed, are turned away in words that tell nothing', async () => {
+test('networks that are denied, or not allowed, are turned away in words that tell nothing (S8)', async () => {
   await withRules({ ip: { allow: ['127.0.0.0/8', '2001:db8::/32'], deny: ['127.0.0.2'] } }, async () => {
     const denied = await soon(403, { from: '127.0.0.2' })
     assert.deepEqual(JSON.parse(denied.body), {
@@ -67,7 +67,7 @@ test('networks that are denied, or not allowed, are turned away in words that te
   })
 })
 
-test('a rule that changes cuts whoever it no longer allows, and nobody else', async () => {
+test('a rule that changes cuts whoever it no longer allows, and nobody else (S3)', async () => {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
   await once(server, 'listening')
   world.closer.defer(() => {
