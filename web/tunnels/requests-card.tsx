@@ -50,13 +50,19 @@ export function RequestsCard({ tunnel }: { tunnel: Tunnel }) {
               ),
             },
             { key: 'answer', title: t.answer, cell: (request) => <Outcome request={request} /> },
-            { key: 'at', title: t.at, cell: ({ at }) => <time dateTime={at}>{format.clock(at)}</time> },
-            { key: 'from', title: t.from, wideOnly: true, className: 'wrap-anywhere', cell: ({ address }) => address },
+            {
+              key: 'at',
+              title: t.at,
+              className: 'whitespace-nowrap',
+              cell: ({ at }) => <time dateTime={at}>{format.clock(at)}</time>,
+            },
+            { key: 'from', title: t.from, wideOnly: true, cell: ({ address }) => address },
             {
               key: 'took',
               title: t.took,
               align: 'right',
               wideOnly: true,
+              className: 'whitespace-nowrap',
               cell: ({ tookMs }) => tookMs !== null && t.ms(format.number(tookMs, tookMs < 10 ? 1 : 0)),
             },
             {
@@ -64,6 +70,7 @@ export function RequestsCard({ tunnel }: { tunnel: Tunnel }) {
               title: t.size,
               align: 'right',
               wideOnly: true,
+              className: 'whitespace-nowrap',
               cell: ({ bytesIn, bytesOut }) => `${format.bytes(bytesIn)} / ${format.bytes(bytesOut)}`,
             },
             {
