@@ -31,7 +31,7 @@ before(async () => {
       )
       return { acme: { directory: pebble.directory, root: pebble.root, dns: config } }
     },
-    { acmeDnsKey: key },
+    { secrets: { acmeDnsKey: key } },
   )
 })
 after(() => closer.disposeAsync())

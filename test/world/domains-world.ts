@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Agent, startAgent } from '../../src/agent/index.ts'
 import { type Edge, EdgeConfig, startEdge } from '../../src/edge/index.ts'
 import { tempFolder } from '../../src/edge/testing/world.ts'
+import type { Clock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { PanelConfigInput, PanelSecrets } from '../../src/panel/config.ts'
@@ -18,14 +19,17 @@ export const base = 'tunnels.example.com'
 export async function startDomainsWorld(
   closer: AsyncDisposableStack,
   configOf: (ports: { edgePort: number; dns: TestDns }) => Promise<Partial<PanelConfigInput>>,
-  secrets: PanelSecrets = {},
+  { secrets = {}, clock }: { secrets?: PanelSecrets; clock?: Clock } = {},
 ) {
   const folder = await tempFolder(closer)
   const dns = closer.use(await TestDns.start())
   const [edgePort, port] = [await reservePort(), await reservePort()]
   const config = { port, dnsServers: [dns.address], ...(await configOf({ edgePort, dns })) }
   const world = closer.use(
-    await startAcme({ kind: 'sqlite', file: join(folder, 'panel.db') }, { folder, config, secrets }),
+    await startAcme(
+      { kind: 'sqlite', file: join(folder, 'panel.db') },
+      { folder, config, secrets, ...(clock && { clock }) },
+    ),
   )
   await world.acme.putWorkspacePlan({
     params: { slug: 'acme' },
@@ -61,7 +65,7 @@ export function agentOf(edge: Edge, key: string, servicePort: number): Agent {
     credential: () => new Secret(key),
     tunnels: names.map((name) => ({
       id: name,
-      request: { kind: 'http', name },
+      request: { kind: 'http' as const, name },
       target: { host: '127.0.0.1', port: servicePort },
     })),
     log: silentLog,

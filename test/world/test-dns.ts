@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import { type Socket as Connection, createServer, type Server } from 'node:net'
 import dnsPacket from 'dns-packet'
 import { reservePort } from '../ports.ts'
 
@@ -13,12 +14,15 @@ export class TestDns implements AsyncDisposable {
   /** While it is set nothing is answered but that it failed. */
   failing = false
   readonly #socket: Socket
+  readonly #server: Server
   readonly #records = new Map<string, string[]>()
   #zone: { name: string; port: number } | null = null
 
-  private constructor(socket: Socket, port: number) {
+  private constructor(socket: Socket, server: Server, port: number) {
     this.#socket = socket
+    this.#server = server
     this.port = port
+    server.on('connection', (visitor) => this.#serve(visitor))
     socket.on('message', (message, { port: from, address }) => {
       void this.#answer(message).then((answer) => socket.send(answer, from, address))
     })
@@ -29,7 +33,9 @@ export class TestDns implements AsyncDisposable {
     const socket = createSocket('udp4')
     socket.bind(port, '127.0.0.1')
     await once(socket, 'listening')
-    return new TestDns(socket, port)
+    const server = createServer().listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    return new TestDns(socket, server, port)
   }
 
   get address(): string {
@@ -41,14 +47,34 @@ export class TestDns implements AsyncDisposable {
     else this.#records.set(`${kind} ${name}`, values)
   }
 
+  /** One more beside those that are there. */
+  add(kind: Kind, name: string, value: string): void {
+    this.set(kind, name, ...(this.#records.get(`${kind} ${name}`) ?? []), value)
+  }
+
   /** TXT records below this name are those of another server, where aliases lead to. */
   delegate(name: string, port: number): void {
     this.#zone = { name, port }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.close()
     this.#socket.close()
     await once(this.#socket, 'close')
+  }
+
+  /** Over TCP each message has its length before it. */
+  #serve(visitor: Connection): void {
+    let input = Buffer.alloc(0)
+    visitor.on('error', () => undefined)
+    visitor.on('data', async (part: Buffer) => {
+      input = Buffer.concat([input, part])
+      if (input.length < 2 || input.length < 2 + input.readUInt16BE(0)) return
+      const answer = await this.#answer(input.subarray(2, 2 + input.readUInt16BE(0)))
+      const length = Buffer.alloc(2)
+      length.writeUInt16BE(answer.length)
+      visitor.end(Buffer.concat([length, answer]))
+    })
   }
 
   async #answer(message: Buffer): Promise<Buffer> {

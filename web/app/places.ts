@@ -5,6 +5,7 @@ import {
   ChartColumn,
   Database,
   Gauge,
+  Globe,
   HardDrive,
   History,
   KeyRound,
@@ -46,6 +47,7 @@ export function usePlaces(): readonly PlaceGroup[] {
       places: [
         { to: '/servers', icon: Server, label: t.servers, shown: true },
         { to: '/tunnels', icon: Cable, label: t.tunnels, shown: may('tunnels.read') },
+        { to: '/domains', icon: Globe, label: t.domains, shown: may('tunnels.read') },
       ],
     },
     {

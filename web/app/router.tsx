@@ -151,6 +151,11 @@ const tunnel = createRoute({
   path: '/tunnels/$tunnel',
   component: lazyRouteComponent(() => import('../tunnels/tunnel-page.tsx'), 'TunnelPage'),
 })
+const domains = createRoute({
+  getParentRoute: () => inside,
+  path: '/domains',
+  component: lazyRouteComponent(() => import('../domains/domains-page.tsx'), 'DomainsPage'),
+})
 const usage = createRoute({
   getParentRoute: () => inside,
   path: '/usage',
@@ -248,6 +253,7 @@ const routes = root.addChildren([
       serverActivity,
       serverSettings,
     ]),
+    domains,
     usage,
     keys,
     members,

@@ -4,6 +4,7 @@ export const appText = phrases({
   en: {
     servers: 'Servers',
     tunnels: 'Tunnels',
+    domains: 'Domains',
     workspace: 'Workspace',
     usage: 'Usage',
     keys: 'API keys',
@@ -39,6 +40,7 @@ export const appText = phrases({
   de: {
     servers: 'Server',
     tunnels: 'Tunnel',
+    domains: 'Domains',
     workspace: 'Arbeitsbereich',
     usage: 'Verbrauch',
     keys: 'API-Schlüssel',

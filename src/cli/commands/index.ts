@@ -13,6 +13,7 @@ import { checkWay } from './check.ts'
 import { completion } from './completion.ts'
 import { databaseCommands } from './databases/databases.ts'
 import { databaseHostCommands } from './databases/hosts.ts'
+import { domainCommands } from './domains/domains.ts'
 import { edgeCommands } from './edges/edges.ts'
 import { foreignEdgeCommands } from './edges/foreign.ts'
 import { archiveCommands } from './files/archives.ts'
@@ -80,6 +81,7 @@ export const commands: readonly Command[] = [
   showConnections,
   linkProject,
   checkWay,
+  ...domainCommands,
   ...agentCommands,
   serveMcp,
   listServers,
