@@ -90,9 +90,9 @@ async function followed(
     call: ToolCall
   },
 ) {
-  const outcome = await follow(following, { given, reply }, call, waitSeconds)
-  const note = outcome.finished ? undefined : `It goes on by itself: ${following.next}`
-  return { data: { ...wrap(reply), outcome }, note }
+  const seen = await follow(following, { given, reply }, call, waitSeconds)
+  const note = seen.outcome.finished ? undefined : `It goes on by itself: ${following.next}`
+  return { data: { ...wrap(seen.reply), outcome: seen.outcome }, note }
 }
 
 /** `Create backup` of `create_backup`. */

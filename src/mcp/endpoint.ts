@@ -86,6 +86,10 @@ export class McpEndpoint<V extends Visitor> implements AsyncDisposable {
       else if (isInitializeRequest(message))
         await this.#sessions.begin(answered, message, { keyId, userId, authInfo }, write)
       else await this.#sessions.continue(answered, message, { keyId, authInfo }, write)
+    } catch (error) {
+      // Where an answer has begun, it has ended with its stream.
+      if (!ended.signal.aborted) throw error
+      await write(ended.signal.reason === stopping ? problem(503, -32_000, stopping) : problem(401, -32_000, keyEnded))
     } finally {
       own.delete(ended)
       if (own.size === 0) this.#exchanges.delete(keyId)
@@ -93,9 +97,8 @@ export class McpEndpoint<V extends Visitor> implements AsyncDisposable {
   }
 
   /** Ends everything that is open by a key: its sessions, its streams, its calls. Idempotent. */
-  async endKey(keyId: string): Promise<void> {
-    for (const exchange of this.#exchanges.get(keyId) ?? []) exchange.abort(new Error('The key has ended'))
-    await this.#sessions.endKey(keyId)
+  endKey(keyId: string): Promise<void> {
+    return this.#end(keyId, keyEnded)
   }
 
   sweep(): Promise<void> {
@@ -109,9 +112,14 @@ export class McpEndpoint<V extends Visitor> implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const keyId of this.keys()) await this.endKey(keyId)
+    for (const keyId of this.keys()) await this.#end(keyId, stopping)
     await this.#sessions[Symbol.asyncDispose]()
     await this.#handler.close()
+  }
+
+  async #end(keyId: string, why: string): Promise<void> {
+    for (const exchange of this.#exchanges.get(keyId) ?? []) exchange.abort(why)
+    await this.#sessions.endKey(keyId)
   }
 
   #visitorOf({ http }: ServerContext): V {
@@ -120,3 +128,6 @@ export class McpEndpoint<V extends Visitor> implements AsyncDisposable {
     return visitor
   }
 }
+
+const keyEnded = 'The key has ended: ask for another one.'
+const stopping = 'The panel is stopping: connect again in a moment.'

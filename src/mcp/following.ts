@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
+import { ApiError } from '../client/index.ts'
 import type { publicOperations } from '../contract/api/index.ts'
 import type { ReplyData } from '../contract/operation.ts'
 import type { ServerStatus } from '../contract/power.ts'
@@ -17,6 +18,10 @@ export type Outcome = z.output<typeof outcomeSchema>
 
 interface Seen extends Outcome {
   percent?: number | undefined
+  /** What the operation has answered with, as it is now. */
+  reply?: unknown
+  /** It could not be looked at. */
+  unseen?: true
 }
 
 /** How the work that an operation began is looked at. */
@@ -27,24 +32,30 @@ export interface Following {
   readonly next: string
 }
 
-/** Looks until it is finished or `seconds` have passed, and reports each change. A look that fails ends it with that error. */
+/**
+ * Looks until it is finished or `seconds` have passed, and reports each change. Where it cannot be looked at (the key may begin it and see
+ * nothing of it), that is the outcome: it has begun all the same. `reply` is what the operation has answered, as new as it is known.
+ */
 export async function follow(
   following: Following,
   about: { given: Given; reply: unknown },
   { api, signal, progress }: ToolCall,
   seconds: number,
-): Promise<Outcome> {
+): Promise<{ outcome: Outcome; reply: unknown }> {
   const began = performance.now()
   const before: Seen[] = []
   for (;;) {
-    const seen = await following.look(api, { ...about, before }, signal)
+    const seen = await following.look(api, { ...about, before }, signal).catch((error: unknown): Seen => {
+      if (!(error instanceof ApiError) || signal.aborted) throw error
+      return { state: 'unknown', message: error.message, finished: false, worked: null, unseen: true }
+    })
     before.push(seen)
     const passed = Math.round((performance.now() - began) / 1000)
     const message = seen.message ? `${seen.state}: ${seen.message}` : seen.state
     progress(seen.percent === undefined ? { done: passed, message } : { done: seen.percent, total: 100, message })
-    if (seen.finished || performance.now() - began + lookEveryMs > seconds * 1000) {
-      const { percent: _, ...outcome } = seen
-      return outcome
+    if (seen.finished || seen.unseen || performance.now() - began + lookEveryMs > seconds * 1000) {
+      const { percent: _percent, unseen: _unseen, reply = about.reply, ...outcome } = seen
+      return { outcome, reply }
     }
     await setTimeout(lookEveryMs, undefined, { signal })
   }
@@ -59,11 +70,12 @@ export const followings: Partial<Record<keyof typeof publicOperations, Following
     next: 'get_server shows its status.',
     look: async (api, { given, reply }, signal) => {
       const { id } = reply as ReplyData<(typeof publicOperations)['createServer']>
-      const { status, message, lastExit } = await look(api, id, signal)
+      const now = await look(api, id, signal)
+      const { status, message, lastExit } = now
       const starts = (given.body as { start?: unknown } | undefined)?.start !== false
       const failed = status === 'install_failed' || (status === 'offline' && lastExit?.crashed === true)
       const done = status === 'running' || status === 'sleeping' || (status === 'offline' && !starts)
-      return { state: status, message, ...ended(failed ? false : done ? true : null) }
+      return { state: status, message, reply: now, ...ended(failed ? false : done ? true : null) }
     },
   },
   power: {

@@ -27,7 +27,7 @@ export const lookEveryMs = 2_000
 /** Sessions of one key: several agents of one person, and what they have left behind. The longest unused makes room. */
 export const sessionsPerKeyMax = 16
 
-/** Sessions on one panel: at most 1 MiB of events each. */
+/** Sessions on one panel: what all of them keep together stays below 128 Mi characters. */
 export const sessionsMax = 500
 
 /** A session that nobody uses is ended after this long, in ms: a client makes a new one. An agent may think for minutes. */
@@ -39,9 +39,9 @@ export const sweepEveryMs = 1_000
 /** Requests of one key under way at a time, streams that stay open among them. */
 export const exchangesPerKeyMax = 32
 
-/** What a session keeps for a client that lost its connection, in messages and in characters of them; the oldest make room. */
+/** What a session keeps for a client that lost its connection, in messages and in characters of them; the oldest make room. Two long answers fit. */
 export const replayMessagesMax = 200
-export const replayCharsMax = 1024 * 1024
+export const replayCharsMax = 256 * 1024
 
 /** Between the comments that keep an idle stream open, in ms: below the 60 s after which proxies close one. */
 export const keepAliveMs = 15_000

@@ -62,8 +62,11 @@ export class Sessions implements AsyncDisposable {
       if (transport.sessionId !== undefined) this.#sessions.delete(transport.sessionId)
     }
     transport.onerror = this.#failed
-    await write(await transport.handleRequest(request, { parsedBody: message, authInfo: who.authInfo }))
-    if (transport.sessionId === undefined) await server.close()
+    try {
+      await write(await transport.handleRequest(request, { parsedBody: message, authInfo: who.authInfo }))
+    } finally {
+      if (transport.sessionId === undefined) await server.close()
+    }
   }
 
   /** Answers a further request of a session. */

@@ -110,7 +110,7 @@ export class Mcp implements AsyncDisposable {
       const endpoint = await this.#open()
       await endpoint.handle(toRequest(raw, gone.signal), message, this.#agent(caller, request), write)
     } catch (error) {
-      if (response.destroyed) return
+      if (gone.signal.aborted || response.destroyed) return
       if (!(error instanceof AppError))
         this.#options.log.error({ err: error, requestId: request.id }, 'a request of an agent failed')
       if (response.headersSent) response.destroy()
