@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json, text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
+import type { ServerState } from '../../src/contract/node.ts'
 import { commonProtocol, nodeProtocols, specOfVersion1, stateFor } from '../../src/contract/node-protocol.ts'
 import { linkAgent } from '../../src/http/index.ts'
 import { silentLog } from '../../src/lib/log.ts'
@@ -214,23 +215,15 @@ test('a panel of version 1 has a node of today: it hears only what it knows, and
 })
 
 test('a panel that knows nothing of sleep hears that a sleeping server is offline', () => {
-  const nap = { id: '00000001', kind: 'slept', at: 1, why: 'Nobody', address: null } as const
-  const state = {
-    ...{
-      id: '1a7ce997',
-      revision: 1,
-      phase: 'sleeping',
-      since: 1,
-      message: 'Sleeping: x',
-      lastExit: null,
-      usage: null,
-    },
-    naps: [nap],
-  } as const
+  const state: ServerState = {
+    ...{ id: '1a7ce997', revision: 1, since: 1, message: 'Sleeping: x', lastExit: null, usage: null },
+    phase: 'sleeping',
+    naps: [{ id: '00000001', kind: 'slept', at: 1, why: 'Nobody', address: null }],
+  }
   for (const protocol of [1, 2, 3]) {
-    const told = stateFor(protocol, { ...state, naps: [...state.naps] })
+    const told = stateFor(protocol, state)
     assert.equal(told.phase, 'offline')
     assert.deepEqual(strange(told, wire.state), [])
   }
-  assert.equal(stateFor(4, { ...state, naps: [...state.naps] }).phase, 'sleeping')
+  assert.equal(stateFor(4, state).phase, 'sleeping')
 })
