@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import { type Beam1Peer, goAwayFrame } from '../../test/world/beam1-peer.ts'
 import { beam1Agent, beam1Edge, certifiedHost } from './testing/beam1.ts'
 import { countingPlane } from './testing/counting-plane.ts'
+import { ask as askHttp2, http2Service, http2Visitor } from './testing/http2-client.ts'
 import {
   acmeToken,
   eventually,
@@ -211,6 +212,40 @@ test('a WebSocket is bytes both ways, and its end reaches the other side', async
   noFaults(agent)
 })
 
+test('visitors of HTTP/2 take a stream for each request, and gRPC reaches a service as HTTP/2', async () => {
+  await using closer = new AsyncDisposableStack()
+  const edge = await beam1Edge(closer)
+  const service = await httpService(closer, (request, response) => response.end(request.url))
+  const grpc = await http2Service(closer, (stream) => {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
+    stream.pipe(stream)
+  })
+  const agent = await beam1Agent(closer, edge)
+  await agent.hello(acmeToken)
+  await agent.register('web', service)
+  await agent.register('api', grpc.port)
+  const visitor = http2Visitor(closer, edge.httpPort)
+  const answers = [await askHttp2(visitor, { ':path': '/1' }), await askHttp2(visitor, { ':path': '/2' })]
+  assert.deepEqual(
+    answers.map(({ status, text }) => [status, text]),
+    [
+      [200, '/1'],
+      [200, '/2'],
+    ],
+  )
+  await eventually(() => agent.streams.size === 1, 'the control stream alone is open')
+  const call = {
+    ':authority': 'api.acme.localhost',
+    ':method': 'POST',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  }
+  const called = await askHttp2(visitor, call, 'x'.repeat(100_000))
+  assert.deepEqual([called.status, called.text.length, called.trailers['grpc-status']], [200, 100_000, '0'])
+  noFaults(agent)
+})
+
 test('a TCP service is reached by a port of its own, with half-close', async () => {
   await using closer = new AsyncDisposableStack()
   const edge = await beam1Edge(closer)
@@ -250,6 +285,28 @@ test('what is counted is what visitors have sent and received, to the byte', asy
   await eventually(() => plane.counter('web')?.bytesOut === received.length, 'all of the answer is reported')
   const { bytesIn, requests, connections } = plane.counter('web') ?? assert.fail('no counter')
   assert.deepEqual([bytesIn, requests, connections], [head.length + 70_000, 1, 1])
+  noFaults(agent)
+})
+
+test('quotas, rates and the suspension of a workspace hold for its visitors and agents', async () => {
+  await using closer = new AsyncDisposableStack()
+  const plane = countingPlane()
+  const edge = await beam1Edge(closer, { controlPlane: plane.start })
+  const big = randomBytes(300_000)
+  const service = await httpService(closer, (_, response) => response.end(big))
+  const agent = await beam1Agent(closer, edge)
+  await agent.hello('acme')
+  await agent.register('web', service)
+  const free = { connections: null, bytesPerSecond: null, overQuota: false }
+  plane.orders().setLimits('acme', { ...free, overQuota: true })
+  const refused = await ask(edge.httpPort)
+  assert.deepEqual([refused.status, refused.headers['pharos-error']], [503, 'over_quota'])
+  plane.orders().setLimits('acme', { ...free, bytesPerSecond: 10_000_000 })
+  const paced = await ask(edge.httpPort)
+  assert.deepEqual([paced.status, hashOf(paced.body)], [200, hashOf(big)])
+  assert.equal(plane.orders().revoke({ of: 'workspace', workspaceId: 'acme' }, 'the workspace is suspended'), 1)
+  assert.equal((await agent.next())?.message, 'the workspace is suspended')
+  await agent.closed
   noFaults(agent)
 })
 
