@@ -11,6 +11,7 @@ import { FormDialog } from '../ui/dialog.tsx'
 import { Field, Input } from '../ui/field.tsx'
 import { Page } from '../ui/page.tsx'
 import { Notice } from '../ui/state.tsx'
+import { Switch } from '../ui/switch.tsx'
 import { Table } from '../ui/table.tsx'
 import { AdministratorsPage } from './administrators-page.tsx'
 import { plansText } from './plans-text.ts'
@@ -88,6 +89,7 @@ function ChangePlan({ plan, onClose }: { plan: Plan; onClose(): void }) {
     bytesPerSecond: inUnits(plan.bytesPerSecond, KiB),
     bytesPerMonth: inUnits(plan.bytesPerMonth, GiB),
   }))
+  const [warns, setWarns] = useState(plan.warnsVisitors)
   const save = useAction({
     run: () =>
       api.putPlan({
@@ -97,6 +99,7 @@ function ChangePlan({ plan, onClose }: { plan: Plan; onClose(): void }) {
           connections: outOfUnits(values.connections, 1),
           bytesPerSecond: outOfUnits(values.bytesPerSecond, KiB),
           bytesPerMonth: outOfUnits(values.bytesPerMonth, GiB),
+          warnsVisitors: warns,
         },
       }),
     done: t.saved,
@@ -132,6 +135,7 @@ function ChangePlan({ plan, onClose }: { plan: Plan; onClose(): void }) {
           />
         </Field>
       ))}
+      <Switch checked={warns} onChange={setWarns} label={t.warns} />
       {error && !fields.some(([field]) => fieldError(error, field)) && <Notice tone="bad">{errorText(error)}</Notice>}
     </FormDialog>
   )

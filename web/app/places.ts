@@ -13,6 +13,7 @@ import {
   RadioTower,
   Server,
   Shapes,
+  Siren,
   Users,
   Webhook,
 } from 'lucide-react'
@@ -69,6 +70,7 @@ export function usePlaces(): readonly PlaceGroup[] {
         { to: '/admin/templates', icon: Shapes, label: t.templates, shown: instanceAdmin },
         { to: '/admin/database-hosts', icon: Database, label: t.databaseHosts, shown: instanceAdmin },
         { to: '/admin/plans', icon: Gauge, label: t.plans, shown: instanceAdmin },
+        { to: '/admin/abuse', icon: Siren, label: t.abuse, shown: instanceAdmin },
       ],
     },
   ]

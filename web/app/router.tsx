@@ -35,6 +35,13 @@ const signIn = createRoute({
   component: lazyRouteComponent(() => import('../session/sign-in-page.tsx'), 'SignInPage'),
 })
 
+const reportAbuse = createRoute({
+  getParentRoute: () => root,
+  path: '/report-abuse',
+  validateSearch: ({ host }: Record<string, unknown>): { host?: string | undefined } => ({ host: named(host) }),
+  component: lazyRouteComponent(() => import('../abuse/report-page.tsx'), 'ReportPage'),
+})
+
 /** Everything else needs somebody. */
 const inside = createRoute({
   getParentRoute: () => root,
@@ -219,6 +226,11 @@ const templates = createRoute({
   path: '/admin/templates',
   component: lazyRouteComponent(() => import('../templates/templates-page.tsx'), 'TemplatesPage'),
 })
+const abuseReports = createRoute({
+  getParentRoute: () => inside,
+  path: '/admin/abuse',
+  component: lazyRouteComponent(() => import('../abuse/reports-page.tsx'), 'AbuseReportsPage'),
+})
 const plans = createRoute({
   getParentRoute: () => inside,
   path: '/admin/plans',
@@ -231,6 +243,7 @@ const databaseHosts = createRoute({
 })
 
 const routes = root.addChildren([
+  reportAbuse,
   setup,
   invitation,
   signIn,
@@ -267,6 +280,7 @@ const routes = root.addChildren([
     edges,
     templates,
     plans,
+    abuseReports,
     databaseHosts,
     tunnels,
     tunnel,

@@ -7,6 +7,7 @@ import { Badge } from '../ui/badge.tsx'
 import { Copyable } from '../ui/copy.tsx'
 import { Page } from '../ui/page.tsx'
 import { EmptyState } from '../ui/state.tsx'
+import { AccessCard } from './access-card.tsx'
 import { CaptureCard } from './capture-card.tsx'
 import { ConnectionsCard } from './connections-card.tsx'
 import { inspectionText } from './inspection-text.ts'
@@ -50,17 +51,20 @@ export function TunnelPage() {
       description={back}
       actions={<Copyable text={tunnel.url} />}
     >
-      {mayInspect ? (
-        <div className="grid gap-4">
-          {tunnel.kind === 'http' && <RequestsCard tunnel={tunnel} />}
-          <ConnectionsCard tunnel={tunnel} />
-          {tunnel.kind === 'http' && <CaptureCard tunnel={tunnel.id} />}
-        </div>
-      ) : (
-        <EmptyState icon={EyeOff} title={t.notForYou}>
-          {t.notForYouHint}
-        </EmptyState>
-      )}
+      <div className="grid gap-4">
+        <AccessCard tunnel={tunnel.id} http={tunnel.kind === 'http'} />
+        {mayInspect ? (
+          <>
+            {tunnel.kind === 'http' && <RequestsCard tunnel={tunnel} />}
+            <ConnectionsCard tunnel={tunnel} />
+            {tunnel.kind === 'http' && <CaptureCard tunnel={tunnel.id} />}
+          </>
+        ) : (
+          <EmptyState icon={EyeOff} title={t.notForYou}>
+            {t.notForYouHint}
+          </EmptyState>
+        )}
+      </div>
     </Page>
   )
 }
