@@ -11,9 +11,14 @@ import { type FilesWorld, startFilesWorld } from '../world/files-world.ts'
 /** The real command line against a real panel with a real node, where the server `Files` is installed and stopped. */
 let world: FilesWorld
 let home: string
+/** A key may ask 180 times a minute, and so may the second one. */
+let apiKey: string
+let secondKey: string
 before(async () => {
   world = await startFilesWorld({ disk: 64 })
   home = await mkdtemp(join(tmpdir(), 'pharos-cli-e2e-'))
+  apiKey = world.key
+  secondKey = (await json('tokens', 'create')).token
 })
 after(async () => {
   await world[Symbol.asyncDispose]()
@@ -30,7 +35,7 @@ async function pharos(line: readonly string[], options: { input?: string; live?:
   const ran: Ran = { code: 0, data: '', talk: '' }
   const unused = async (): Promise<void> => assert.fail('a command of the API starts no role')
   ran.code = await runCli(line, {
-    env: { HOME: home, PHAROS_URL: `http://127.0.0.1:${world.panel.port}`, PHAROS_API_KEY: world.key },
+    env: { HOME: home, PHAROS_URL: `http://127.0.0.1:${world.panel.port}`, PHAROS_API_KEY: apiKey },
     cwd: home,
     root: join(import.meta.dirname, '..', '..'),
     streams: {
@@ -215,4 +220,48 @@ test('plans: an administrator lists, shows and changes them, and gives one to a 
   assert.match(await done('plans', 'of', workspace.slug), /plan +enterprise/)
   await done('plans', 'assign', workspace.slug, '--plan', 'standard', '--requests', 'none')
   await fails(/nobody/i, 'plans', 'of', 'nobody')
+})
+
+test('people: lets them use a server and the workspace, says what they may, and takes it away', async () => {
+  apiKey = secondKey
+  const added = await json('servers', 'users', 'add', 'Files', 'bob@example.com', '--may', 'console.*,files.read')
+  assert.match(added.invitationUrl, /^http/)
+  const [bob] = await json('servers', 'users', 'list', 'Files')
+  assert.deepEqual([bob.email, bob.pending], ['bob@example.com', true])
+  assert.deepEqual([...bob.permissions].sort(), ['console.read', 'console.write', 'files.read'])
+  await done('servers', 'users', 'set', 'Files', 'bob@example.com', '--may', 'console.read')
+  assert.deepEqual((await json('servers', 'users', 'list', 'Files'))[0].permissions, ['console.read'])
+  await done('servers', 'users', 'remove', 'Files', 'bob@example.com')
+  assert.deepEqual(await json('servers', 'users', 'list', 'Files'), [])
+  await fails(/bob@example\.com may not use Files anyway/, 'servers', 'users', 'remove', 'Files', 'bob@example.com')
+  const unknown = await pharos(['servers', 'users', 'add', 'Files', 'bob@example.com', '--may', 'console.sing'])
+  assert.equal(unknown.code, 2)
+  assert.match(unknown.talk, /There is no permission console\.sing\. There are: .*console\.read/)
+
+  await done('members', 'invite', 'eve@example.com', '--role', 'admin')
+  const { members, invitations } = await json('members', 'list')
+  assert.deepEqual([members.length, invitations[0].email, invitations[0].role], [1, 'eve@example.com', 'admin'])
+  await done('members', 'remove', 'eve@example.com')
+  assert.deepEqual((await json('members', 'list')).invitations, [])
+  await fails(/does not belong to this workspace/, 'members', 'set', 'eve@example.com', '--role', 'member')
+})
+
+test('looks: finds files by name, tells of space, backups and what was done', async () => {
+  apiKey = secondKey
+  const { code, talk } = await pharos(['files', 'write', 'Files', 'deep/needle.yml'], { input: 'x: 1\n' })
+  assert.equal(code, 0, talk)
+  assert.deepEqual((await json('files', 'search', 'Files', 'NEEDLE')).files, [
+    { path: '/deep/needle.yml', size: 5, isDirectory: false },
+  ])
+  await done('files', 'chmod', 'Files', '600', 'deep/needle.yml')
+  assert.equal((await json('files', 'list', 'Files', '/deep'))[0].mode, '0600')
+  assert.ok((await json('files', 'space', 'Files')).limitBytes > 0)
+  assert.equal((await json('backups', 'settings', 'Files', '--rotate', 'on')).rotate, true)
+  const { entries } = await json('activity', 'Files')
+  assert.ok(entries.some((entry: { operation: string }) => entry.operation === 'chmodFile'))
+  assert.match(await done('activity', '--lines', '5'), /WHEN\s+WHO\s+WHAT/)
+  const both = await pharos(['activity', 'Files', '--mine'])
+  assert.equal(both.code, 2)
+  const unsure = await pharos(['servers', 'reinstall', 'Files'])
+  assert.deepEqual([unsure.code, /--yes/.test(unsure.talk)], [2, true])
 })

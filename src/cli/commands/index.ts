@@ -7,8 +7,10 @@ import { setUp } from './account/setup.ts'
 import { sshKeyCommands } from './account/ssh-keys.ts'
 import { showStatus } from './account/status.ts'
 import { useAccount } from './account/use.ts'
+import { showActivity } from './activity.ts'
 import { backupCommands } from './backups/backups.ts'
 import { restoreBackup } from './backups/restore.ts'
+import { backupSettings } from './backups/settings.ts'
 import { checkWay } from './check.ts'
 import { completion } from './completion.ts'
 import { databaseCommands } from './databases/databases.ts'
@@ -19,12 +21,14 @@ import { foreignEdgeCommands } from './edges/foreign.ts'
 import { archiveCommands } from './files/archives.ts'
 import { fileCommands } from './files/files.ts'
 import { getFile } from './files/get.ts'
+import { fileLookCommands } from './files/look.ts'
 import { pullFile } from './files/pull.ts'
 import { putFile } from './files/put.ts'
 import { backUpInstance } from './instance/backup.ts'
 import { doctor } from './instance/doctor.ts'
 import { restoreInstance } from './instance/restore.ts'
 import { serveMcp } from './mcp/mcp.ts'
+import { memberCommands } from './members.ts'
 import { drainNode } from './nodes/drain.ts'
 import { nodeCommands } from './nodes/nodes.ts'
 import { planCommands } from './plans/plans.ts'
@@ -36,12 +40,14 @@ import { serverLimits } from './servers/limits.ts'
 import { listServers } from './servers/list.ts'
 import { portCommands } from './servers/ports.ts'
 import { powerCommands } from './servers/power.ts'
+import { reinstallServer } from './servers/reinstall.ts'
 import { serverRuntime } from './servers/runtime.ts'
 import { serverSftp } from './servers/sftp.ts'
 import { showServer } from './servers/show.ts'
 import { suspensionCommands } from './servers/suspension.ts'
 import { takeTemplate } from './servers/template.ts'
 import { transferServer } from './servers/transfer.ts'
+import { serverUserCommands } from './servers/users.ts'
 import { serverVariables } from './servers/variables.ts'
 import { wakeOnConnect } from './servers/wake-on-connect.ts'
 import { watchingCommands } from './servers/watching.ts'
@@ -99,19 +105,25 @@ export const commands: readonly Command[] = [
   serverLimits,
   transferServer,
   ...suspensionCommands,
+  ...serverUserCommands,
+  reinstallServer,
   deleteServer,
   ...fileCommands,
   getFile,
   putFile,
   pullFile,
   ...archiveCommands,
+  ...fileLookCommands,
   ...backupCommands,
   restoreBackup,
+  backupSettings,
   ...databaseCommands,
   ...scheduleCommands,
   ...templateCommands,
   ...templateSourceCommands,
   showUsage,
+  showActivity,
+  ...memberCommands,
   ...tokenCommands,
   ...webhookCommands,
   ...sshKeyCommands,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { command } from '../../command.ts'
+import { command, UsageError } from '../../command.ts'
 import { table } from '../../output.ts'
 
 const list = command({
@@ -47,4 +47,19 @@ const create = command({
   },
 })
 
-export const edgeCommands = [list, create]
+const remove = command({
+  path: 'edges delete',
+  summary: 'Forget an edge; its credential stops working at once',
+  args: [['<id>', 'as "pharos edges list" shows it']],
+  flags: [['-y, --yes', 'yes, its tunnels end']],
+  examples: ['pharos edges delete edge_4k2j9x0q1m5v7c3d --yes'],
+  options: z.object({ id: z.string().min(1), yes: z.boolean().default(false) }),
+  async run({ id, yes }, { connect, out }) {
+    if (!yes) throw new UsageError(`The tunnels that go through ${id} end. Add --yes to do it.`)
+    const { client } = await connect()
+    const reply = await client.deleteEdge({ params: { edge: id } })
+    out.result(reply, () => `${reply.id} is forgotten.`)
+  },
+})
+
+export const edgeCommands = [list, create, remove]
