@@ -23,21 +23,9 @@ const skip = missing && 'the conformance suite and the inspector are not install
  * `conformance-server.ts` serves those by the product's endpoint. What needs none of them is asked of a whole panel as well.
  */
 const ofPanel = {
-  '2025-11-25': [
-    'server-initialize',
-    'ping',
-    'tools-list',
-    'server-sse-multiple-streams',
-    'server-session-lifecycle',
-    'dns-rebinding-protection',
-  ],
-  '2026-07-28': [
-    'tools-list',
-    'server-sse-multiple-streams',
-    'dns-rebinding-protection',
-    'http-header-validation',
-    'input-required-result-unsupported-methods',
-  ],
+  '2025-11-25': ['tools-list', 'server-session-lifecycle', 'dns-rebinding-protection'],
+  // Which the endpoint's own run has shown: what differs in a panel is that a key is asked for.
+  '2026-07-28': ['http-header-validation'],
 } as const
 
 describe('the protocol’s own tools', { skip, timeout: 4 * patienceMs }, () => {
@@ -52,40 +40,29 @@ describe('the protocol’s own tools', { skip, timeout: 4 * patienceMs }, () => 
       await using fixtures = await startConformanceServer()
       await using keyed = await withKey(world)
       const [asked, askedPanel] = await Promise.all([
-        runSuite(fixtures.url, revision, 'all'),
-        runSuite(keyed.url, revision, ofPanel[revision]),
+        runSuite(fixtures.url, revision),
+        runScenarios(keyed.url, revision, ofPanel[revision]),
       ])
       assert.deepEqual(asked.failed, [], asked.output)
       assert.ok(asked.passed.length > 25, asked.output)
-      const lacking = ofPanel[revision].filter((scenario) => !askedPanel.passed.includes(scenario))
-      assert.deepEqual(lacking, [], askedPanel.output)
+      assert.deepEqual(askedPanel.failed, [], askedPanel.output)
     })
 
-  test('the official inspector lists the tools of a panel, calls one, and is told what is wrong', async () => {
-    const ask = async (...args: string[]) => {
-      const key = ['--transport', 'http', '--header', `Authorization: Bearer ${world.key}`]
-      const { stdout } = await run(process.execPath, [inspector, '--cli', world.url.href, ...key, ...args], {
-        env: { PATH: process.env.PATH, HOME: world.folder },
-        maxBuffer: outputBytesMax,
-      })
-      return JSON.parse(stdout)
-    }
-    const { tools } = await ask('--method', 'tools/list')
-    assert.ok(tools.some(({ name }: { name: string }) => name === 'create_backup'))
-    const called = ['--method', 'tools/call', '--tool-name']
-    const workspace = await ask(...called, 'get_workspace')
-    assert.equal(workspace.structuredContent.slug, 'acme')
-  })
-  test('the official inspector is refused with a key that is not good', async () => {
-    const asked = run(
+  test('have a stock client in the official inspector, which finds a tool of a panel and calls it', async () => {
+    const { stdout } = await run(
       process.execPath,
-      [inspector, '--cli', world.url.href, '--transport', 'http', '--header', 'Authorization: Bearer phk_no'].concat(
-        '--method',
-        'tools/list',
-      ),
-      { env: { PATH: process.env.PATH, HOME: world.folder } },
+      [
+        inspector,
+        '--cli',
+        world.url.href,
+        '--transport',
+        'http',
+        '--header',
+        `Authorization: Bearer ${world.key}`,
+      ].concat('--method', 'tools/call', '--tool-name', 'get_workspace'),
+      { env: { PATH: process.env.PATH, HOME: world.folder }, maxBuffer: outputBytesMax },
     )
-    await assert.rejects(asked, /auth_required|401/)
+    assert.equal(JSON.parse(stdout).structuredContent.slug, 'acme')
   })
 })
 
@@ -102,20 +79,29 @@ interface Verdict {
 /** How often a scenario is asked that does not pass: some wait for no more than half a second, which a busy machine takes. */
 const triesMax = 4
 
-/** Which of the suite's scenarios pass, and which of those that are required fail; `again` are the ones that matter. */
-async function runSuite(url: string, revision: string, again: readonly string[] | 'all'): Promise<Verdict> {
-  const verdict = await askSuite(url, ['--requirements', revision])
-  const wrong = again === 'all' ? verdict.failed : again.filter((name) => !verdict.passed.includes(name))
-  for (const name of wrong)
-    for (let attempt = 2; attempt <= triesMax && !verdict.passed.includes(name); attempt += 1) {
-      const { passed, output } = await askSuite(url, ['--scenario', name, '--spec-version', revision])
-      if (passed.length > 0) verdict.passed.push(name)
-      verdict.output += output
-    }
-  return { ...verdict, failed: verdict.failed.filter((name) => !verdict.passed.includes(name)) }
+/** Which of the suite's scenarios pass, and which of those that are required fail, however often they are asked. */
+async function runSuite(url: string, revision: string): Promise<Verdict> {
+  const { passed, failed, output } = await askSuite(url, ['--requirements', revision])
+  const again = await runScenarios(url, revision, failed)
+  return { passed: [...passed, ...again.passed], failed: again.failed, output: output + again.output }
 }
 
-async function askSuite(url: string, which: readonly string[]): Promise<Verdict> {
+/** The same of these alone, one after the other. */
+async function runScenarios(url: string, revision: string, scenarios: readonly string[]): Promise<Verdict> {
+  const verdict: Verdict = { passed: [], failed: [], output: '' }
+  for (const name of scenarios) {
+    let worked = false
+    for (let attempt = 1; attempt <= triesMax && !worked; attempt += 1) {
+      const asked = await askSuite(url, ['--scenario', name, '--spec-version', revision])
+      worked = asked.worked
+      verdict.output += asked.output
+    }
+    verdict[worked ? 'passed' : 'failed'].push(name)
+  }
+  return verdict
+}
+
+async function askSuite(url: string, which: readonly string[]): Promise<Verdict & { worked: boolean }> {
   const args = [suite, 'server', '--url', url, ...which]
   const options = { env: { PATH: process.env.PATH, NO_COLOR: '1' }, maxBuffer: outputBytesMax }
   // It fails as a whole where anything does; what came of each scenario is in what it prints.
@@ -124,12 +110,11 @@ async function askSuite(url: string, which: readonly string[]): Promise<Verdict>
     (error: { stdout?: string }) => ({ stdout: error.stdout ?? '', worked: false }),
   )
   const output = stdout.slice(-outputShownChars)
-  if (which[0] === '--scenario') return { passed: worked ? ['it'] : [], failed: [], output }
   const [summary = '', notScored = ''] = stdout.slice(stdout.indexOf('=== SUMMARY')).split('Not scored')
   const named = (mark: string): string[] =>
     [...summary.matchAll(new RegExp(`^${mark} ([a-z0-9-]+):`, 'gm'))].map(([, name]) => name ?? '')
   const optional = [...notScored.matchAll(/^ +. ([a-z0-9-]+) \(/gm)].map(([, name]) => name)
-  return { passed: named('✓'), failed: named('✗').filter((name) => !optional.includes(name)), output }
+  return { worked, passed: named('✓'), failed: named('✗').filter((name) => !optional.includes(name)), output }
 }
 
 /** The end of it, in which the scenarios are summed up. */
