@@ -44,6 +44,7 @@ const pages: Record<string, string> = {
   templates: '/admin/templates',
   'database-hosts': '/admin/database-hosts',
   plans: '/admin/plans',
+  users: '/admin/users',
   nothing: '/not-a-page',
 }
 /** Pages for people who are not signed in. */

@@ -33,6 +33,7 @@ import { drainOperations, transferOperations } from '../contract/api/transfers.t
 import { tunnelAccessOperations } from '../contract/api/tunnel-access.ts'
 import { tunnelOperations } from '../contract/api/tunnels.ts'
 import { usageOperations } from '../contract/api/usage.ts'
+import { userOperations } from '../contract/api/users.ts'
 import { watchingOperations } from '../contract/api/watching.ts'
 import { webhookOperations } from '../contract/api/webhooks.ts'
 import { type Workspace, workspaceOperations } from '../contract/api/workspaces.ts'
@@ -57,6 +58,7 @@ import {
   type SetupInput,
   sshKeyRoutes,
   touchSessions,
+  userRoutes,
 } from './accounts/index.ts'
 import { Activity, activityHandlers, recordDenials, recorded } from './activity/index.ts'
 import { Alerts } from './alerts/index.ts'
@@ -355,6 +357,7 @@ export async function startPanel(
     panelPart(tokenOperations, tokenRoutes(tokens, database, access)),
     panelPart(usageOperations, usageRoutes(usage)),
     panelPart(accountOperations, accountRoutes(accounts, access)),
+    panelPart(userOperations, userRoutes(accounts, database)),
     panelPart(accountSecurityOperations, accountSecurityRoutes(accounts, config.publicUrl ?? null)),
     panelPart(deviceOperations, deviceRoutes(devices, publicUrl)),
     panelPart(foreignEdgeOperations, foreignEdgeRoutes(foreignEdges, publicUrl)),

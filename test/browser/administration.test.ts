@@ -233,6 +233,21 @@ describe('what administrators do in the browser', { skip: noBrowser, timeout: 4 
     assert.equal((await api.workspacePlan({ params: { slug: own } })).plan, 'enterprise')
   })
 
+  test('everybody with an account is found, and who has no second factor needs no reset', async (t) => {
+    const page = await open(t, '/admin/users', 'Users')
+    const row = page.getByRole('row').filter({ hasText: 'me@example.com' })
+    await row.getByText('Administrator').waitFor()
+    const reset = row.getByRole('button', { name: 'Reset code of me@example.com' })
+    assert.equal(await reset.getAttribute('aria-disabled'), 'true')
+    await reset.focus()
+    await page.getByRole('tooltip').filter({ hasText: 'The password is enough already.' }).waitFor()
+    await fits(page)
+    await page.getByRole('searchbox').fill('nobody%')
+    await page.getByText('Nobody has this in their address or name.').waitFor()
+    await page.getByRole('searchbox').fill('ME@')
+    await row.waitFor()
+  })
+
   test('a database host that does not answer is refused, and says why', async (t) => {
     const page = await open(t, '/admin/database-hosts', 'Database hosts')
     await fits(page)

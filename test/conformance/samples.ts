@@ -222,6 +222,8 @@ export const samples: Record<keyof typeof publicOperations, Sample> = {
   deleteNode: { params: { node: 'nod_missing' } },
   workspacePlan: { params: { slug: 'missing' } },
   plans: {},
+  users: {},
+  resetSecondFactor: { params: { user: 'usr_0000000000000000' } },
   putPlan: { params: { plan: 'standard' }, body: { bytesPerMonth: null } },
   putWorkspacePlan: { params: { slug: 'missing' }, body: { plan: 'standard' } },
   openapi: {},

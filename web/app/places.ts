@@ -14,6 +14,7 @@ import {
   Server,
   Shapes,
   Siren,
+  UserRound,
   Users,
   Webhook,
 } from 'lucide-react'
@@ -71,6 +72,7 @@ export function usePlaces(): readonly PlaceGroup[] {
         { to: '/admin/database-hosts', icon: Database, label: t.databaseHosts, shown: instanceAdmin },
         { to: '/admin/plans', icon: Gauge, label: t.plans, shown: instanceAdmin },
         { to: '/admin/abuse', icon: Siren, label: t.abuse, shown: instanceAdmin },
+        { to: '/admin/users', icon: UserRound, label: t.users, shown: instanceAdmin },
       ],
     },
   ]

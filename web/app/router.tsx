@@ -231,6 +231,12 @@ const abuseReports = createRoute({
   path: '/admin/abuse',
   component: lazyRouteComponent(() => import('../abuse/reports-page.tsx'), 'AbuseReportsPage'),
 })
+const users = createRoute({
+  getParentRoute: () => inside,
+  path: '/admin/users',
+  component: lazyRouteComponent(() => import('../admin/users-page.tsx'), 'UsersPage'),
+})
+
 const plans = createRoute({
   getParentRoute: () => inside,
   path: '/admin/plans',
@@ -281,6 +287,7 @@ const routes = root.addChildren([
     templates,
     plans,
     abuseReports,
+    users,
     databaseHosts,
     tunnels,
     tunnel,

@@ -91,7 +91,7 @@ function Sidebar({ onNavigate, onCommands }: { onNavigate?: () => void; onComman
   const t = useText(appText)
   const groups = usePlaces()
   return (
-    <div className="flex h-full flex-col gap-1 overflow-y-auto p-3">
+    <div className="flex h-full flex-col gap-1 p-3">
       <div className="px-2 pt-1 pb-3">
         <Logo />
       </div>
@@ -105,7 +105,11 @@ function Sidebar({ onNavigate, onCommands }: { onNavigate?: () => void; onComman
         <span className="flex-1 text-left">{t.commands}</span>
         <kbd className="font-mono text-xs">{commandsKeys}</kbd>
       </button>
-      <nav aria-label={t.mainMenu} className="mt-2 grid gap-0.5">
+      {/* Room for the outline of what has the focus. */}
+      <nav
+        aria-label={t.mainMenu}
+        className="-mx-1 mt-2 grid min-h-0 content-start gap-0.5 overflow-y-auto px-1 py-0.5"
+      >
         {groups.map(({ title, places }) => (
           <div key={title} className="grid gap-0.5">
             {title && <h2 className="px-2.5 pt-4 pb-1 font-medium text-muted text-xs">{title}</h2>}
@@ -131,7 +135,7 @@ function NavItem({ to, icon: Icon, label, onNavigate }: Place & { onNavigate: ((
     <Link
       to={to}
       {...(onNavigate ? { onClick: onNavigate } : {})}
-      className="flex h-9 items-center gap-2.5 rounded-lg px-2.5 font-medium text-muted hover:bg-sunken hover:text-ink data-[status=active]:bg-accent-soft data-[status=active]:text-accent-text"
+      className="flex h-8.5 items-center gap-2.5 rounded-lg px-2.5 font-medium text-muted hover:bg-sunken hover:text-ink data-[status=active]:bg-accent-soft data-[status=active]:text-accent-text"
     >
       <Icon aria-hidden className="size-4" />
       {label}

@@ -123,7 +123,7 @@ function Tabs({ active }: { active: (typeof tabs)[number]['name'] | undefined })
               to={to}
               params={{ serverId }}
               data-tab={name}
-              className="-mb-px whitespace-nowrap border-transparent border-b-2 px-3 py-2 font-medium text-muted hover:text-ink data-[status=active]:border-accent data-[status=active]:text-ink"
+              className="-mb-px whitespace-nowrap border-transparent border-b-2 px-2.5 py-2 font-medium 2xl:px-3 text-muted hover:text-ink data-[status=active]:border-accent data-[status=active]:text-ink"
             >
               {t.tabs[name]}
             </Link>

@@ -18,6 +18,7 @@ import { ConfirmDialog } from '../ui/dialog.tsx'
 import { Field, Input } from '../ui/field.tsx'
 import { Notice } from '../ui/state.tsx'
 import { Switch } from '../ui/switch.tsx'
+import { RuntimeCard } from './runtime-card.tsx'
 import { SftpCard } from './sftp-card.tsx'
 import { settingsText } from './text.ts'
 
@@ -31,6 +32,7 @@ export function SettingsPage() {
       <About />
       <Sleep />
       <SftpCard />
+      <RuntimeCard />
       <Resources mayChange={instanceAdmin} />
       {instanceAdmin && <MoveCard />}
       <Danger instanceAdmin={instanceAdmin} />

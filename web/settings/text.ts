@@ -4,6 +4,9 @@ export const settingsText = phrases({
   en: {
     general: 'General',
     name: 'Name',
+    runtimeChoice: 'Kind of isolation',
+    runtimeHint: 'Its files stay as they are. A change holds from its next start.',
+    runtimeSaved: 'Saved. It holds from the next start.',
     restartOnCrash: 'Start it again when it crashes',
     restartHint: 'After several crashes in a row it stays off.',
     restartOnHang: 'Restart it when it hangs',
@@ -54,6 +57,9 @@ export const settingsText = phrases({
   de: {
     general: 'Allgemein',
     name: 'Name',
+    runtimeChoice: 'Art der Abschottung',
+    runtimeHint: 'Seine Dateien bleiben, wie sie sind. Eine Änderung gilt ab dem nächsten Start.',
+    runtimeSaved: 'Gespeichert. Es gilt ab dem nächsten Start.',
     restartOnCrash: 'Nach einem Absturz wieder starten',
     restartHint: 'Nach mehreren Abstürzen hintereinander bleibt er aus.',
     restartOnHang: 'Neu starten, wenn er hängt',

@@ -66,6 +66,7 @@ import { openTunnel } from './tunnels/open.ts'
 import { replayRequest } from './tunnels/replay.ts'
 import { runProgram } from './tunnels/run.ts'
 import { showUsage } from './usage.ts'
+import { userCommands } from './users/users.ts'
 import { webhookCommands } from './webhooks/webhooks.ts'
 
 /** Every command that is a client of the API, in the order of `pharos --help`. */
@@ -134,6 +135,7 @@ export const commands: readonly Command[] = [
   ...foreignEdgeCommands,
   ...planCommands,
   ...abuseCommands,
+  ...userCommands,
   backUpInstance,
   restoreInstance,
   doctor,

@@ -28,6 +28,7 @@ import { drainOperations, transferOperations } from './transfers.ts'
 import { tunnelAccessOperations } from './tunnel-access.ts'
 import { tunnelOperations } from './tunnels.ts'
 import { usageOperations } from './usage.ts'
+import { userOperations } from './users.ts'
 import { watchingOperations } from './watching.ts'
 import { webhookOperations } from './webhooks.ts'
 import { workspaceOperations } from './workspaces.ts'
@@ -39,6 +40,7 @@ export const publicOperations = {
   ...usageOperations,
   ...accountOperations,
   ...accountSecurityOperations,
+  ...userOperations,
   ...deviceOperations,
   ...sshKeyOperations,
   ...serverOperations,

@@ -138,6 +138,41 @@ testOnEachDatabase('the log of an account has each step, right and wrong, and no
   assert.ok(!JSON.stringify(body).includes(recovery))
 })
 
+testOnEachDatabase(
+  'an administrator turns off the factor of somebody who has lost it, and nobody else can',
+  async (database) => {
+    const clock = new MovableClock()
+    await using world = await startAcme(database, { clock })
+    const { url } = await world.acme.createInvitation({ body: { email: 'max@example.com' } })
+    const joined = await asBrowser(world.api, '', 'POST', '/invitations/accept', {
+      secret: new URL(url ?? '').hash.slice(1),
+      password,
+    })
+    const find = async (search: string) => (await world.acme.users({ query: { search } })).users
+    const [max] = await find('MAX@')
+    assert.ok(max)
+    assert.deepEqual(
+      [max.secondFactor, max.instanceAdmin, max.workspaces.map(({ slug }) => slug)],
+      [false, false, ['acme']],
+    )
+    assert.deepEqual(await find('%'), [])
+    const reset = (cookie: string, user = max.id) =>
+      asBrowser(world.api, cookie, 'DELETE', `/users/${user}/second-factor`)
+    const admin = await signIn(world.api, email, password)
+    assert.match(JSON.stringify((await reset(admin)).body), /max@example.com has no second factor/)
+    await turnOnSecondFactor(world.api, joined.cookie, password, clock.now())
+    assert.equal((await find('max'))[0]?.secondFactor, true)
+    assert.equal((await reset(joined.cookie)).status, 403)
+    assert.equal((await asBrowser(world.api, joined.cookie, 'GET', '/users')).status, 403)
+    assert.equal((await reset('')).status, 401)
+    assert.equal((await reset(admin, 'usr_0000000000000000')).status, 404)
+    assert.equal((await reset(admin)).status, 200)
+    assert.equal((await asBrowser(world.api, joined.cookie, 'GET', '/account')).status, 401)
+    assert.match(await signIn(world.api, 'max@example.com', password), /^pharos_session=/)
+    assert.equal((await reset(admin)).status, 409)
+  },
+)
+
 testOnEachDatabase('what is kept is neither the secret nor a recovery code', async (database) => {
   const clock = new MovableClock()
   await using world = await startAcme(database, { clock })

@@ -32,6 +32,8 @@ export interface SecondFactor {
   renewRecoveryCodes(userId: string, code: string, address: string): Promise<string[]>
   /** Throws `forbidden` for a wrong code. */
   disable(userId: string, code: string, address: string): Promise<void>
+  /** Turns it off without a code, for somebody who has lost it. False where it is not on. */
+  reset(userId: string): Promise<boolean>
   /**
    * Uses a code up and does what it makes possible, in one transaction; null where the code is wrong or was used before. Throws
    * `rate_limited` after too many wrong ones.
@@ -142,6 +144,12 @@ export function createSecondFactor(options: {
       })
       if (!done) throw forbidden(wrongCodeWords)
     },
+    reset: (userId) =>
+      database.transact(async (trx) => {
+        if ((await findTwoFactor(trx, userId))?.enabled_at == null) return false
+        await deleteTwoFactor(trx, userId)
+        return true
+      }),
     prove: (userId, code, address, work) => proveEither({ userId, code, address, unconfirmed: false }, work),
   }
 }

@@ -19,9 +19,9 @@ import * as incrementalBackups from './0019-incremental-backups.ts'
 import * as panels from './0020-panels.ts'
 import * as serversByAge from './0021-servers-by-age.ts'
 import * as tunnelSettings from './0022-tunnel-settings.ts'
-import * as abuse from './0027-abuse.ts'
 import * as foreignEdges from './0023-foreign-edges.ts'
 import * as wakeOnConnect from './0024-wake-on-connect.ts'
+import * as abuse from './0027-abuse.ts'
 import * as domains from './0028-domains.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
