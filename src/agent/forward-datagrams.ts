@@ -8,6 +8,9 @@ import { proxyHeader } from './proxy-header.ts'
 /** What a visitor sends before the way to the service is open, which takes a millisecond, or a look-up of its name. */
 const waitingDatagramsMax = 64
 
+/** Of what a service that is coming may not have heard, per visitor: a first packet in a few pieces, in bytes. */
+const unheardBytesMax = 16 * 1024
+
 /** A service that is said to be up and refuses is tried again so often, after so long, ms: it listens in a moment. */
 const refusedMax = 60
 const refusedPauseMs = 500
@@ -30,7 +33,8 @@ export function forwardDatagrams(stream: LinkStream, target: LocalTarget, visito
   }
   const keepUnheard = (datagram: Buffer): void => {
     const coming = target.coming?.()
-    if (!coming || unheard.length >= waitingDatagramsMax) return
+    const bytes = unheard.reduce((sum, { length }) => sum + length, datagram.length)
+    if (!coming || unheard.length >= waitingDatagramsMax || bytes > unheardBytesMax) return
     if (unheard.length === 0)
       coming.then(sendAgain, () => {
         unheard = []

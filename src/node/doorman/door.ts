@@ -60,6 +60,8 @@ export class Door implements AsyncDisposable {
   readonly #servers = new Set<Server>()
   readonly #datagrams = new Set<DatagramSocket>()
   readonly #sockets = new Set<Socket>()
+  /** Of these nobody knows yet what they want, the oldest first. */
+  readonly #unclear = new Set<Socket>()
   readonly #held = new Set<Held>()
   /** Connections that the game has: they end when it ends them. */
   readonly #led = new Set<Socket>()
@@ -173,20 +175,27 @@ export class Door implements AsyncDisposable {
     const source = sourceOf(address)
     const here = this.#bySource.get(source) ?? 0
     const crowded = !isLocal(address) && here >= visitorsPerSourceMax
-    if (this.#phase === 'gone' || crowded || this.#sockets.size >= visitorsMax) {
+    // Whoever takes their time makes room: what honest visitors want is clear within a round trip.
+    if (this.#sockets.size >= visitorsMax) for (const oldest of [...this.#unclear].slice(0, 1)) oldest.destroy()
+    if (this.#phase === 'gone' || crowded || this.#sockets.size > visitorsMax) {
       socket.destroy()
       return
     }
     this.#bySource.set(source, here + 1)
     this.#sockets.add(socket)
+    this.#unclear.add(socket)
     socket.once('close', () => {
       this.#sockets.delete(socket)
+      this.#unclear.delete(socket)
       this.#led.delete(socket)
       const left = (this.#bySource.get(source) ?? 1) - 1
       if (left === 0) this.#bySource.delete(source)
       else this.#bySource.set(source, left)
     })
-    listenTo(socket, port, (heard) => this.#heard(socket, port, heard, isLocal(address) ? null : address))
+    listenTo(socket, port, (heard) => {
+      this.#unclear.delete(socket)
+      this.#heard(socket, port, heard, isLocal(address) ? null : address)
+    })
   }
 
   #heard(socket: Socket, { port }: DoorPort, { wish, bytes }: Heard, address: string | null): void {

@@ -53,6 +53,8 @@ export class Held {
         clearTimeout(this.#timer)
         socket.once('close', () => service.destroy())
         if (this.#bytes.length > 0) service.write(this.#bytes)
+        // Whoever has already said their last word will not say so again.
+        if (socket.readableEnded) service.end()
         void splice(socket, service)
         socket.resume()
         return true

@@ -3,6 +3,8 @@ import type { GameQuery } from '../../contract/template.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Server } from '../supervisor/server.ts'
+import { queryGame } from '../watching/query/index.ts'
+import { portOf } from '../watching/watcher.ts'
 import { type ConnectionTables, connectionTables, sightOf } from './connections.ts'
 import { afterLook, beganToRun, type Idleness, type Sight } from './idleness.ts'
 import { idleLookEveryMs } from './limits.ts'
@@ -16,10 +18,12 @@ export interface SleeperOptions {
   players(): ReadonlyMap<string, Players>
   clock: Clock
   log: Log
+  /** How a game is asked: on this machine unless given. */
+  query?: typeof queryGame
 }
 
 /** Puts running servers to sleep that nobody has used for long enough, for as long as it lives. */
-export function startSleeper({ servers, players, clock, log }: SleeperOptions): AsyncDisposable {
+export function startSleeper({ servers, players, clock, log, query = queryGame }: SleeperOptions): AsyncDisposable {
   const closing = new AbortController()
   const watched = new Map<string, { since: number; idleness: Idleness; told: boolean }>()
 
@@ -42,7 +46,19 @@ export function startSleeper({ servers, players, clock, log }: SleeperOptions): 
       watch.told = true
       await server.cannotSleep(`It is not put to sleep, since nobody can tell whether it is in use: ${sight.why}`)
     }
-    if (asleep) await server.fallAsleep(idleWords(spec.wake.idleMinutes, countsPlayers(spec.template.query)))
+    if (!asleep) return
+    if (!(await isEmptyNow(server))) watch.idleness = { emptySince: null, lookedAt: clock.now() }
+    else await server.fallAsleep(idleWords(spec.wake.idleMinutes, countsPlayers(spec.template.query)))
+  }
+
+  /** What is known of players is as old as the last question: somebody may have joined since. */
+  const isEmptyNow = async ({ spec }: SleepyServer): Promise<boolean> => {
+    const { query: question } = spec.template
+    if (!question || !countsPlayers(question)) return true
+    const port = portOf(spec, question)
+    if (port === null) return false
+    const now = await query(question.kind, port, { clock, signal: closing.signal }).catch(() => null)
+    return now?.online === 0
   }
 
   const look = async (): Promise<void> => {

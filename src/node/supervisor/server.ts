@@ -246,8 +246,10 @@ export class Server implements AsyncDisposable {
         })
       // Nothing runs during a restore, and nothing starts afterwards.
       if ((spec.suspended || spec.held) && this.#record.power.phase !== 'restoring') await this.#decide('stop')
-      if (!spec.wake) await this.#apply(observe(this.#record.power, { type: 'wake-off' }, this.#now()))
-      else if (this.#record.power.phase === 'sleeping' && doorOf(spec) !== door) {
+      const { power } = this.#record
+      const awake = observe(power, { type: 'wake-off' }, this.#now())
+      if (!spec.wake && awake.next !== power) await this.#apply(awake)
+      else if (power.phase === 'sleeping' && doorOf(spec) !== door) {
         this.#door?.drop()
         this.#tendDoor()
       }

@@ -156,7 +156,7 @@ const isRunning = (server: WatchedServer, { since }: Watch): boolean => {
 }
 
 /** One of the server's own ports, or null: nobody gets a node to talk to another port of its machine. */
-function portOf({ allocations, variables }: WatchedServer['spec'], { port }: GameQuery): number | null {
+export function portOf({ allocations, variables }: WatchedServer['spec'], { port }: GameQuery): number | null {
   const meant = port === 'primary' ? allocations[0]?.port : Number(variables[port.variable])
   return allocations.some((allocation) => allocation.port === meant) ? (meant ?? null) : null
 }
