@@ -455,6 +455,7 @@ export async function startPanel(
   )
   // Its streams end before the server waits for what is under way.
   closer.use(mcp)
+  closer.use(inspection)
   const listener = closer.use(
     await listenShared({
       host: config.host,

@@ -6,7 +6,6 @@ export type RequestSummary = Awaited<ReturnType<typeof api.tunnelRequests>>['req
 export type CapturedRequest = Awaited<ReturnType<typeof api.tunnelRequest>>
 export type CapturedMessage = NonNullable<CapturedRequest['request']>
 export type Capture = Awaited<ReturnType<typeof api.tunnelCapture>>
-export type Connection = Awaited<ReturnType<typeof api.tunnelConnections>>['connections'][number]
 
 /** People watch these as they happen. */
 const watchedMs = 2_000

@@ -48,8 +48,9 @@ const othersNewsMs = 100
  * What visitors ask of tunnels, as the edges keep it. The panel keeps nothing of it: it asks those edges that are linked, all of them, since any
  * may have served the tunnel. Ids of requests and connections name the edge in front: `edge_….x`.
  */
-export class Inspection {
+export class Inspection implements Disposable {
   readonly #options: InspectionOptions
+  readonly #stopping = new AbortController()
 
   constructor(options: InspectionOptions) {
     this.#options = options
@@ -84,7 +85,7 @@ export class Inspection {
         const from = since === null ? null : (since.get(edgeId) ?? { run: '', change: 0 })
         const answer = await client.listRequests(
           { body: { ...ask(tunnel), limit, since: from, waitMs: wait } },
-          { signal: AbortSignal.any([signal, others.signal]) },
+          { signal: AbortSignal.any([signal, others.signal, this.#stopping.signal]) },
         )
         if (answer.requests.length > 0) soon ??= setTimeout(() => others.abort(stopped), othersNewsMs)
         positions.set(edgeId, { run: answer.run, change: answer.change })
@@ -141,6 +142,11 @@ export class Inspection {
     await answered(client.cutConnection({ body: { ...ask(tunnel), connectionId: local } }, inTime(answerTimeoutMs)))
   }
 
+  /** Whoever waits for news is answered now: there are none. Idempotent. */
+  [Symbol.dispose](): void {
+    this.#stopping.abort(stopped)
+  }
+
   /** Those that do not answer are left out. */
   async #askAll<T>(
     question: (client: InspectedEdge['client'], signal: AbortSignal, edgeId: string) => Promise<T>,
@@ -177,8 +183,8 @@ export class Inspection {
   }
 }
 
-/** Nobody waits for these edges: another one had news. */
-const stopped = new Error('another edge had news')
+/** Nobody waits for these edges any more: another one had news, or the panel ends. */
+const stopped = new Error('nobody waits any more')
 
 const ask = ({ id, workspace_id }: InspectedTunnel) => ({ tunnelId: id, workspaceId: workspace_id })
 
