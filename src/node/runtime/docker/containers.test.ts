@@ -6,7 +6,9 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type EngineKind, engineKinds, TestEngine, whyNoEngine } from '../../../../test/engines.ts'
+import { until } from '../../../../test/world/servers-world.ts'
 import type { ServerSpec } from '../../../contract/node.ts'
+import { connectionTables, sightOf } from '../../doorman/connections.ts'
 import { ask, makeSpec, openWorld, printed, reached, running, type World } from '../../testing/world.ts'
 
 /** Starts an engine with an image; null, with the test skipped, where there can be none. */
@@ -66,6 +68,36 @@ for (const kind of engineKinds) {
       const state = await reached(servers, spec.id, 'offline')
       assert.deepEqual([state.lastExit?.code, state.lastExit?.crashed], [0, false])
       assert.equal(await engine.engine.inspect(nameOf(dataDir, spec.id)), null)
+    })
+
+    await t.test('who is connected to a server is seen; while it sleeps a visitor wakes it', async () => {
+      const { servers } = world
+      const content = `const server = require('node:net').createServer((socket) => socket.pipe(socket))
+server.listen(process.env.SERVER_PORT, () => console.log('Ready to play'))
+process.on('SIGTERM', () => process.exit(0))`
+      const spec = await contained(
+        { files: [{ path: 'game.cjs', content }], stop: { by: 'signal', signal: 'SIGTERM' } },
+        { wake: { idleMinutes: 1 } },
+      )
+      const port = spec.allocations[0]?.port ?? 0
+      await running(servers, spec)
+      const player = connect(port, '127.0.0.1')
+      player.write('hello')
+      assert.equal(String((await once(player, 'data'))[0]), 'hello')
+      const folder = (await servers.get(spec.id).run?.networkFolder()) ?? null
+      assert.deepEqual(await sightOf(connectionTables(folder), [port]), { is: 'used' })
+      player.destroy()
+      await servers.get(spec.id).fallAsleep('Nobody')
+      await reached(servers, spec.id, 'sleeping')
+      const visitor = await until('the door is open', async () => {
+        const socket = connect(port, '127.0.0.1')
+        const open = await once(socket, 'connect').catch(() => null)
+        return open && socket
+      })
+      visitor.write('anybody?')
+      assert.equal(String((await once(visitor, 'data'))[0]), 'anybody?')
+      visitor.destroy()
+      await ended(spec.id)
     })
 
     await t.test('it ends by the signal that its template names, and is killed where it does not listen', async () => {
