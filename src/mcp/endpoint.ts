@@ -7,7 +7,7 @@ import {
   type McpServer,
   type ServerContext,
 } from '@modelcontextprotocol/server'
-import { exchangesPerKeyMax, keepAliveMs } from './limits.ts'
+import { batchMessagesMax, exchangesPerKeyMax, keepAliveMs } from './limits.ts'
 import { problem } from './problem.ts'
 import { Sessions } from './sessions.ts'
 
@@ -74,6 +74,8 @@ export class McpEndpoint<V extends Visitor> implements AsyncDisposable {
           },
         ),
       )
+    if (Array.isArray(message) && message.length > batchMessagesMax)
+      return write(problem(400, -32_600, `A request has ${batchMessagesMax} messages at most: send them one by one.`))
     const ended = new AbortController()
     own.add(ended)
     this.#exchanges.set(keyId, own)

@@ -3,6 +3,9 @@
 /** One message of a client, in bytes: a text file of a few megabytes, which is more than an agent writes at a time. */
 export const messageBytesMax = 4 * 1024 * 1024
 
+/** Messages in one request, which a revision of 2025 allows: each may be answered at length. */
+export const batchMessagesMax = 10
+
 /** What a tool answers, in characters of JSON: some 15,000 tokens. Common clients cut or refuse what has more than 25,000. */
 export const answerCharsMax = 60_000
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type AuthInfo, type McpServer, WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/server'
+import { z } from 'zod'
 import { EventLog } from './event-log.ts'
 import { keepAliveMs, sessionIdleMs, sessionsMax, sessionsPerKeyMax } from './limits.ts'
 import { problem } from './problem.ts'
@@ -90,6 +91,7 @@ export class Sessions implements AsyncDisposable {
           ...(message === undefined ? {} : { parsedBody: message }),
         }),
       )
+      for (const id of cancelledBy(message)) await endStream(session.transport, id)
     } finally {
       session.open -= 1
       session.usedAt = performance.now()
@@ -132,6 +134,32 @@ export class Sessions implements AsyncDisposable {
     await session.server.close()
   }
 }
+
+/**
+ * A call that its client has cancelled is answered by nobody, and its stream would stay open for as long as the session. An answer ends it;
+ * the client expects none any more and passes over it.
+ */
+async function endStream(transport: WebStandardStreamableHTTPServerTransport, id: string | number): Promise<void> {
+  const answer = { jsonrpc: '2.0' as const, id, error: { code: requestCancelled, message: 'Cancelled' } }
+  // It has been answered in the meantime, or never was asked.
+  await transport.send(answer).catch(() => undefined)
+}
+
+/** The code that other protocols over JSON-RPC use for it; this one has none. */
+const requestCancelled = -32_800
+
+/** The calls that a message, or some of several, takes back. */
+function cancelledBy(message: unknown): (string | number)[] {
+  return [message].flat().flatMap((one) => {
+    const { success, data } = Cancelled.safeParse(one)
+    return success ? [data.params.requestId] : []
+  })
+}
+
+const Cancelled = z.object({
+  method: z.literal('notifications/cancelled'),
+  params: z.object({ requestId: z.union([z.string(), z.number()]) }),
+})
 
 /** One that nobody has a request under way in, where there is one. */
 function longestUnused(sessions: readonly Session[]): Session | undefined {

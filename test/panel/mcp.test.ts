@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import type { CallToolResult } from '@modelcontextprotocol/client'
 import { messageBytesMax } from '../../src/mcp/index.ts'
-import { exchangesPerKeyMax, sessionsPerKeyMax } from '../../src/mcp/limits.ts'
+import { batchMessagesMax, exchangesPerKeyMax, sessionsPerKeyMax } from '../../src/mcp/limits.ts'
 import { refused } from '../refused.ts'
 import { type AgentsWorld, startAgentsWorld } from '../world/agents-world.ts'
 import { addMember, eventually, signIn } from '../world/panel.ts'
@@ -86,6 +86,12 @@ describe('who comes in', () => {
     const tooLarge = await world.post(large, asked())
     assert.equal(tooLarge.status, 413)
     assert.match(await tooLarge.text(), new RegExp(String(messageBytesMax)))
+    const tooMany = await world.post(
+      Array.from({ length: batchMessagesMax + 1 }, () => listTools),
+      asked(),
+    )
+    assert.equal(tooMany.status, 400)
+    assert.match(await tooMany.text(), /one by one/)
     for (const broken of ['{"jsonrpc":', '[]', '"hello"', '{"jsonrpc":"2.0","id":1}', '']) {
       const reply = await world.post(broken, asked())
       assert.equal(reply.status, 400, `${broken}: ${await reply.text()}`)
@@ -365,20 +371,27 @@ describe('long work', () => {
     assert.match(textOf(begun), /goes on by itself/)
     assert.equal((begun.structuredContent as { outcome: { worked: null } }).outcome.worked, null)
   })
-  test('goes on when its caller goes away, which stops looking at it', async () => {
-    await using agent = closing(await world.agent(world.key))
-    world.node.installs = 'held'
-    const cancelled = new AbortController()
-    const call = agent.client.callTool(
-      { name: 'create_server', arguments: { name: 'Left', template: 'plain', start: false, waitSeconds: 600 } },
-      { signal: cancelled.signal, onprogress: () => cancelled.abort() },
-    )
-    await assert.rejects(call)
-    world.node.installs = 'at once'
-    const left = (await world.acme.servers()).find(({ name }) => name === 'Left')
-    assert.equal(left?.status, 'installing')
-    for (const [id, { state }] of world.node.servers) if (state.phase === 'installing') world.node.enter(id, 'offline')
-  })
+  for (const revision of ['2026', '2025'] as const)
+    test(`goes on when a client of ${revision} cancels its call, which then costs nothing any more`, async () => {
+      const serverId = await newServer('Left')
+      await using agent = closing(await world.agent(await newKey(), revision))
+      world.node.starts = 'held'
+      const params = { name: 'power_server', arguments: { serverId, action: 'start', waitSeconds: 600 } }
+      for (let round = 0; round < 2; round += 1) {
+        const calls = Array.from({ length: exchangesPerKeyMax - 4 }, async () => {
+          const cancelled = new AbortController()
+          const call = agent.client.callTool(params, { signal: cancelled.signal, onprogress: () => cancelled.abort() })
+          await assert.rejects(call, /abort/i)
+        })
+        await Promise.all(calls)
+        await eventually(
+          () => agent.client.callTool({ name: 'get_workspace', arguments: {} }).catch(() => null),
+          'there is room for another call',
+        )
+      }
+      assert.equal((await world.acme.server({ params: { serverId } })).status, 'starting')
+      world.node.starts = 'at once'
+    })
 })
 
 describe('what strangers wrote', () => {
