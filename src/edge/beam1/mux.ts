@@ -2,14 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { buffersPassed } from '../../lib/garbage.ts'
 import { TokenBuckets } from '../../lib/token-buckets.ts'
-import {
-  giveStaging,
-  type LinkEnd,
-  LinkError,
-  type LinkErrorCode,
-  type ReadSource,
-  takeStaging,
-} from '../../link/index.ts'
+import { type LinkEnd, LinkError, type LinkErrorCode, type ReadSource } from '../../link/index.ts'
 import {
   encodeFrame,
   type FrameHeader,
@@ -18,11 +11,11 @@ import {
   flag,
   frameType,
   goAwayCode,
-  headerBytes,
   Violation,
 } from './frame.ts'
 import type { Beam1Limits } from './limits.ts'
 import { type MuxHost, MuxStream } from './mux-stream.ts'
+import { Outbox } from './outbox.ts'
 
 export interface MuxOptions {
   /** An ordered, reliable byte pipe; the session closes it. */
@@ -37,8 +30,7 @@ export interface MuxOptions {
 }
 
 /**
- * The accepting end of a yamux session. All frames of a turn of the event loop leave in one write: those without data first, then streams
- * by turns. What the other end does against the rules ends the session with a go-away that says so.
+ * The accepting end of a yamux session. What the other end does against the rules ends it with a go-away that says so.
  */
 export class Mux implements MuxHost, ReadSource {
   readonly #options: MuxOptions
@@ -57,11 +49,7 @@ export class Mux implements MuxHost, ReadSource {
   #goes = false
   #streamsMax: number
 
-  #frames: Buffer[] = []
-  readonly #ready = new Set<MuxStream>()
-  #flushPlanned = false
-  #flushing = false
-  #writes = 0
+  readonly #outbox: Outbox
 
   #grownBytes = 0
   #unreadBytes = 0
@@ -88,6 +76,14 @@ export class Mux implements MuxHost, ReadSource {
       perSecond: limits.idleFramesPerSecond,
       burst: limits.idleFramesBurst,
       keysMax: 1,
+    })
+    this.#outbox = new Outbox({
+      duplex,
+      queuedBytesMax: limits.queuedBytesMax,
+      onOverflow: () => this.#end('limit', 'the agent does not read what it is told'),
+      onData: () => {
+        this.#moved = true
+      },
     })
     duplex.on('data', this.#receive)
     duplex.once('end', () => this.#end('lost', 'the agent has closed the connection'))
@@ -142,14 +138,14 @@ export class Mux implements MuxHost, ReadSource {
     this.#state = 'closing'
     this.#parser.stop()
     const control = this.#control
-    const last = control && !control.destroyed ? this.#lastWords(control) : nothing
+    const last = this.#outbox.close(control && !control.destroyed ? control : null)
     const goAway = encodeFrame({
       type: frameType.goAway,
       flags: 0,
       stream: 0,
       length: code === 'protocol' ? goAwayCode.protocol : goAwayCode.normal,
     })
-    duplex.end(Buffer.concat([...this.#frames, last, goAway]))
+    duplex.end(Buffer.concat([last, goAway]))
     // Reads on and drops: closing on unread bytes would reset the last words away.
     duplex.resume()
     this.#closeTimer = setTimeout(() => duplex.destroy(), limits.closeMs)
@@ -172,12 +168,11 @@ export class Mux implements MuxHost, ReadSource {
   }
 
   ready(stream: MuxStream): void {
-    this.#ready.add(stream)
-    this.#planFlush()
+    this.#outbox.ready(stream)
   }
 
   tell({ number }: MuxStream, flags: number, windowBytes: number): void {
-    this.#send({ type: frameType.window, flags, stream: number, length: windowBytes })
+    this.#outbox.send({ type: frameType.window, flags, stream: number, length: windowBytes })
   }
 
   mayGrow(bytes: number): boolean {
@@ -211,7 +206,7 @@ export class Mux implements MuxHost, ReadSource {
       this.#next += 2
       this.#streams.set(number, stream)
       this.#unaccepted += 1
-      this.#send({ type: frameType.window, flags: flag.open, stream: number, length: 0 })
+      this.#outbox.send({ type: frameType.window, flags: flag.open, stream: number, length: 0 })
       stream.begin(number)
       if (this.#next > lastNumber) this.close('closed', 'all numbers of streams are used up')
     }
@@ -228,7 +223,7 @@ export class Mux implements MuxHost, ReadSource {
     if (this.#streams.get(stream.number) !== stream) return
     this.#streams.delete(stream.number)
     this.#lingering.delete(stream)
-    this.#ready.delete(stream)
+    this.#outbox.forget(stream)
     this.#grownBytes -= stream.grownBytes
     if (!stream.isAccepted) this.#unaccepted -= 1
     this.#admit()
@@ -292,7 +287,7 @@ export class Mux implements MuxHost, ReadSource {
     if (stream !== 0) throw new Violation('a ping of a stream')
     if ((flags & flag.open) !== 0) {
       this.#idle()
-      this.#send({ type: frameType.ping, flags: flag.accept, stream: 0, length })
+      this.#outbox.send({ type: frameType.ping, flags: flag.accept, stream: 0, length })
     } else if (length === this.#pings && this.#pingedAt !== 0) {
       this.#roundTripMs = performance.now() - this.#pingedAt
       this.#pingedAt = 0
@@ -335,7 +330,7 @@ export class Mux implements MuxHost, ReadSource {
     this.#control = stream
     stream.isAccepted = true
     this.#streams.set(number, stream)
-    this.#send({ type: frameType.window, flags: flag.accept, stream: number, length: 0 })
+    this.#outbox.send({ type: frameType.window, flags: flag.accept, stream: number, length: 0 })
     stream.begin(number)
     this.#options.onStream(stream)
   }
@@ -356,91 +351,6 @@ export class Mux implements MuxHost, ReadSource {
   /** A frame that says nothing, or asks for an answer. */
   #idle(): void {
     if (!this.#idleFrames.take('', performance.now())) throw new Violation('too many frames that say nothing')
-  }
-
-  // Writing.
-
-  #send(header: FrameHeader): void {
-    if (this.#state !== 'open') return
-    this.#frames.push(encodeFrame(header))
-    if (this.#frames.length * headerBytes > this.#options.limits.queuedBytesMax)
-      this.#end('limit', 'the agent does not read what it is told')
-    else this.#planFlush()
-  }
-
-  #planFlush(): void {
-    if (this.#flushPlanned || this.#flushing || this.#writes >= writesMax || this.#state !== 'open') return
-    this.#flushPlanned = true
-    // An immediate runs after all sockets of this turn of the event loop were read, and gathers all of them.
-    setImmediate(this.#flush)
-  }
-
-  readonly #flush = (): void => {
-    this.#flushPlanned = false
-    this.#flushing = true
-    while (this.isOpen && this.#writes < writesMax && this.#writeSome()) {}
-    this.#flushing = false
-  }
-
-  /** One write of what waits; false when nothing does. */
-  #writeSome(): boolean {
-    if (this.#frames.length === 0 && this.#ready.size === 0) return false
-    const staging = takeStaging()
-    const length = this.#fill(staging, this.#gather(staging))
-    if (length > copyBelowBytes && this.isOpen) {
-      this.#write(staging.subarray(0, length), staging)
-      return true
-    }
-    const small = Buffer.allocUnsafe(length)
-    staging.copy(small, 0, 0, length)
-    giveStaging(staging)
-    if (length > 0 && this.isOpen) this.#write(small, null)
-    return length > 0
-  }
-
-  #gather(staging: Buffer): number {
-    let at = 0
-    const taken = this.#frames.splice(0, Math.floor(batchBytes / headerBytes))
-    for (const frame of taken) at += frame.copy(staging, at)
-    return at
-  }
-
-  #fill(staging: Buffer, from: number): number {
-    let at = from
-    // One that is ready again afterwards comes up again, behind the others.
-    for (const stream of this.#ready) {
-      if (batchBytes - at < headerBytes + frameRoomBytesMin) break
-      this.#ready.delete(stream)
-      if (!stream.sendable) continue
-      this.#moved = true
-      at = stream.fill(staging, at, batchBytes)
-      // Filling has told a writer that it is done, and that writer may have closed the session.
-      if (!this.isOpen) break
-      if (stream.sendable) this.#ready.add(stream)
-    }
-    return at
-  }
-
-  #write(bytes: Buffer, staging: Buffer | null): void {
-    this.#writes += 1
-    buffersPassed(bytes.length)
-    this.#options.duplex.write(bytes, () => {
-      if (staging) giveStaging(staging)
-      this.#writes -= 1
-      if (this.#frames.length > 0 || this.#ready.size > 0) this.#planFlush()
-    })
-  }
-
-  /** What the control stream has been told and has not sent. */
-  #lastWords(control: MuxStream): Buffer {
-    const words: Buffer[] = []
-    for (let bytes = 0; control.sendable && bytes < lastWordsBytesMax; ) {
-      const frame = Buffer.allocUnsafe(lastWordsBytesMax)
-      const length = control.fill(frame, 0, frame.length)
-      bytes += length
-      words.push(frame.subarray(0, length))
-    }
-    return Buffer.concat(words)
   }
 
   // Life and death.
@@ -471,7 +381,7 @@ export class Mux implements MuxHost, ReadSource {
   #ping(): void {
     this.#pings = (this.#pings + 1) % 2 ** 32
     this.#pingedAt = performance.now()
-    this.#send({ type: frameType.ping, flags: flag.open, stream: 0, length: this.#pings })
+    this.#outbox.send({ type: frameType.ping, flags: flag.open, stream: 0, length: this.#pings })
   }
 
   /** The connection is of no use any more. */
@@ -488,29 +398,17 @@ export class Mux implements MuxHost, ReadSource {
   #over(end: LinkEnd): void {
     if (this.#ticker) clearInterval(this.#ticker)
     this.#ticker = null
-    this.#frames = []
-    this.#ready.clear()
+    this.#outbox.close(null)
     const error = new LinkError('lost', end.reason)
     for (const stream of [...this.#waiting, ...this.#streams.values()]) stream.abandon(error)
     this.#options.onEnd(end)
   }
 }
 
-/** Writes handed to the connection and not yet taken by the kernel: one on its way, one to follow it without a pause. */
-const writesMax = 2
-/** One write takes at most this: its fixed cost vanishes, and a new frame waits little behind it. */
-const batchBytes = 128 * 1024
-/** Up to here a write is copied out of the staging buffer, so that slow connections do not hold one each. */
-const copyBelowBytes = 32 * 1024
-/** With less room than this left in a write, a stream waits for the next one instead of sending a crumb. */
-const frameRoomBytesMin = 1024
 /** What a frame costs beside its bytes, in bytes that are read in as much time: a microsecond. */
 const frameCostBytes = 256
 /** Four looks in `deadPeerMs`, of which three without a sound mean death: noticed between 3/4 and all of it. */
 const ticksPerDeadPeer = 4
 const roundTripGuessMs = 50
-/** Answers that leave behind each other before the end. */
-const lastWordsBytesMax = 16 * 1024
 /** The largest even number that a frame has room for. */
 const lastNumber = 2 ** 32 - 2
-const nothing = Buffer.alloc(0)
