@@ -170,7 +170,7 @@ export class Issuance implements Disposable {
 
   /** Asks the authority how the order stands and does what comes next, until it has ended. */
   async #goOn(domain: DomainRow, row: DomainCertificateRow, own: Own, signal: AbortSignal): Promise<void> {
-    const { clock, sealer } = this.#world
+    const { clock, sealer, isOpen } = this.#world
     const { order_url: url, order_key: sealedKey, order_began_at: began, failures } = row
     if (url === null || sealedKey === null || began === null) return
     const client = await this.#known(signal)
@@ -184,7 +184,8 @@ export class Issuance implements Disposable {
       if (order.status === 'invalid') throw new AcmeError('invalid', await whyInvalid(client, order, signal), null)
       if (order.status === 'ready')
         await client.finalize(order.finalize, await certificateRequest(domain.name, key), signal)
-      if (order.status === 'pending' && !answered) {
+      // After a restart edges come back a moment later: an answer that none of them has would be missed.
+      if (order.status === 'pending' && !answered && (method === 'dns-01' || isOpen(domain.tunnel_id))) {
         for (const authorization of order.authorizations) {
           const { status, challenges } = await client.authorization(authorization, signal)
           if (status !== 'pending') continue
