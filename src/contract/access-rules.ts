@@ -9,8 +9,10 @@ import { noControls } from './fields.ts'
 /** Of one list: an office, its partners, a country's provider. Each is looked at for each connection. */
 const networksMax = 500
 
+const plainNetwork = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])
 const Network = z
-  .union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: 'must be an address or a network, such as 10.0.0.0/8' })
+  .string()
+  .refine((text) => plainNetwork.safeParse(text).success, 'must be an address or a network, such as 10.0.0.0/8')
   .meta({ description: 'An address or a network', example: '203.0.113.0/24' })
 
 export const IpRules = z

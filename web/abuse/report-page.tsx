@@ -1,6 +1,5 @@
 import { useSearch } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
-import { abuseCategories } from '../../src/contract/api/abuse.ts'
 import { api } from '../api/api.ts'
 import { errorText, fieldError } from '../api/error-text.ts'
 import { useAction } from '../api/use-action.ts'
@@ -12,12 +11,16 @@ import { Select } from '../ui/select.tsx'
 import { Notice } from '../ui/state.tsx'
 import { abuseText } from './text.ts'
 
+type Category = Parameters<typeof api.reportAbuse>[0]['body']['category']
+
+const categories: readonly Category[] = ['phishing', 'malware', 'spam', 'illegal', 'copyright', 'other']
+
 /** Where the link of the edges' pages leads: anybody can tell of a tunnel. */
 export function ReportPage() {
   const t = useText(abuseText)
   const host = useSearch({ from: '/report-abuse', select: (search) => search.host })
   const [url, setUrl] = useState(host ?? '')
-  const [category, setCategory] = useState<(typeof abuseCategories)[number]>('phishing')
+  const [category, setCategory] = useState<Category>('phishing')
   const [message, setMessage] = useState('')
   const [email, setEmail] = useState('')
   const tell = useAction({
@@ -43,7 +46,7 @@ export function ReportPage() {
         <Field label={t.category}>
           <Select
             value={category}
-            choices={abuseCategories.map((value) => ({ value, label: t.categories[value] }))}
+            choices={categories.map((value) => ({ value, label: t.categories[value] }))}
             onChange={(next) => setCategory(next)}
           />
         </Field>

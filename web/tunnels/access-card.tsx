@@ -1,6 +1,5 @@
 import { queryOptions, useQuery } from '@tanstack/react-query'
 import { type FormEvent, type ReactNode, useState } from 'react'
-import { signers } from '../../src/contract/access-rules.ts'
 import { api } from '../api/api.ts'
 import { errorText } from '../api/error-text.ts'
 import { useAction } from '../api/use-action.ts'
@@ -295,14 +294,16 @@ function SignIn({ rules: { tunnel, oidc } }: { rules: Rules }) {
   )
 }
 
+type Signer = NonNullable<Rules['signature']>['signer']
+
 /** Those that need no more than a secret; `hmac` is described in the command line. */
-const plainSigners = signers.filter((signer) => signer !== 'hmac')
+const plainSigners: readonly Signer[] = ['github', 'gitlab', 'stripe', 'slack', 'shopify', 'standard']
 
 function Signature({ rules: { tunnel, signature } }: { rules: Rules }) {
   const t = useText(accessText)
-  const [signer, setSigner] = useState<(typeof signers)[number] | ''>(signature?.signer ?? '')
+  const [signer, setSigner] = useState<Signer | ''>(signature?.signer ?? '')
   const [secret, setSecret] = useState('')
-  const choices = signature?.signer === 'hmac' ? signers : plainSigners
+  const choices = signature?.signer === 'hmac' ? [...plainSigners, 'hmac' as const] : plainSigners
   const change = (): Change => {
     if (signer === '') return { signature: null }
     const kept = signature?.signer === signer ? signature : { signer }

@@ -52,7 +52,6 @@ export function TunnelPage() {
       actions={<Copyable text={tunnel.url} />}
     >
       <div className="grid gap-4">
-        <AccessCard tunnel={tunnel.id} http={tunnel.kind === 'http'} />
         {mayInspect ? (
           <>
             {tunnel.kind === 'http' && <RequestsCard tunnel={tunnel} />}
@@ -64,6 +63,7 @@ export function TunnelPage() {
             {t.notForYouHint}
           </EmptyState>
         )}
+        <AccessCard tunnel={tunnel.id} http={tunnel.kind === 'http'} />
       </div>
     </Page>
   )
