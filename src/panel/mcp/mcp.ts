@@ -6,6 +6,7 @@ import { AppError, statusOfCode } from '../../contract/errors.ts'
 import type { Send } from '../../contract/exchange.ts'
 import { operation } from '../../contract/operation.ts'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, readJson } from '../../http/index.ts'
+import { plainAddress } from '../../lib/address.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Api, McpEndpoint, Visitor } from '../../mcp/index.ts'
 import { elsewhere, instructions } from '../../mcp/instructions.ts'
@@ -55,7 +56,7 @@ export class Mcp implements AsyncDisposable {
     // Access has subscribed before: what it remembered is forgotten by the time it is asked again.
     this.#stops = [
       options.access.revoked.on(({ kind, id }) => {
-        if (kind === 'token') void this.#endpoint?.endKey(id)
+        if (kind === 'token') this.#watch(this.#endpoint?.endKey(id))
       }),
       options.changes.on((change) => this.#onChange(change)),
     ]
@@ -126,7 +127,7 @@ export class Mcp implements AsyncDisposable {
       params: {},
       query: {},
       body: undefined,
-      address: request.ip,
+      address: plainAddress(request.ip),
       method: request.method,
       setHeader,
     })
@@ -139,7 +140,7 @@ export class Mcp implements AsyncDisposable {
     if (via.kind !== 'token') throw new Error('An agent comes by a key')
     this.#callers.set(via.tokenId, caller)
     const [, key = ''] = /^bearer +([^\s]+) *$/i.exec(request.raw.headers.authorization ?? '') ?? []
-    const send = this.#sendAs(request.ip, request.raw.headers['user-agent'])
+    const send = this.#sendAs(plainAddress(request.ip), request.raw.headers['user-agent'])
     const api = createClient(publicOperations, { baseUrl: apiPrefix, token: key, send })
     return { keyId: via.tokenId, userId: caller.userId, caller, api }
   }
@@ -214,12 +215,18 @@ export class Mcp implements AsyncDisposable {
     for (const [keyId, caller] of this.#callers) {
       if (!open.has(keyId)) this.#callers.delete(keyId)
       else
-        this.#options.access.stillValid(caller).then(
-          (valid) => (valid ? undefined : endpoint.endKey(keyId)),
-          (error: unknown) => this.#options.log.warn({ err: error }, 'could not look a key up'),
+        this.#watch(
+          this.#options.access.stillValid(caller).then((valid) => (valid ? undefined : endpoint.endKey(keyId))),
         )
     }
-    void endpoint.sweep()
+    this.#watch(endpoint.sweep())
+  }
+
+  /** It is tried again by itself: the log alone hears that it failed. */
+  #watch(work: Promise<void> | undefined): void {
+    work?.catch((error: unknown) =>
+      this.#options.log.warn({ err: error }, 'what agents have open could not be looked at'),
+    )
   }
 }
 
