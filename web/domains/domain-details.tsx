@@ -7,7 +7,6 @@ import { Button } from '../ui/button.tsx'
 import { Copyable } from '../ui/copy.tsx'
 import { Dialog } from '../ui/dialog.tsx'
 import { Notice } from '../ui/state.tsx'
-import { Table } from '../ui/table.tsx'
 import { RelativeTime } from '../ui/time.tsx'
 import { type Domain, domainsQuery } from './queries.ts'
 import { CertificateState, DomainState } from './state.tsx'
@@ -19,28 +18,20 @@ export function DomainDetails({ domain, mayCheck, onClose }: { domain: Domain; m
   const addresses = domain.records.filter(({ purpose }) => purpose === 'address').length
   return (
     <Dialog open onOpenChange={onClose} title={domain.displayName} description={t.recordsHint} wide>
-      <div className="grid gap-5">
-        <section className="grid gap-2">
+      <div className="grid min-w-0 gap-5">
+        <section className="grid min-w-0 gap-2">
           <h3 className="font-medium">{t.records}</h3>
-          <Table
-            caption={t.records}
-            rows={domain.records}
-            rowKey={({ type, name, value }) => `${type} ${name} ${value}`}
-            columns={[
-              { key: 'type', title: t.type, cell: ({ type }) => <code className="font-mono">{type}</code> },
-              {
-                key: 'name',
-                title: t.name,
-                cell: ({ name, purpose }) => (
-                  <span className="min-w-0">
-                    <Copyable text={name} />
-                    <span className="block text-muted text-xs">{t.purposes[purpose]}</span>
-                  </span>
-                ),
-              },
-              { key: 'value', title: t.value, cell: ({ value }) => <Copyable text={value} /> },
-            ]}
-          />
+          <ul className="grid min-w-0 gap-2">
+            {domain.records.map(({ purpose, type, name, value }) => (
+              <li key={`${type} ${name} ${value}`} className="grid min-w-0 gap-1 rounded-lg bg-sunken px-4 py-3">
+                <span className="text-muted text-xs">
+                  <code className="font-mono font-semibold text-ink">{type}</code> {t.purposes[purpose]}
+                </span>
+                <Copyable text={name} />
+                <Copyable text={value} />
+              </li>
+            ))}
+          </ul>
           {addresses > 1 && <p className="text-muted text-xs">{t.oneIsEnough}</p>}
         </section>
         <Found domain={domain} mayCheck={mayCheck} />
@@ -61,7 +52,7 @@ function Found({ domain, mayCheck }: { domain: Domain; mayCheck: boolean }) {
   const { check, state, offAt } = domain
   const taken = check?.ownership === 'found' && (state === 'pending' || state === 'off')
   return (
-    <section className="grid gap-2">
+    <section className="grid min-w-0 gap-2">
       <div className="flex flex-wrap items-center justify-between gap-2">
         <h3 className="inline-flex items-center gap-2 font-medium">
           {t.state} <DomainState domain={domain} />
@@ -104,7 +95,7 @@ function Certificate({ domain }: { domain: Domain }) {
   const format = useFormat()
   const { state, message, expiresAt, renewsAt, nextAt } = domain.certificate
   return (
-    <section className="grid gap-2">
+    <section className="grid min-w-0 gap-2">
       <h3 className="inline-flex items-center gap-2 font-medium">
         {t.certificate} <CertificateState domain={domain} />
       </h3>

@@ -28,8 +28,6 @@ export const domainsText = phrases({
     records: 'Records to set',
     recordsHint: 'Set these where you bought the domain. A new record may take some minutes to be seen.',
     oneIsEnough: 'One of the address records is enough.',
-    type: 'Type',
-    value: 'Value',
     purposes: {
       ownership: 'proves that the domain is yours',
       address: 'leads visitors here',
@@ -65,7 +63,6 @@ export const domainsText = phrases({
     actions: 'Actions',
     details: 'Records and state',
     mayNot: 'Only owners and admins of a workspace change its domains.',
-    close: 'Close',
   },
   de: {
     title: 'Domains',
@@ -102,8 +99,6 @@ export const domainsText = phrases({
     recordsHint:
       'Setze sie dort, wo du die Domain gekauft hast. Bis ein neuer Eintrag zu sehen ist, können Minuten vergehen.',
     oneIsEnough: 'Einer der Adresseinträge genügt.',
-    type: 'Art',
-    value: 'Wert',
     purposes: {
       ownership: 'weist nach, dass die Domain dir gehört',
       address: 'führt Besucher hierher',
@@ -140,6 +135,5 @@ export const domainsText = phrases({
     actions: 'Aktionen',
     details: 'Einträge und Zustand',
     mayNot: 'Nur Inhaber und Admins eines Arbeitsbereichs ändern seine Domains.',
-    close: 'Schließen',
   },
 })
