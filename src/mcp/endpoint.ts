@@ -63,7 +63,7 @@ export class McpEndpoint<V extends Visitor> implements AsyncDisposable {
   ): Promise<void> {
     const { keyId, userId } = visitor
     const own = this.#exchanges.get(keyId) ?? new Set()
-    if (own.size >= exchangesPerKeyMax)
+    if (own.size >= exchangesPerKeyMax && !isNotice(message))
       return write(
         problem(
           429,
@@ -130,6 +130,10 @@ export class McpEndpoint<V extends Visitor> implements AsyncDisposable {
     return visitor
   }
 }
+
+/** Nothing is answered to it, and it may be what ends a call: it always comes in. */
+const isNotice = (message: unknown): boolean =>
+  typeof message === 'object' && message !== null && !Array.isArray(message) && !('id' in message)
 
 const keyEnded = 'The key has ended: ask for another one.'
 const stopping = 'The panel is stopping: connect again in a moment.'
