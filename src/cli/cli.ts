@@ -79,6 +79,8 @@ const nounSummaries: Readonly<Record<string, string>> = {
   'template-sources': 'Where templates are synchronised from',
   tokens: 'The workspace’s API keys',
   access: 'Who may visit a tunnel, and how',
+  domains: 'Host names of your own for tunnels, with certificates',
+  users: 'Who has an account on this installation',
   abuse: 'What people tell of tunnels that do harm',
   account: 'Your account',
   'account ssh-keys': 'The keys by which SFTP asks for no password',

@@ -61,7 +61,7 @@ export const TunnelConnection = z
   .meta({ id: 'TunnelConnection' })
 
 const base = { family: 'control', tag: 'Inspection' } as const
-const Tunnel = { tunnel: z.string().meta({ description: 'Its id, such as `tun_4k2j9x0q1m5v7c3d`' }) }
+const Tunnel = { tunnel: z.string().meta({ description: 'Its id, such as `tun_4k2j9x0q1m5v7c3d`, or its name' }) }
 const strangers = 'what visitors have sent and the service has answered'
 const Whole = z.string().regex(/^\d{1,4}$/, 'must be a whole number')
 

@@ -30,7 +30,9 @@ export const TunnelAccess = z
   .meta({ id: 'TunnelAccess' })
 
 const base = { family: 'control', tag: 'Access rules' } as const
-const params = z.object({ tunnel: z.string() })
+const params = z.object({
+  tunnel: z.string().meta({ description: 'Its id, such as `tun_4k2j9x0q1m5v7c3d`, or its name' }),
+})
 
 export const tunnelAccessOperations = {
   tunnelAccess: operation({

@@ -55,7 +55,9 @@ export const tunnelOperations = {
     summary: 'Close a tunnel now and give up its name or port',
     mcp: { tool: 'close_tunnel' },
     access: { workspace: 'tunnels.close' },
-    params: z.object({ tunnel: z.string() }),
+    params: z.object({
+      tunnel: z.string().meta({ description: 'Its id, such as `tun_4k2j9x0q1m5v7c3d`, or its name' }),
+    }),
     reply: z.strictObject({ id: z.string(), closed: z.literal(true) }),
     errors: ['not_found', 'conflict'],
   }),

@@ -46,8 +46,7 @@ export const tunnelRoutes = ({
     }
   },
   async deleteTunnel({ workspace, params }) {
-    await tunnels.remove(workspace, params.tunnel)
-    return { id: params.tunnel, closed: true }
+    return { id: await tunnels.remove(workspace, params.tunnel), closed: true }
   },
   edges() {
     return {

@@ -44,15 +44,16 @@ export const tunnelOfAllocation = (store: Store, allocationId: string): Promise<
 export const ownTunnel = (
   store: Store,
   workspaceId: string,
-  id: string,
+  idOrName: string,
 ): Promise<(TunnelRow & { server_id: string | null }) | undefined> =>
   store
     .selectFrom('tunnels')
     .leftJoin('allocations', 'allocations.id', 'tunnels.allocation_id')
     .selectAll('tunnels')
     .select('allocations.server_id')
-    .where('tunnels.id', '=', id)
     .where('tunnels.workspace_id', '=', workspaceId)
+    // No name is like an id.
+    .where(({ or, eb }) => or([eb('tunnels.id', '=', idOrName), eb('tunnels.name', '=', idOrName)]))
     .where('tunnels.deleted_at', 'is', null)
     .executeTakeFirst()
 

@@ -51,9 +51,9 @@ export interface Tunnels {
   /** The workspace's tunnels, with the server whose port each carries. */
   list(workspaceId: string): Promise<(TunnelRow & { server_id: string | null })[]>
   /** One of them. Throws `not_found`. */
-  own(workspaceId: string, tunnelId: string): Promise<TunnelRow & { server_id: string | null }>
-  /** Closes a tunnel and gives up its name and port. Throws `not_found`, and `conflict` for a server's port. */
-  remove(workspace: WorkspaceMembership, tunnelId: string): Promise<void>
+  own(workspaceId: string, idOrName: string): Promise<TunnelRow & { server_id: string | null }>
+  /** Closes a tunnel, gives up its name and port, and resolves to its id. Throws `not_found`, and `conflict` for a server's port. */
+  remove(workspace: WorkspaceMembership, idOrName: string): Promise<string>
   /** False once it has been given up. */
   stands(tunnelId: string): Promise<boolean>
 }
@@ -155,21 +155,22 @@ export function createTunnels(options: TunnelsOptions): Tunnels {
       return granted(edge, grantOf(row, key.slug, reach))
     },
     list: (workspaceId) => listTunnels(database.kysely, workspaceId),
-    async own(workspaceId, tunnelId) {
-      const row = await ownTunnel(database.kysely, workspaceId, tunnelId)
-      if (!row) throw notFound(`Tunnel ${tunnelId}`)
+    async own(workspaceId, idOrName) {
+      const row = await ownTunnel(database.kysely, workspaceId, idOrName)
+      if (!row) throw notFound(`Tunnel ${idOrName}`)
       return row
     },
-    async remove(workspace, tunnelId) {
-      await database.transact(async (trx) => {
-        const tunnel = await tunnelById(trx, tunnelId)
-        if (!tunnel || tunnel.workspace_id !== workspace.id || tunnel.deleted_at !== null)
-          throw notFound(`Tunnel ${tunnelId}`)
+    async remove(workspace, idOrName) {
+      const { id } = await database.transact(async (trx) => {
+        const tunnel = await ownTunnel(trx, workspace.id, idOrName)
+        if (!tunnel) throw notFound(`Tunnel ${idOrName}`)
         if (tunnel.allocation_id !== null)
           throw conflict(`Tunnel ${tunnel.name} carries the port of a server. Remove the port from the server instead.`)
         await giveUp(trx, tunnel, clock.now())
+        return tunnel
       })
-      await changes.publish({ of: 'tunnel', id: tunnelId })
+      await changes.publish({ of: 'tunnel', id })
+      return id
     },
     async stands(tunnelId) {
       const tunnel = await tunnelById(database.kysely, tunnelId)
