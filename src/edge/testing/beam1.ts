@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { patienceMs } from '../../../test/patience.ts'
 import { Beam1Peer } from '../../../test/world/beam1-peer.ts'
 import type { EdgeOverrides } from '../edge.ts'
 import { certificateFor } from './certificates.ts'
@@ -16,9 +17,11 @@ export interface Beam1Edge extends TestEdge {
 /** An edge as operators have it for agents of `beam/1`: with a certificate for its name. */
 export async function beam1Edge(
   closer: AsyncDisposableStack,
-  overrides: Partial<EdgeOverrides> = {},
+  given: Partial<EdgeOverrides> = {},
   certified = true,
 ): Promise<Beam1Edge> {
+  // A busy machine must not cut off the last words before the agent, which is in this process, too, has read them.
+  const overrides = { ...given, beam1Limits: { closeMs: patienceMs, ...given.beam1Limits } }
   if (!certified) return { ...(await testEdge(closer, {}, overrides)), authority: null }
   const folder = await tempFolder(closer)
   const { certificate, key } = await certificateFor([certifiedHost])
