@@ -44,8 +44,11 @@ export async function lockFolder(folder: string, name: string): Promise<AsyncDis
     },
   }
 }
-/** Node's own recursive `mkdir` never ends where the system says that a folder which is there is not (as /proc does). */
-async function makeFolder(path: string): Promise<void> {
+/**
+ * Makes a folder for this user alone, and those above it. Node's own recursive `mkdir` never ends where the system says that a folder which
+ * is there is not (as /proc does).
+ */
+export async function makeFolder(path: string): Promise<void> {
   const make = (): Promise<void> => mkdir(path, { mode: 0o700 })
   try {
     await make()

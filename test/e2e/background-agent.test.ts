@@ -129,6 +129,14 @@ describe('the background agent', { timeout: 3 * patienceMs }, () => {
     )
   })
 
+  test('is followed for as long as it lives', async () => {
+    await done('open', port, '--as', 'web', '--detach')
+    const following = world.start(['logs', 'web', '--follow'])
+    await following.says(/web is open at/)
+    await done('agent', 'stop')
+    assert.equal(await following.ended, 0, following.output())
+  })
+
   test('does not keep what could not be opened, and says why', async () => {
     const env = { PHAROS_URL: world.url, PHAROS_API_KEY: 'phk_wrong' }
     const { code, talk, data } = await world.ran(['open', port, '--as', 'web', '--detach', '--keep'], { env })

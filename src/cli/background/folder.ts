@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
-import { lstat, mkdir } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { makeFolder } from '../../lib/folder-lock.ts'
 import { CommandError } from '../command.ts'
 
 /** Where the background agent of a user has its files. Nobody else may look inside. */
@@ -42,7 +43,7 @@ export async function madeBackgroundFolder(stateHome: string): Promise<Backgroun
   const { path, socket } = placesIn(stateHome)
   for (const folder of [path, dirname(socket)])
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 })
+      await makeFolder(folder)
     } catch (error) {
       throw new CommandError(
         `The background agent needs the folder ${folder}, which cannot be made: ${(error as Error).message}. XDG_STATE_HOME names another place.`,

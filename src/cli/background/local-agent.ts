@@ -51,15 +51,18 @@ export class LocalAgent {
       ...(tunnel !== null && { tunnel }),
     })
     const response = await this.#send('GET', `/v1/logs?${query}`)
+    const entries = createInterface({ input: response })
+    // However it ends, by us or by the agent: the lines alone would be waited for.
+    response.on('error', () => undefined)
+    response.once('close', () => entries.close())
     const end = (): void => {
       response.destroy()
     }
     signal.addEventListener('abort', end, { once: true })
     if (signal.aborted) end()
     try {
-      for await (const line of createInterface({ input: response })) yield JournalEntry.parse(JSON.parse(line))
+      for await (const line of entries) yield JournalEntry.parse(JSON.parse(line))
     } catch (error) {
-      // It ended in the middle, or we did.
       if (!response.destroyed) throw error
     } finally {
       signal.removeEventListener('abort', end)
