@@ -84,7 +84,7 @@ describe('the page of a tunnel', { skip: noBrowser, timeout: 5 * patienceMs }, (
     await page.getByLabel('Of each request').selectOption({ label: 'That, with headers and bodies' })
     await page.getByText('Keep them while you need them, and no longer.').waitFor()
     await assertAccessible(page)
-    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('form', { name: 'What is kept' }).getByRole('button', { name: 'Save' }).click()
     await page.getByText('It is kept so from now on.').waitFor()
 
     await visit('/hook', '{"order":1}', { authorization: 'Bearer hidden', 'x-plain': '<b>bold</b>' })

@@ -97,7 +97,7 @@ function CaptureForm({ tunnel, capture }: { tunnel: string; capture: Capture }) 
   }
   const plain = { autoComplete: 'off', autoCapitalize: 'none', spellCheck: false } as const
   return (
-    <form onSubmit={submit} className="grid gap-4" noValidate>
+    <form onSubmit={submit} aria-label={t.kept} className="grid gap-4" noValidate>
       <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
         <Field label={t.mode} className="sm:col-span-2 lg:col-span-1">
           <Select
