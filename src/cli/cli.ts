@@ -86,7 +86,6 @@ const nounSummaries: Readonly<Record<string, string>> = {
   'account ssh-keys': 'The keys by which SFTP asks for no password',
   'servers users': 'Who else may use a server',
   members: 'Who belongs to the workspace',
-  domains: 'Names of the workspace’s own that lead to its tunnels',
   webhooks: 'Who is told of what happens in the workspace',
   'database-hosts': 'The MariaDB and MySQL servers that databases of game servers are made on',
   plans: 'What workspaces may use',
