@@ -79,7 +79,6 @@ const nounSummaries: Readonly<Record<string, string>> = {
   'template-sources': 'Where templates are synchronised from',
   tokens: 'The workspace’s API keys',
   access: 'Who may visit a tunnel, and how',
-  domains: 'Host names of your own for tunnels, with certificates',
   users: 'Who has an account on this installation',
   abuse: 'What people tell of tunnels that do harm',
   account: 'Your account',
