@@ -10,6 +10,7 @@ export const external = [
   '@peculiar/x509',
   '@simplewebauthn/server',
   'reflect-metadata',
+  'openid-client',
   'pg-native',
   'bufferutil',
   'ioredis',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { ApiError } from '../../src/client/index.ts'
 import { needsPebble, TestPebble } from '../pebble.ts'
 import { type DomainsWorld, setRecords, startDomainsWorld } from '../world/domains-world.ts'
 import { eventually } from '../world/panel.ts'
@@ -33,6 +34,7 @@ test('a domain is proved, gets its certificate over HTTP, and is renewed over TL
   assert.equal(made.name, 'app.example.org')
   assert.equal(made.state, 'pending')
   await setRecords(world, made.id)
+  await lookedAt(made.id)
   const issued = await certified(made.id)
   assert.equal(issued.state, 'active')
   assert.equal(issued.url, `https://app.example.org:${world.edgePort}`)
@@ -65,6 +67,17 @@ test('a domain is proved, gets its certificate over HTTP, and is renewed over TL
   )
   assert.equal(pebble.orders, orders)
 })
+
+/** As somebody does who has just set the records. */
+const lookedAt = (id: string) =>
+  eventually(
+    () =>
+      world.acme.checkDomain({ params: { domain: id } }).catch((error: unknown) => {
+        if (error instanceof ApiError && (error.code === 'conflict' || error.code === 'rate_limited')) return null
+        throw error
+      }),
+    'the domain is looked at',
+  )
 
 async function certified(id: string) {
   return eventually(async () => {

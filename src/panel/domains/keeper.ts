@@ -62,7 +62,11 @@ export class Keeper implements AsyncDisposable {
     if (!claimed) return null
     const own = { id: domain.id, panel: this.#panel }
     try {
-      return await this.#ownership.check(claimed, own, this.#stopping.signal)
+      const looked = await this.#ownership.check(claimed, own, this.#stopping.signal)
+      // The next look by itself may be a day away.
+      if (looked && looked.held_name !== null && this.#issuance?.serves(looked.name))
+        await wantCertificate(db.kysely, looked.id, clock.now())
+      return looked
     } finally {
       await setOwn(db.kysely, own, { busy_until: 0, panel: null })
       void this.look()
