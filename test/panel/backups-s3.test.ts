@@ -135,7 +135,7 @@ async function throughApi(t: TestContext, swift: Swift): Promise<void> {
     const found = await acme.backup({ params: cutParams })
     return found.state === 'failed' ? found : null
   }, 'the panel knows that it failed')
-  assert.match(failed.message ?? '', /restarted before the backup was complete/)
+  assert.match(failed.message ?? '', /stopped before the backup was complete/)
   await eventually(async () => !(await uploads()).includes(cut.backupId), 'the unfinished upload is gone')
 
   await acme.deleteServer({ params: { serverId } })
