@@ -115,6 +115,7 @@ describe('two panels of one database', () => {
 
     // Calls through both, until the end.
     const load = new AbortController()
+    t.after(() => load.abort())
     const failures = { a: 0, b: 0 }
     const calls = { a: 0, b: 0 }
     const calling = (['a', 'b'] as const).map(async (which) => {
@@ -159,9 +160,14 @@ describe('two panels of one database', () => {
     assert.equal((await send(b, 100_000, 200_000)).status, 200)
     const file = join(folder, 'one', 'servers', busy.serverId, 'data', 'level.dat')
     assert.deepEqual(await readFile(file), content)
+    // A status that is still that of before the crash is not the one that is waited for.
+    await eventually(() => {
+      const seen = viewer.statuses()
+      return seen.some((status) => status !== 'running') && seen.at(-1) === 'running'
+    }, 'it has crashed, and runs again')
     // Whoever looked at the dead one comes back to the other.
     const back = await watch(b, busy.serverId, key)
-    for (const one of [viewer, back]) await eventually(() => one.statuses().at(-1) === 'running', 'it runs again')
+    await eventually(() => back.statuses().at(-1) === 'running', 'it is seen to run')
     await other.consoleCommand({ params, body: { command: 'after' } })
     for (const one of [viewer, back]) await eventually(() => one.lines().includes('heard after'), 'the line is there')
     assert.equal(viewer.lines().filter((line) => line === 'heard before').length, 1)
