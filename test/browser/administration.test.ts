@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { patienceMs } from '../patience.ts'
-import { assertAccessible, assertFits, launchBrowser, noBrowser, openPage, screens } from './browser.ts'
+import { assertAccessible, assertFits, launchBrowser, noBrowser, openPage, screens, unavailable } from './browser.ts'
 import { becomeOwner } from './owner.ts'
 import { type Product, startProduct } from './product.ts'
 
@@ -52,10 +52,7 @@ describe('what administrators do in the browser', { skip: noBrowser, timeout: 4 
     await dialog.getByLabel('The egg', { exact: true }).fill('{"no": "egg"}')
     await dialog.getByRole('button', { name: 'Show what becomes of it' }).click()
     await dialog.getByRole('alert').waitFor()
-    assert.equal(
-      await dialog.getByRole('button', { name: 'Import', exact: true }).getAttribute('aria-disabled'),
-      'true',
-    )
+    await unavailable(dialog.getByRole('button', { name: 'Import', exact: true }))
     await dialog.locator('input[type=file]').setInputFiles(join(eggs, 'paper.json'))
     await dialog.getByLabel('Id here').fill('paper-java')
     await dialog.getByRole('button', { name: 'Show what becomes of it' }).click()
@@ -92,7 +89,7 @@ describe('what administrators do in the browser', { skip: noBrowser, timeout: 4 
     await page.getByRole('button', { name: 'Actions for Command' }).click()
     const remove = page.getByRole('menuitem', { name: /^Delete/ })
     await remove.getByText('It comes with Pharos.').waitFor()
-    assert.equal(await remove.getAttribute('aria-disabled'), 'true')
+    await unavailable(remove)
     await page.keyboard.press('Escape')
     const { id } = await api.createServer({ body: { name: 'Made of an egg', template: 'paper-java', start: false } })
     await more.click()
@@ -238,7 +235,7 @@ describe('what administrators do in the browser', { skip: noBrowser, timeout: 4 
     const row = page.getByRole('row').filter({ hasText: 'me@example.com' })
     await row.getByText('Administrator').waitFor()
     const reset = row.getByRole('button', { name: 'Reset code of me@example.com' })
-    assert.equal(await reset.getAttribute('aria-disabled'), 'true')
+    await unavailable(reset)
     await reset.focus()
     await page.getByRole('tooltip').filter({ hasText: 'The password is enough already.' }).waitFor()
     await fits(page)

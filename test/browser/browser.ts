@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { TestContext } from 'node:test'
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Locator,
+  type Page,
+} from 'playwright-core'
 import { patienceMs } from '../patience.ts'
 
 const program = '/usr/bin/chromium'
@@ -60,6 +67,10 @@ export async function openPage(
   })
   return page
 }
+
+/** Waits until the button takes no click: what that depends on may be known after the button is there. */
+export const unavailable = (button: Locator): Promise<void> =>
+  button.and(button.page().locator('[aria-disabled=true]')).waitFor()
 
 type Person = NonNullable<BrowserContextOptions['storageState']> & object
 

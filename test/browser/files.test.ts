@@ -7,7 +7,7 @@ import { after, before, describe, type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { Browser, BrowserContextOptions, Download, Page } from 'playwright-core'
 import { patienceMs } from '../patience.ts'
-import { assertAccessible, assertFits, launchBrowser, noBrowser, openPage, screens } from './browser.ts'
+import { assertAccessible, assertFits, launchBrowser, noBrowser, openPage, screens, unavailable } from './browser.ts'
 import { becomeOwner } from './owner.ts'
 import { type Product, startProduct } from './product.ts'
 
@@ -408,13 +408,13 @@ describe('the files of a server', { skip: noBrowser, timeout: 15 * patienceMs },
     await page.goto(`${product.origin}/servers/${serverId}/files`)
     for (const name of ['New', 'Upload']) {
       const button = page.getByRole('button', { name, exact: true })
-      assert.equal(await button.getAttribute('aria-disabled'), 'true')
+      await unavailable(button)
       await button.focus()
       await page.getByRole('tooltip', { name: /You may not change files/ }).waitFor()
     }
     await page.getByRole('button', { name: 'Actions for readme.txt' }).click()
     for (const name of [/^Rename/, /^Move/, /^Delete/, /^Put into an archive/])
-      assert.equal(await page.getByRole('menuitem', { name }).getAttribute('aria-disabled'), 'true')
+      await unavailable(page.getByRole('menuitem', { name }))
     await page.keyboard.press('Escape')
     await page.getByRole('link', { name: 'readme.txt' }).press('Delete')
     await page.getByText('You may not delete files of this server').waitFor()
@@ -422,7 +422,7 @@ describe('the files of a server', { skip: noBrowser, timeout: 15 * patienceMs },
     await page.getByRole('link', { name: 'readme.txt' }).click()
     await editor(page).press('x')
     assert.equal(await editor(page).textContent(), 'read me')
-    assert.equal(await page.getByRole('button', { name: 'Save', exact: true }).getAttribute('aria-disabled'), 'true')
+    await unavailable(page.getByRole('button', { name: 'Save', exact: true }))
     await assertAccessible(page)
   })
 

@@ -7,7 +7,7 @@ import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-c
 import { needsMariadb, TestMariadb } from '../mariadb.ts'
 import { patienceMs } from '../patience.ts'
 import { needsRestic } from '../restic.ts'
-import { assertAccessible, assertFits, launchBrowser, noBrowser, openPage, screens } from './browser.ts'
+import { assertAccessible, assertFits, launchBrowser, noBrowser, openPage, screens, unavailable } from './browser.ts'
 import { becomeOwner } from './owner.ts'
 import { type Product, startProduct } from './product.ts'
 
@@ -131,7 +131,7 @@ describe('backups, databases and schedules of a server', { skip: noBrowser, time
     await more.click()
     const remove = page.getByRole('menuitem', { name: /^Delete/ })
     await remove.getByText('It is locked. Unlock it first.').waitFor()
-    assert.equal(await remove.getAttribute('aria-disabled'), 'true')
+    await unavailable(remove)
     await page.getByRole('menuitem', { name: 'Unlock', exact: true }).click()
     await row.getByRole('img', { name: 'Locked' }).waitFor({ state: 'hidden' })
     await more.click()
@@ -388,7 +388,7 @@ async function makeBackup(page: Page, name: string, ignored = ''): Promise<void>
 /** The button takes no click, and tells the reason to whoever comes to it. */
 async function saysWhyNot(page: Page, button: Locator, reason: string): Promise<void> {
   await button.waitFor()
-  assert.equal(await button.getAttribute('aria-disabled'), 'true')
+  await unavailable(button)
   await button.focus()
   await page.getByRole('tooltip').filter({ hasText: reason }).waitFor()
 }
