@@ -237,6 +237,7 @@ testOnEachDatabase('a rotation or deletion that fails half-way is finished once 
     assert.equal(node.databases.get(real), password, step)
   }
   await node.leave()
+  await eventually(async () => (await acme.server({ params })).status === 'unknown', 'the panel sees that it is away')
   await assert.rejects(acme.rotateDatabasePassword({ params: shop }), /Node machine is away/)
   assert.equal((await acme.databases({ params }))[0]?.state, 'ready')
   assert.equal((await acme.databases({ params }))[0]?.sizeBytes, null)
