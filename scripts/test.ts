@@ -10,8 +10,8 @@ import { lint, root, runSteps, types, webTypes } from './steps.ts'
 /** A test that hangs fails by name instead of stopping the run: none needs a tenth of this on an idle machine. */
 const testTimeoutMs = 240_000
 
-/** Files at a time: one more than the cores of the smallest machine that we promise a time for, since most of them wait for processes. */
-const concurrency = 3
+/** Files at a time: as many as the smallest machine that we promise a time for has cores. A third one gained little: they compute more than they wait. */
+const concurrency = 2
 
 const problems: string[] = []
 const inCi = process.env.CI === 'true'
