@@ -7,10 +7,10 @@ import { install } from './install.js'
 import { bringPostgres } from './postgres.ts'
 import { lint, root, runSteps, types, webTypes } from './steps.ts'
 
-/** A test that hangs fails by name instead of stopping the run: none needs a tenth of this on an idle machine. */
+/** A test that hangs fails by name instead of stopping the run: on a crowded one none needs half of this that names no limit of its own. */
 const testTimeoutMs = 240_000
 
-/** Files at a time: as many as the smallest machine that we promise a time for has cores. A third one gained little: they compute more than they wait. */
+/** Files at a time: as many as the smallest machine that we promise a time for has cores. */
 const concurrency = 2
 
 const problems: string[] = []
