@@ -4,11 +4,15 @@ import { join } from 'node:path'
 import { buildWeb } from './build-web.js'
 import { bringDebianPackages, testPackages } from './debian.ts'
 import { install } from './install.js'
+import { endOverdueFiles } from './overdue-files.ts'
 import { bringPostgres } from './postgres.ts'
 import { lint, root, runSteps, types, webTypes } from './steps.ts'
 
 /** A test that hangs fails by name instead of stopping the run: on a crowded one none needs half of this that names no limit of its own. */
 const testTimeoutMs = 240_000
+
+/** Several times what the longest file takes: one that has not ended by then is held open by what a test has left. */
+const fileTimeoutMs = 600_000
 
 /** Files at a time: as many as the smallest machine that we promise a time for has cores. */
 const concurrency = 2
@@ -55,6 +59,10 @@ const tests = spawn(
   { cwd: root, stdio: 'inherit', env: { ...process.env, NODE_COMPILE_CACHE: compiled } },
 )
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tests.kill(signal))
+const overdue: string[] = []
+using _watch = endOverdueFiles(tests.pid ?? 0, fileTimeoutMs, (file) => overdue.push(file))
 const code = await new Promise<number>((resolve) => tests.on('close', (exit) => resolve(exit ?? 1)))
+for (const file of overdue)
+  problems.push(`${file} had not ended after ${fileTimeoutMs / 60_000} minutes and was killed`)
 if (problems.length > 0) console.error(`tests: also failed, see above: ${problems.join(', ')}`)
 process.exitCode = code === 0 && problems.length > 0 ? 1 : code
