@@ -111,7 +111,7 @@ export class TestEngine implements AsyncDisposable {
     const file = join(this.#folder, 'x/containerd/containerd.pid')
     const pid = Number(await readFile(file, 'utf8').catch(() => '0'))
     for (const end = performance.now() + patienceMs; pid > 0 && performance.now() < end; await sleep(20)) {
-      const { state } = (await readStat(pid)) ?? { state: 'Z' }
+      const { state } = readStat(pid) ?? { state: 'Z' }
       if (state === 'Z') break
     }
     await rm(file, { force: true })

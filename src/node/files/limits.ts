@@ -42,8 +42,14 @@ export const pullKeptMs = 60 * 60_000
 /** How often the free space of the disk is looked at, which costs nothing, in ms: what a game can write in that time, and while its files are counted, is how far it gets past its limit. */
 export const lookMs = 1_000
 
-/** How often the files of a running server are counted whatever the disk says, in ms: others may free as much as it takes. */
+/** How often the files of a running server are counted while the disk loses space, in ms: it may be this one that takes it. */
 export const watchMs = 10_000
+
+/** The part of what a server has left that the disk must have lost for that. */
+export const lostShare = 0.1
+
+/** How often they are counted whatever the disk says, in ms: others may free as much as it takes. Counting starts a process, and there may be hundreds of servers. */
+export const quietWatchMs = 60_000
 
 /** At this part of its limit a server is warned. */
 export const warnAt = 0.95

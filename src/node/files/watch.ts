@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
-import { killAt, lookMs, warnAt, watchMs } from './limits.ts'
+import { killAt, lookMs, lostShare, quietWatchMs, warnAt, watchMs } from './limits.ts'
 import type { Space } from './space.ts'
 
 /** A server that runs now. */
@@ -46,8 +46,10 @@ export function watchSpace(options: WatchOptions): AsyncDisposable {
     const last = counts.get(id)
     if (!last) return true
     const age = performance.now() - last.at
+    const lost = last.free - free
     // Counting takes at most a tenth of the time, or half of it where the limit may be passed already.
-    return last.free - free >= last.room ? age >= last.tookMs : age >= Math.max(watchMs, 9 * last.tookMs)
+    if (lost >= last.room) return age >= last.tookMs
+    return age >= Math.max(lost >= last.room * lostShare ? watchMs : quietWatchMs, 9 * last.tookMs)
   }
   const look = async ({ id, space, stopping, note, end }: Watched, free: number): Promise<void> => {
     const began = performance.now()
@@ -70,13 +72,14 @@ export function watchSpace(options: WatchOptions): AsyncDisposable {
     const watched = await options.running()
     for (const id of counts.keys()) if (!watched.some((one) => one.id === id)) counts.delete(id)
     // One after the other: counting many folders at once would take the disk from the games.
+    let free = await options.freeBytes()
     for (const one of watched) {
-      const free = await options.freeBytes()
       if (closing.signal.aborted) return
-      if (isDue(one.id, free))
-        await look(one, free).catch((error: unknown) =>
-          options.log.warn({ err: error, server: one.id }, 'disk limit not checked'),
-        )
+      if (!isDue(one.id, free)) continue
+      await look(one, free).catch((error: unknown) =>
+        options.log.warn({ err: error, server: one.id }, 'disk limit not checked'),
+      )
+      free = await options.freeBytes()
     }
   }
   const loop = async (): Promise<void> => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -121,14 +122,14 @@ function groupV1(trees: Record<string, string>, name: string, processesMax: numb
       return folders.map((folder) => join(folder, 'cgroup.procs'))
     },
     async usage() {
-      const memory = await readNumber(file('memory', 'memory.usage_in_bytes'))
-      const cpu = await readNumber(file('cpuacct', 'cpuacct.usage'))
-      const processes = await readNumber(file('pids', 'pids.current'))
+      const memory = readNumber(file('memory', 'memory.usage_in_bytes'))
+      const cpu = readNumber(file('cpuacct', 'cpuacct.usage'))
+      const processes = readNumber(file('pids', 'pids.current'))
       if (memory === null || cpu === null || processes === null) return null
-      const idleCache = await readEntry(file('memory', 'memory.stat'), 'total_inactive_file')
+      const idleCache = readEntry(file('memory', 'memory.stat'), 'total_inactive_file')
       return { memoryBytes: Math.max(0, memory - (idleCache ?? 0)), cpuSeconds: cpu / 1e9, processes }
     },
-    ranOutOfMemory: async () => ((await readEntry(file('memory', 'memory.oom_control'), 'oom_kill')) ?? 0) > 0,
+    ranOutOfMemory: async () => (readEntry(file('memory', 'memory.oom_control'), 'oom_kill') ?? 0) > 0,
     remove: () => removeFolders(folders),
   }
 }
@@ -194,14 +195,14 @@ function groupV2(folder: string, controls: Cgroups['controls'], processesMax: nu
       return [file('cgroup.procs')]
     },
     async usage() {
-      const memory = await readNumber(file('memory.current'))
-      const cpu = await readEntry(file('cpu.stat'), 'usage_usec')
-      const processes = await readNumber(file('pids.current'))
+      const memory = readNumber(file('memory.current'))
+      const cpu = readEntry(file('cpu.stat'), 'usage_usec')
+      const processes = readNumber(file('pids.current'))
       if (memory === null || cpu === null || processes === null) return null
-      const idleCache = await readEntry(file('memory.stat'), 'inactive_file')
+      const idleCache = readEntry(file('memory.stat'), 'inactive_file')
       return { memoryBytes: Math.max(0, memory - (idleCache ?? 0)), cpuSeconds: cpu / 1e6, processes }
     },
-    ranOutOfMemory: async () => ((await readEntry(file('memory.events'), 'oom_kill')) ?? 0) > 0,
+    ranOutOfMemory: async () => (readEntry(file('memory.events'), 'oom_kill') ?? 0) > 0,
     remove: () => removeFolders([folder]),
   }
 }
@@ -230,17 +231,25 @@ async function removeEmpty(folders: readonly string[]): Promise<void> {
   for (const folder of folders) await rmdir(folder).catch(() => undefined)
 }
 
-async function readNumber(path: string | null): Promise<number | null> {
-  if (path === null) return null
-  const text = await readFile(path, 'utf8').catch(() => '')
+function readNumber(path: string | null): number | null {
+  const text = readControl(path)
   return /^\d+$/.test(text.trim()) ? Number(text) : null
 }
 
-async function readEntry(path: string | null, key: string): Promise<number | null> {
-  if (path === null) return null
-  const text = await readFile(path, 'utf8').catch(() => '')
-  const line = text.split('\n').find((candidate) => candidate.startsWith(`${key} `))
+function readEntry(path: string | null, key: string): number | null {
+  const line = readControl(path)
+    .split('\n')
+    .find((candidate) => candidate.startsWith(`${key} `))
   return line === undefined ? null : Number(line.slice(key.length + 1))
+}
+
+/** What a control file says; nothing where there is none. Read at once, for the reason that `readStat` gives. */
+function readControl(path: string | null): string {
+  try {
+    return path === null ? '' : readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 async function readMembers(folders: readonly string[]): Promise<number[]> {

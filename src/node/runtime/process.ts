@@ -16,8 +16,9 @@ import { confineAsUser, Slots } from './confined.ts'
 import { launch, shellQuoted } from './launch.ts'
 import type { NodeTools } from './node-tools.ts'
 import type { Owners } from './owners.ts'
+import { shareListing } from './proc.ts'
 import { findRun, sweepRun } from './recovery.ts'
-import { launcherStatus, sessionShape, trackRun } from './tracked-run.ts'
+import { launcherStatus, sessionShape, type TrackedRunOptions, trackRun } from './tracked-run.ts'
 
 /**
  * The fallback where no sandbox can be made: a plain session of processes, under the server's own user and control group
@@ -44,6 +45,13 @@ export function createProcessRuntime(options: ProcessOptions) {
     home: join(folder, serverFiles.data),
     template: shared ?? join(folder, serverFiles.data),
     path: `${dirname(options.tools.node)}:/usr/local/bin:/usr/bin:/bin:/usr/games`,
+  })
+  const table = shareListing()
+  const tracked = (folder: string, cgroup = groupOf(folder)): TrackedRunOptions => ({
+    folder,
+    shape: sessionShape,
+    cgroup,
+    table,
   })
   const slots = new Slots(options.cgroups)
   return {
@@ -77,14 +85,14 @@ export function createProcessRuntime(options: ProcessOptions) {
       })
       const status = await launcherStatus(request.folder, (now) => now.launcher !== null)
       if (!status) {
-        await sweepRun(request.folder, sessionShape, cgroup)
+        await sweepRun(tracked(request.folder, cgroup))
         throw new AppError('conflict', 'The process could not be started; the newest lines of the console say why')
       }
-      return trackRun({ folder: request.folder, shape: sessionShape, cgroup, launcherExited: exited })
+      return trackRun({ ...tracked(request.folder, cgroup), launcherExited: exited })
     },
 
     confine: (request: ConfineRequest): Promise<Confinement> => confineAsUser({ ...options, slots }, request),
-    find: (folder: string): Promise<Run | RunEnd | null> => findRun(folder, sessionShape, groupOf(folder)),
-    sweep: (folder: string): Promise<void> => sweepRun(folder, sessionShape, groupOf(folder)),
+    find: (folder: string): Promise<Run | RunEnd | null> => findRun(tracked(folder)),
+    sweep: (folder: string): Promise<void> => sweepRun(tracked(folder)),
   }
 }

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { type Run, type RunEnd, serverFiles } from '../runtime.ts'
-import type { Cgroup } from './cgroups.ts'
 import { readBootId } from './proc.ts'
 import { readStatus } from './status-file.ts'
-import { anyAlive, clearAway, launcherStatus, type Shape, trackRun } from './tracked-run.ts'
+import { anyAlive, clearAway, launcherStatus, type TrackedRunOptions, trackRun } from './tracked-run.ts'
 
-/** Finds the run that an earlier life of this node began in `folder`: still going, or how it ended. */
-export async function findRun(folder: string, shape: Shape, cgroup: Cgroup | null): Promise<Run | RunEnd | null> {
+/** Finds the run that an earlier life of this node began in this folder: still going, or how it ended. */
+export async function findRun(options: TrackedRunOptions): Promise<Run | RunEnd | null> {
+  const { folder, shape, cgroup } = options
   const first = await readStatus(join(folder, serverFiles.status))
   if (first.boot === null || first.boot !== (await readBootId())) {
     // Another boot: every process id in the file belongs to somebody else now.
@@ -22,13 +22,13 @@ export async function findRun(folder: string, shape: Shape, cgroup: Cgroup | nul
     await cgroup?.remove()
     return { code: null, signal: null, outOfMemory: false, machineRestarted: false }
   }
-  if (status.exitCode === null && (await anyAlive(status))) return trackRun({ folder, shape, cgroup })
+  if (status.exitCode === null && anyAlive(status)) return trackRun(options)
   return clearAway(await readStatus(join(folder, serverFiles.status)), shape, cgroup, false)
 }
 
 /** Ends whatever still runs of this folder. */
-export async function sweepRun(folder: string, shape: Shape, cgroup: Cgroup | null): Promise<void> {
-  const found = await findRun(folder, shape, cgroup)
+export async function sweepRun(options: TrackedRunOptions): Promise<void> {
+  const found = await findRun(options)
   if (found && 'ended' in found) {
     await found.kill()
     await found.ended

@@ -19,9 +19,10 @@ import { confineInSandbox, Slots } from './confined.ts'
 import { launch } from './launch.ts'
 import type { NodeTools } from './node-tools.ts'
 import type { Owners } from './owners.ts'
+import { shareListing } from './proc.ts'
 import { findRun, sweepRun } from './recovery.ts'
 import { bindArguments, type Mount, staged, systemArguments } from './stage.ts'
-import { launcherStatus, noteChildStart, sandboxShape, trackRun } from './tracked-run.ts'
+import { launcherStatus, noteChildStart, sandboxShape, type TrackedRunOptions, trackRun } from './tracked-run.ts'
 
 const run = promisify(execFile)
 
@@ -65,6 +66,13 @@ const otherHomes = ['/home/container', '/mnt/server']
 
 export function createSandbox(options: SandboxOptions) {
   const groupOf = (folder: string): Cgroup | null => options.cgroups?.group(basename(folder)) ?? null
+  const table = shareListing()
+  const tracked = (folder: string, cgroup = groupOf(folder)): TrackedRunOptions => ({
+    folder,
+    shape: sandboxShape,
+    cgroup,
+    table,
+  })
   const slots = new Slots(options.cgroups)
   return {
     places: (): Places => inside,
@@ -97,16 +105,16 @@ export function createSandbox(options: SandboxOptions) {
       })
       const status = await launcherStatus(request.folder, (now) => now.child !== null)
       if (!status?.child) {
-        await sweepRun(request.folder, sandboxShape, cgroup)
+        await sweepRun(tracked(request.folder, cgroup))
         throw new AppError('conflict', 'The sandbox could not be made; the newest lines of the console say why')
       }
       await noteChildStart(request.folder, status)
-      return trackRun({ folder: request.folder, shape: sandboxShape, cgroup, launcherExited: exited })
+      return trackRun({ ...tracked(request.folder, cgroup), launcherExited: exited })
     },
 
     confine: (request: ConfineRequest): Promise<Confinement> => confineInSandbox({ ...options, slots }, request),
-    find: (folder: string): Promise<Run | RunEnd | null> => findRun(folder, sandboxShape, groupOf(folder)),
-    sweep: (folder: string): Promise<void> => sweepRun(folder, sandboxShape, groupOf(folder)),
+    find: (folder: string): Promise<Run | RunEnd | null> => findRun(tracked(folder)),
+    sweep: (folder: string): Promise<void> => sweepRun(tracked(folder)),
   }
 }
 

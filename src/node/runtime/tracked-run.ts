@@ -66,6 +66,8 @@ export interface TrackedRunOptions {
   folder: string
   shape: Shape
   cgroup: Cgroup | null
+  /** The process table, for what a run uses where control groups do not count it: whoever asks at the same time shares a listing. */
+  table(): Promise<readonly ProcessStat[]>
   /** Resolves when the launcher has ended, where this process is its parent. */
   launcherExited?: Promise<void>
 }
@@ -75,7 +77,7 @@ export async function launcherStatus(folder: string, done: (status: RunStatus) =
   for (let waitedMs = 0; waitedMs < launcherWaitMs; waitedMs += pollMs) {
     const status = await readStatus(join(folder, serverFiles.status))
     if (done(status) || status.exitCode !== null) return status
-    if (status.launcher && !(await isAlive(status.launcher.pid, status.launcher.startTicks))) {
+    if (status.launcher && !isAlive(status.launcher.pid, status.launcher.startTicks)) {
       const last = await readStatus(join(folder, serverFiles.status))
       return done(last) || last.exitCode !== null ? last : null
     }
@@ -91,14 +93,19 @@ export function trackRun(options: TrackedRunOptions): Run {
   const forgotten = new AbortController()
   let killed = false
   let wake: () => void = () => undefined
+  let known: RunStatus | null = null
+  let written = true
   const lookAtEnd = async (): Promise<RunEnd | null> => {
     try {
-      let status = await readStatus(statusPath)
-      if (status.exitCode === null) {
-        if (await anyAlive(status)) return null
-        status = await readStatus(statusPath)
+      // Hundreds of runs are looked at all day: the file is read again when something was written, or nothing of what it named lives.
+      if (!written && known && anyAlive(known)) return null
+      written = false
+      known = await readStatus(statusPath)
+      if (known.exitCode === null) {
+        if (anyAlive(known)) return null
+        known = await readStatus(statusPath)
       }
-      return await clearAway(status, shape, cgroup, killed)
+      return await clearAway(known, shape, cgroup, killed)
     } catch {
       // The process table or a control group could not be read just now: looked at again in a moment.
       return null
@@ -106,7 +113,10 @@ export function trackRun(options: TrackedRunOptions): Run {
   }
 
   const ended = new Promise<RunEnd>((resolve) => {
-    const watcher = watch(statusPath, { persistent: false }, () => wake())
+    const watcher = watch(statusPath, { persistent: false }, () => {
+      written = true
+      wake()
+    })
     watcher.on('error', () => wake())
     void options.launcherExited?.then(() => wake())
     const loop = async (): Promise<void> => {
@@ -142,13 +152,13 @@ export function trackRun(options: TrackedRunOptions): Run {
       const graceOver = sleep(killGraceMs, 'over', { ref: false })
       if ((await Promise.race([ended, graceOver])) !== 'over') return
       if (cgroup) await cgroup.kill()
-      if (status.launcher && (await isAlive(status.launcher.pid, status.launcher.startTicks)))
+      if (status.launcher && isAlive(status.launcher.pid, status.launcher.startTicks))
         sendSignal(status.launcher.pid, 'SIGKILL')
       wake()
     },
     setLimits: async (limits: Limits) => cgroup?.setLimits(limits),
     usage: async () =>
-      (await cgroup?.usage()) ?? usageOf(shape.members(await listProcesses(), await readStatus(statusPath))),
+      (await cgroup?.usage()) ?? usageOf(shape.members(await options.table(), known ?? (await readStatus(statusPath)))),
     // It shares the machine's network.
     networkFolder: async () => '/proc/self/net',
     forget() {
@@ -176,21 +186,21 @@ export async function clearAway(
 }
 
 /** Something of the run still exists: its launcher, or, where that was killed alone, its program. */
-export async function anyAlive(status: RunStatus): Promise<boolean> {
-  if (status.launcher && (await isAlive(status.launcher.pid, status.launcher.startTicks))) return true
-  return status.child?.startTicks != null && (await isAlive(status.child.pid, status.child.startTicks))
+export function anyAlive(status: RunStatus): boolean {
+  if (status.launcher && isAlive(status.launcher.pid, status.launcher.startTicks)) return true
+  return status.child?.startTicks != null && isAlive(status.child.pid, status.child.startTicks)
 }
 
 /** Remembers when the sandbox's first process started, so that it is known again when its launcher is gone. */
 export async function noteChildStart(folder: string, status: RunStatus): Promise<void> {
-  const stat = status.child ? await readStat(status.child.pid) : null
+  const stat = status.child ? readStat(status.child.pid) : null
   if (stat && stat.parent === status.launcher?.pid)
     await appendFile(join(folder, serverFiles.status), `${JSON.stringify({ 'child-start': stat.startTicks })}\n`)
 }
 
 async function killMembers(status: RunStatus, shape: Shape, cgroup: Cgroup | null): Promise<void> {
   // Only while the launcher or the sandbox's first process provably lives does a pid mean what it meant.
-  const launcherAlive = status.launcher !== null && (await isAlive(status.launcher.pid, status.launcher.startTicks))
+  const launcherAlive = status.launcher !== null && isAlive(status.launcher.pid, status.launcher.startTicks)
   const rounds = 50
   for (let round = 0; round < rounds; round++) {
     const members = shape.members(await listProcesses(), status).filter((process) => process.state !== 'Z')
@@ -199,7 +209,7 @@ async function killMembers(status: RunStatus, shape: Shape, cgroup: Cgroup | nul
     if (first && !launcherAlive && first.startTicks !== status.child?.startTicks) break
     if (first && launcherAlive && first.parent !== status.launcher?.pid) break
     // The launcher's id belongs to somebody else by now, and so does the session of that name.
-    if (!launcherAlive && status.launcher && (await readStat(status.launcher.pid)) !== null) break
+    if (!launcherAlive && status.launcher && readStat(status.launcher.pid) !== null) break
     // The death of the first process of a sandbox takes all others with it.
     for (const process of first ? [first] : members) sendSignal(process.pid, 'SIGKILL')
     await sleep(pollMs)
@@ -209,17 +219,16 @@ async function killMembers(status: RunStatus, shape: Shape, cgroup: Cgroup | nul
 
 async function launcherGone(status: RunStatus): Promise<void> {
   for (let waitedMs = 0; waitedMs < killGraceMs; waitedMs += pollMs) {
-    if (!status.launcher || !(await isAlive(status.launcher.pid, status.launcher.startTicks))) return
+    if (!status.launcher || !isAlive(status.launcher.pid, status.launcher.startTicks)) return
     await sleep(pollMs)
   }
 }
 
-async function usageOf(all: readonly ProcessStat[]): Promise<RunUsage | null> {
+function usageOf(all: readonly ProcessStat[]): RunUsage | null {
   const members = all.filter((process) => process.state !== 'Z')
   if (members.length === 0) return null
-  const memory = await Promise.all(members.map((member) => residentBytes(member.pid)))
   return {
-    memoryBytes: memory.reduce((sum, bytes) => sum + bytes, 0),
+    memoryBytes: members.reduce((sum, member) => sum + residentBytes(member.pid), 0),
     cpuSeconds: members.reduce((sum, member) => sum + member.cpuTicks, 0) / ticksPerSecond,
     processes: members.length,
   }
