@@ -18,15 +18,36 @@ export type ServerStatus = (typeof serverStatuses)[number]
 export const powerActions = ['start', 'stop', 'restart', 'kill'] as const
 export type PowerAction = (typeof powerActions)[number]
 
-/** `do` goes ahead. `done` is so already: asking again succeeds and changes nothing. Any other text says why not, and what to do instead. */
-export type Verdict = 'do' | 'done' | (string & {})
-
 const installing = 'It is being installed: wait until that has finished.'
 const installFailed = 'Its installation failed: reinstall it first.'
 const restoring = 'A backup is being restored: wait until that has finished.'
 const transferring = 'It is being moved to another node: wait until that has finished.'
 const suspended = 'It is suspended: ask the people who run this installation.'
 const unknown = 'Its node is away: try again once the node is back.'
+const stillStopping = 'It is still stopping: start it once it is offline.'
+const notRunning = 'It is not running: start it first.'
+const sleeping = 'It is sleeping: start it first.'
+const stopFirst = 'It is not stopped: stop it first.'
+const mayUsePort = 'It may be using the port: stop it first.'
+const mayRunThere = 'Its node is away, and the server may be running there: try again once the node is back.'
+
+/** Why something cannot be done now, and what to do instead. A closed list, so that pages say all of it in every language. */
+export type Refusal =
+  | typeof installing
+  | typeof installFailed
+  | typeof restoring
+  | typeof transferring
+  | typeof suspended
+  | typeof unknown
+  | typeof stillStopping
+  | typeof notRunning
+  | typeof sleeping
+  | typeof stopFirst
+  | typeof mayUsePort
+  | typeof mayRunThere
+
+/** `do` goes ahead. `done` is so already: asking again succeeds and changes nothing. */
+export type Verdict = 'do' | 'done' | Refusal
 
 /** Which statuses allow which power action: the panel refuses with these words, a UI disables its buttons by the same table. */
 export const powerRules: Readonly<Record<PowerAction, Readonly<Record<ServerStatus, Verdict>>>> = {
@@ -36,7 +57,7 @@ export const powerRules: Readonly<Record<PowerAction, Readonly<Record<ServerStat
     offline: 'do',
     starting: 'done',
     running: 'done',
-    stopping: 'It is still stopping: start it once it is offline.',
+    stopping: stillStopping,
     restoring,
     transferring,
     suspended,
@@ -84,8 +105,6 @@ export const powerRules: Readonly<Record<PowerAction, Readonly<Record<ServerStat
   },
 }
 
-const notRunning = 'It is not running: start it first.'
-
 /** Which statuses take a console command. */
 export const commandRules: Readonly<Record<ServerStatus, Verdict>> = {
   installing,
@@ -97,11 +116,9 @@ export const commandRules: Readonly<Record<ServerStatus, Verdict>> = {
   restoring,
   transferring,
   suspended,
-  sleeping: 'It is sleeping: start it first.',
+  sleeping,
   unknown,
 }
-
-const stopFirst = 'It is not stopped: stop it first.'
 
 /** Which statuses allow the installation to run again. */
 export const reinstallRules: Readonly<Record<ServerStatus, Verdict>> = {
@@ -118,8 +135,6 @@ export const reinstallRules: Readonly<Record<ServerStatus, Verdict>> = {
   unknown,
 }
 
-const mayUsePort = 'It may be using the port: stop it first.'
-
 /** Which statuses allow a port to be taken away from the server, or exchanged for another one. */
 export const portRules: Readonly<Record<ServerStatus, Verdict>> = {
   installing: 'do',
@@ -132,7 +147,7 @@ export const portRules: Readonly<Record<ServerStatus, Verdict>> = {
   transferring,
   suspended,
   sleeping: 'do',
-  unknown: 'Its node is away, and the server may be running there: try again once the node is back.',
+  unknown: mayRunThere,
 }
 
 /** How the message of a server begins that sleeps as it should: pages say the rest in their own language. */

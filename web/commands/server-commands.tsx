@@ -3,6 +3,7 @@ import { ArrowRight, OctagonX, Play, RotateCw, Square } from 'lucide-react'
 import { type PowerAction, powerActions, powerRules } from '../../src/contract/power.ts'
 import { useText } from '../i18n/language.tsx'
 import { permissionsQuery, type ServerListItem, shortId } from '../servers/queries.ts'
+import { useRefusal } from '../servers/refusals.ts'
 import { tabs } from '../servers/server-layout.tsx'
 import { serversText } from '../servers/text.ts'
 import { Group, Item } from './entry.tsx'
@@ -21,10 +22,10 @@ export function ServerCommands({
 }) {
   const t = useText(serversText)
   const { data: access } = useQuery(permissionsQuery(shortId(server.id)))
-  const whyNot = (action: PowerAction): string | undefined => {
+  const refusal = useRefusal()
+  const whyNot = (action: PowerAction): string | null => {
     if (!access?.may(`control.${action}`)) return t.mayNot
-    const verdict = powerRules[action][server.status]
-    return verdict === 'do' ? undefined : verdict === 'done' ? t.isSo : verdict
+    return refusal(powerRules[action][server.status], t.isSo)
   }
   return (
     <Group heading={server.name}>
@@ -37,7 +38,7 @@ export function ServerCommands({
             words={[server.name, t.power[action]]}
             icon={icons[action]}
             hint={reason}
-            disabled={reason !== undefined}
+            disabled={reason !== null}
             onSelect={() => onPower(action)}
           >
             {t.power[action]}

@@ -7,6 +7,7 @@ import type { LiveConnection, Liveness } from '../api/live.ts'
 import { useFormat } from '../i18n/format.ts'
 import { useText } from '../i18n/language.tsx'
 import { PlayersCard } from '../players/players-card.tsx'
+import { useRefusal } from '../servers/refusals.ts'
 import { useServer } from '../servers/server-layout.tsx'
 import { IconButton } from '../ui/button.tsx'
 import { classNames } from '../ui/class-names.ts'
@@ -69,8 +70,8 @@ export function ConsolePage() {
     view.current?.toBottom()
     return sent
   }
-  const verdict = commandRules[server.status]
-  const unavailable = !may('console.write') ? t.mayNotWrite : verdict === 'do' ? null : verdict
+  const refusal = useRefusal()
+  const unavailable = may('console.write') ? refusal(commandRules[server.status]) : t.mayNotWrite
 
   return (
     <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_16rem]">

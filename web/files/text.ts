@@ -209,7 +209,7 @@ export const filesText = phrases({
     save: 'Speichern',
     delete: 'Löschen',
     deleteTitle: (what: string) => `${what} löschen?`,
-    deleteText: 'Ordner gehen mit allem, was darin ist. Das lässt sich nicht zurücknehmen, außer mit einer Sicherung.',
+    deleteText: 'Ordner gehen mit allem, was darin ist. Das lässt sich nicht zurücknehmen, außer mit einem Backup.',
     andMore: (count: number) => `und ${count} weitere`,
     someFailed: (failed: number, total: number, first: string) => `${failed} von ${total} gingen nicht. ${first}`,
     space: 'Speicherplatz',

@@ -62,3 +62,6 @@ function initialLanguage(): Language {
   }
   return 'en'
 }
+/** The same for what is not drawn by React: words of an error, say. The provider keeps it in the document. */
+export const spokenLanguage = (): Language => (document.documentElement.lang === 'de' ? 'de' : 'en')
+

@@ -7,6 +7,7 @@ import { fieldError } from '../api/error-text.ts'
 import { useAction } from '../api/use-action.ts'
 import { useText } from '../i18n/language.tsx'
 import { serverQuery } from '../servers/queries.ts'
+import { useRefusal } from '../servers/refusals.ts'
 import { useServer } from '../servers/server-layout.tsx'
 import { Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
@@ -31,6 +32,7 @@ export function NetworkPage() {
   const t = useText(networkText)
   const { serverId, server, may } = useServer()
   const { data } = useSuspenseQuery(allocationsQuery(serverId))
+  const refusal = useRefusal()
   const [noting, setNoting] = useState<Allocation | null>(null)
   const [removing, setRemoving] = useState<Allocation | null>(null)
   const changes = [allocationsQuery(serverId).queryKey, serverQuery(serverId).queryKey]
@@ -56,8 +58,8 @@ export function NetworkPage() {
     onDone: () => setRemoving(null),
   })
   const mayUpdate = may('network.update')
-  const verdict = portRules[server.status]
-  const whyNotTake = verdict === 'do' ? null : verdict
+  const whyNotUpdate = mayUpdate ? null : t.mayNot
+  const whyNotTake = refusal(portRules[server.status])
   return (
     <>
       <Card
@@ -103,20 +105,26 @@ export function NetworkPage() {
                   entries={[
                     {
                       label: t.makePrimary,
+                      hint: whyNotUpdate,
                       disabled: !mayUpdate || allocation.primary,
                       onSelect: () => makePrimary.mutate(allocation.id),
                     },
-                    { label: t.editNotes, disabled: !mayUpdate, onSelect: () => setNoting(allocation) },
+                    {
+                      label: t.editNotes,
+                      hint: whyNotUpdate,
+                      disabled: !mayUpdate,
+                      onSelect: () => setNoting(allocation),
+                    },
                     {
                       label: t.changePort,
-                      hint: whyNotTake ?? t.changeHint,
+                      hint: whyNotUpdate ?? whyNotTake ?? t.changeHint,
                       disabled: !mayUpdate || whyNotTake !== null,
                       onSelect: () => exchange.mutate(allocation.id),
                     },
                     'line',
                     {
                       label: t.remove,
-                      hint: allocation.primary ? t.isPrimary : whyNotTake,
+                      hint: !may('network.delete') ? t.mayNot : allocation.primary ? t.isPrimary : whyNotTake,
                       danger: true,
                       disabled: !may('network.delete') || allocation.primary || whyNotTake !== null,
                       onSelect: () => setRemoving(allocation),

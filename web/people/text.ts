@@ -139,7 +139,7 @@ const de: Words = {
     'control.start': 'Starten',
     'control.stop': 'Anhalten',
     'control.restart': 'Neu starten',
-    'control.kill': 'Abbrechen: was das Spiel nicht gespeichert hat, geht verloren',
+    'control.kill': 'Sofort beenden: was das Spiel nicht gespeichert hat, geht verloren',
     'console.read': 'Die Konsole lesen',
     'console.write': 'Befehle an die Konsole senden',
     'files.read': 'Dateien sehen und herunterladen',

@@ -1,5 +1,5 @@
 import { ApiError } from '../../src/client/index.ts'
-import { type PowerAction, powerRules } from '../../src/contract/power.ts'
+import { type PowerAction, powerRules, type Refusal } from '../../src/contract/power.ts'
 import { api } from '../api/api.ts'
 import { errorText } from '../api/error-text.ts'
 import { type ServerListItem, shortId } from './queries.ts'
@@ -9,8 +9,11 @@ const togetherMax = 4
 /** Waited where the panel asks for patience and does not say how long, seconds. */
 const patienceSeconds = 5
 
-/** How it went with one server: it was done, was so already, or was refused with these words. */
-export type PowerOutcome = { state: 'waiting' | 'done' | 'already' } | { state: 'refused'; reason: string }
+/** How it went with one server: it was done, was so already, was refused with these words, or was not even asked for. */
+export type PowerOutcome =
+  | { state: 'waiting' | 'done' | 'already' }
+  | { state: 'refused'; reason: string }
+  | { state: 'ruledOut'; refusal: Refusal }
 
 /** Asks for the same of many servers, a few at a time. Where the panel says that this is too fast, it waits as long as the panel says. */
 export async function powerAll(
@@ -32,7 +35,7 @@ export async function powerAll(
 async function powerOne(server: ServerListItem, action: PowerAction, signal: AbortSignal): Promise<PowerOutcome> {
   const verdict = powerRules[action][server.status]
   if (verdict === 'done') return { state: 'already' }
-  if (verdict !== 'do') return { state: 'refused', reason: verdict }
+  if (verdict !== 'do') return { state: 'ruledOut', refusal: verdict }
   for (;;)
     try {
       await api.power({ params: { serverId: shortId(server.id) }, body: { action } }, { signal })

@@ -7,6 +7,7 @@ import { Dialog } from '../ui/dialog.tsx'
 import { Progress } from '../ui/progress.tsx'
 import { type PowerOutcome, powerAll } from './bulk-power.ts'
 import { type ServerListItem, serversQuery } from './queries.ts'
+import { useRefusal } from './refusals.ts'
 import { serversText } from './text.ts'
 
 const marks = {
@@ -14,6 +15,7 @@ const marks = {
   done: [Check, 'text-good'],
   already: [Minus, 'text-muted'],
   refused: [CircleAlert, 'text-bad'],
+  ruledOut: [CircleAlert, 'text-bad'],
 } as const
 
 /** Does it with one server after another, and says how it went with each. Closing it leaves the rest as it is. */
@@ -27,6 +29,7 @@ export function BulkProgress({
   onClose(): void
 }) {
   const t = useText(serversText)
+  const refusal = useRefusal()
   const queries = useQueryClient()
   const [outcomes, setOutcomes] = useState<Readonly<Record<string, PowerOutcome>>>({})
   useEffect(() => {
@@ -37,7 +40,7 @@ export function BulkProgress({
     return () => stop.abort(new Error('the window was closed'))
   }, [servers, action, queries])
   const count = Object.keys(outcomes).length
-  const refused = Object.values(outcomes).filter(({ state }) => state === 'refused').length
+  const refused = Object.values(outcomes).filter(({ state }) => state === 'refused' || state === 'ruledOut').length
   const text = t.bulkProgress(count, servers.length, refused)
   return (
     <Dialog open onOpenChange={(open) => !open && onClose()} title={t.power[action]} description={text}>
@@ -54,7 +57,11 @@ export function BulkProgress({
                 <span className="wrap-anywhere min-w-0">
                   {name}
                   <span className="block text-[13px] text-muted">
-                    {outcome.state === 'refused' ? outcome.reason : t.outcomes[outcome.state]}
+                    {outcome.state === 'refused'
+                      ? outcome.reason
+                      : outcome.state === 'ruledOut'
+                        ? refusal(outcome.refusal)
+                        : t.outcomes[outcome.state]}
                   </span>
                 </span>
               </li>

@@ -7,6 +7,7 @@ import { useAction } from '../api/use-action.ts'
 import { useText } from '../i18n/language.tsx'
 import { Button } from '../ui/button.tsx'
 import { ConfirmDialog } from '../ui/dialog.tsx'
+import { useRefusal } from './refusals.ts'
 import { serversText } from './text.ts'
 
 const buttons = [
@@ -27,6 +28,7 @@ export function PowerButtons({
   may(permission: ServerPermission): boolean
 }) {
   const t = useText(serversText)
+  const refusal = useRefusal()
   const [killing, setKilling] = useState(false)
   const power = useAction({
     run: (action: PowerAction) => api.power({ params: { serverId }, body: { action } }),
@@ -35,8 +37,7 @@ export function PowerButtons({
   })
   const whyNot = (action: PowerAction, permission: ServerPermission): string | null => {
     if (!may(permission)) return t.mayNot
-    const verdict = powerRules[action][status]
-    return verdict === 'do' ? null : verdict === 'done' ? t.isSo : verdict
+    return refusal(powerRules[action][status], t.isSo)
   }
   return (
     <div className="flex flex-wrap gap-2">

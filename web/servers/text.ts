@@ -136,8 +136,9 @@ export const serversText = phrases({
     intoFolder: 'Dorthin legen',
     noFolder: 'In keinen Ordner',
     inNoFolder: 'In keinem Ordner',
-    killAllTitle: (count: number) => (count === 1 ? 'Diesen Server abbrechen?' : `${count} Server abbrechen?`),
-    killAllText: 'Sie enden sofort. Was die Spiele noch nicht gespeichert haben, geht verloren.',
+    killAllTitle: (count: number) =>
+      count === 1 ? 'Diesen Server sofort beenden?' : `${count} Server sofort beenden?`,
+    killAllText: 'Sie halten nicht erst an. Was die Spiele noch nicht gespeichert haben, geht verloren.',
     bulkProgress: (done: number, all: number, refused: number) =>
       refused === 0 ? `${done} von ${all}` : `${done} von ${all}, ${refused} abgelehnt`,
     outcomes: { waiting: 'Wartet', done: 'Angenommen', already: 'Das war schon so' },
@@ -170,11 +171,11 @@ export const serversText = phrases({
       sleeping: 'Schläft',
       unknown: 'Unbekannt',
     },
-    power: { start: 'Starten', stop: 'Anhalten', restart: 'Neu starten', kill: 'Abbrechen' },
+    power: { start: 'Starten', stop: 'Anhalten', restart: 'Neu starten', kill: 'Sofort beenden' },
     isSo: 'Das ist schon so.',
     mayNot: 'Dazu fehlt dir die Berechtigung. Frage den Besitzer des Servers.',
-    killTitle: 'Diesen Server abbrechen?',
-    killText: 'Er endet sofort. Was das Spiel noch nicht gespeichert hat, geht verloren.',
+    killTitle: 'Diesen Server sofort beenden?',
+    killText: 'Er hält nicht erst an. Was das Spiel noch nicht gespeichert hat, geht verloren.',
     tabs: {
       console: 'Konsole',
       files: 'Dateien',

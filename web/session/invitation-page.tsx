@@ -7,6 +7,7 @@ import { useAction } from '../api/use-action.ts'
 import { useText } from '../i18n/language.tsx'
 import { Button } from '../ui/button.tsx'
 import { Field, Input } from '../ui/field.tsx'
+import { PasswordInput } from '../ui/password-input.tsx'
 import { Notice } from '../ui/state.tsx'
 import { Gate } from './gate.tsx'
 import { linkSecret } from './link-secret.ts'
@@ -52,8 +53,7 @@ export function InvitationPage() {
     <Gate title={t.invitationTitle} hint={t.invitationHint}>
       <form onSubmit={submit} className="grid gap-4">
         <Field label={t.password} hint={t.passwordHint}>
-          <Input
-            type="password"
+          <PasswordInput
             autoComplete="new-password"
             required
             autoFocus

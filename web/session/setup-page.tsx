@@ -1,13 +1,14 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useRouter } from '@tanstack/react-router'
+import { Link, useRouter } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { ApiError } from '../../src/client/index.ts'
 import { api } from '../api/api.ts'
 import { errorText, fieldError } from '../api/error-text.ts'
 import { useAction } from '../api/use-action.ts'
 import { useText } from '../i18n/language.tsx'
-import { Button } from '../ui/button.tsx'
+import { Button, buttonClass } from '../ui/button.tsx'
 import { Field, Input } from '../ui/field.tsx'
+import { PasswordInput } from '../ui/password-input.tsx'
 import { Notice } from '../ui/state.tsx'
 import { Gate } from './gate.tsx'
 import { linkSecret } from './link-secret.ts'
@@ -24,6 +25,7 @@ export function SetupPage() {
   const [password, setPassword] = useState('')
   const [workspace, setWorkspace] = useState('')
   const [chosenSlug, setChosenSlug] = useState<string | null>(null)
+  const [choosing, setChoosing] = useState(false)
   const slug = chosenSlug ?? slugOf(workspace)
   const setup = useAction({
     run: () => api.setup({ body: { secret, email, password, workspace: { name: workspace, slug } } }),
@@ -35,15 +37,21 @@ export function SetupPage() {
   })
   const submit = (event: FormEvent): void => {
     event.preventDefault()
-    setup.mutate()
+    // A name may have no letter that an address can have: then somebody chooses.
+    if (slugForm.test(slug)) setup.mutate()
+    else setChoosing(true)
   }
   if (secret === '')
     return (
       <Gate title={t.setupTitle}>
-        <Notice tone="warn">{t.setupGone}</Notice>
+        <div className="grid gap-4">
+          <Notice tone="warn">{t.setupGone}</Notice>
+          <ToSignIn />
+        </div>
       </Gate>
     )
   const { error } = setup
+  const wrongSlug = fieldError(error, 'workspace.slug')
   const elsewhere = error && !(error instanceof ApiError && error.details.length > 0)
   return (
     <Gate title={t.setupTitle} hint={t.setupHint}>
@@ -59,8 +67,7 @@ export function SetupPage() {
           />
         </Field>
         <Field label={t.password} hint={t.passwordHint} error={fieldError(error, 'password')}>
-          <Input
-            type="password"
+          <PasswordInput
             autoComplete="new-password"
             required
             minLength={10}
@@ -72,18 +79,35 @@ export function SetupPage() {
         <Field label={t.workspaceName} hint={t.workspaceHint} error={fieldError(error, 'workspace.name')}>
           <Input required maxLength={80} value={workspace} onChange={(event) => setWorkspace(event.target.value)} />
         </Field>
-        <Field label={t.slug} hint={t.slugHint(slug || 'name')} error={fieldError(error, 'workspace.slug')}>
-          <Input
-            required
-            pattern="[a-z][a-z0-9]{1,31}"
-            maxLength={32}
-            autoCapitalize="none"
-            spellCheck={false}
-            value={slug}
-            onChange={(event) => setChosenSlug(event.target.value.toLowerCase())}
-          />
-        </Field>
-        {elsewhere && <Notice tone="bad">{errorText(error)}</Notice>}
+        {choosing || wrongSlug ? (
+          <Field label={t.slug} hint={t.slugHint(slug || 'name')} error={wrongSlug}>
+            <Input
+              required
+              autoFocus
+              pattern={slugForm.source}
+              maxLength={slugLengthMax}
+              autoCapitalize="none"
+              spellCheck={false}
+              value={slug}
+              onChange={(event) => setChosenSlug(event.target.value.toLowerCase())}
+            />
+          </Field>
+        ) : (
+          slug !== '' && (
+            <p className="-mt-2 flex flex-wrap items-center gap-x-2 text-[13px] text-muted">
+              <span className="wrap-anywhere">{t.slugWillBe(slug)}</span>
+              <Button small kind="quiet" onClick={() => setChoosing(true)}>
+                {t.changeSlug}
+              </Button>
+            </p>
+          )
+        )}
+        {elsewhere && (
+          <>
+            <Notice tone="bad">{errorText(error)}</Notice>
+            {error instanceof ApiError && error.code === 'conflict' && <ToSignIn />}
+          </>
+        )}
         <Button type="submit" kind="primary" busy={setup.isPending}>
           {t.begin}
         </Button>
@@ -92,7 +116,19 @@ export function SetupPage() {
   )
 }
 
+/** The way on for whoever comes with a link that has done its work. */
+function ToSignIn() {
+  const t = useText(sessionText)
+  return (
+    <Link to="/sign-in" className={buttonClass()}>
+      {t.signIn}
+    </Link>
+  )
+}
+
 const slugLengthMax = 32
+/** As the contract has it: a part of host names. */
+const slugForm = /^[a-z][a-z0-9]{1,31}$/
 
 /** What a workspace of that name would be called in addresses. */
 function slugOf(name: string): string {

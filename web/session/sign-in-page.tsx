@@ -8,6 +8,7 @@ import { useAction } from '../api/use-action.ts'
 import { useText } from '../i18n/language.tsx'
 import { Button } from '../ui/button.tsx'
 import { Field, Input } from '../ui/field.tsx'
+import { PasswordInput } from '../ui/password-input.tsx'
 import { Notice } from '../ui/state.tsx'
 import { Gate } from './gate.tsx'
 import { passkeyObstacle, provePasskey } from './passkey.ts'
@@ -72,8 +73,7 @@ function FirstStep({ onEnter, onChallenge }: { onEnter(account: Person): void; o
           />
         </Field>
         <Field label={t.password}>
-          <Input
-            type="password"
+          <PasswordInput
             autoComplete="current-password"
             required
             value={password}

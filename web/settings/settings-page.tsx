@@ -8,6 +8,7 @@ import { useAction } from '../api/use-action.ts'
 import { useFormat } from '../i18n/format.ts'
 import { useText } from '../i18n/language.tsx'
 import { resourcesQuery, serverQuery, serversQuery } from '../servers/queries.ts'
+import { useRefusal } from '../servers/refusals.ts'
 import { useServer } from '../servers/server-layout.tsx'
 import { useAccount } from '../session/session.ts'
 import { MoveCard } from '../transfers/move-card.tsx'
@@ -294,9 +295,9 @@ function Danger({ instanceAdmin }: { instanceAdmin: boolean }) {
     changes: [serversQuery.queryKey],
     onDone: () => void router.navigate({ to: '/servers' }),
   })
+  const refusal = useRefusal()
   const suspended = server.status === 'suspended'
-  const verdict = reinstallRules[server.status]
-  const whyNotReinstall = !may('settings.reinstall') ? t.mayNot : verdict === 'do' ? null : verdict
+  const whyNotReinstall = may('settings.reinstall') ? refusal(reinstallRules[server.status]) : t.mayNot
   return (
     <Card title={t.danger}>
       <div className="grid gap-5">

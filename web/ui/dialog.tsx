@@ -26,6 +26,34 @@ export function Dialog({ open, onOpenChange, title, description, children, wide 
         <Radix.Content
           {...(description ? {} : { 'aria-describedby': undefined })}
           className={classNames(
+function OpenDialog({ title, description, children, wide = false }: Omit<DialogProps, 'open' | 'onOpenChange'>) {
+  const t = useText(uiText)
+  const returnFocus = useReturnFocus()
+  return (
+    <Radix.Portal>
+      <Radix.Overlay className="fixed inset-0 z-40 bg-black/55 backdrop-blur-[1px]" />
+      <Radix.Content
+        {...(description ? {} : { 'aria-describedby': undefined })}
+        onCloseAutoFocus={returnFocus}
+        className={classNames(
+          'fixed top-1/2 left-1/2 z-40 max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] -translate-x-1/2 -translate-y-1/2 overflow-y-auto scroll-pb-18 rounded-xl border border-line bg-raised p-5 shadow-2xl',
+          wide ? 'max-w-3xl' : 'max-w-lg',
+        )}
+      >
+        <div className="mb-4 pr-8">
+          <Radix.Title className="wrap-anywhere font-semibold text-base">{title}</Radix.Title>
+          {description && <Radix.Description className="mt-1 text-muted">{description}</Radix.Description>}
+        </div>
+        {children}
+        {/* The last one, so that the focus begins at what the dialog is about. */}
+        <Radix.Close asChild>
+          <IconButton label={t.close} icon={X} small className="absolute top-4 right-3" />
+        </Radix.Close>
+      </Radix.Content>
+    </Radix.Portal>
+  )
+}
+
             'fixed top-1/2 left-1/2 z-40 max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] -translate-x-1/2 -translate-y-1/2 overflow-y-auto rounded-xl border border-line bg-raised p-5 shadow-2xl',
             wide ? 'max-w-3xl' : 'max-w-lg',
           )}
@@ -70,7 +98,8 @@ export function FormDialog({
     <Dialog {...dialog}>
       <form onSubmit={send} className="grid gap-4" noValidate>
         {children}
-        <div className="mt-1 flex flex-wrap justify-end gap-2">
+        {/* However long the form is, what ends it stays in sight. */}
+        <div className="-mx-5 -bottom-px sticky -mb-5 flex flex-wrap justify-end gap-2 rounded-b-xl border-line border-t bg-raised px-5 py-3">
           <Button onClick={() => dialog.onOpenChange(false)}>{t.cancel}</Button>
           <Button type="submit" kind={danger ? 'danger' : 'primary'} busy={busy} disabled={disabled}>
             {submit}

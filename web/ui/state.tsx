@@ -76,7 +76,8 @@ export function Notice({
 export function Loading({ label }: { label?: string }) {
   const t = useText(uiText)
   return (
-    <div role="status" className="flex items-center justify-center gap-2 py-14 text-muted">
+    // What is there at once is not announced: nothing flashes.
+    <div role="status" className="flex animate-late items-center justify-center gap-2 py-14 text-muted">
       <LoaderCircle aria-hidden className="size-5 animate-spin" />
       <span className={label ? '' : 'sr-only'}>{label ?? t.loading}</span>
     </div>

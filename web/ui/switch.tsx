@@ -21,7 +21,7 @@ export function Switch({ checked, onChange, label, hint, disabled = false }: Tog
         onCheckedChange={onChange}
         disabled={disabled}
         aria-describedby={hint ? `${id}-hint` : undefined}
-        className="mt-0.5 h-5 w-9 shrink-0 rounded-full border border-line-strong bg-sunken transition data-[state=checked]:border-accent data-[state=checked]:bg-accent disabled:cursor-not-allowed disabled:opacity-50"
+        className="relative mt-0.5 h-5 w-9 shrink-0 before:absolute before:-inset-1 rounded-full border border-line-strong bg-sunken transition data-[state=checked]:border-accent data-[state=checked]:bg-accent disabled:cursor-not-allowed disabled:opacity-50"
       >
         <RadixSwitch.Thumb className="block size-3.5 translate-x-0.5 rounded-full bg-line-strong transition data-[state=checked]:translate-x-[18px] data-[state=checked]:bg-accent-ink" />
       </RadixSwitch.Root>
@@ -57,7 +57,7 @@ export function Checkbox({
         onCheckedChange={(next) => onChange(next === true)}
         disabled={disabled}
         aria-describedby={hint ? `${id}-hint` : undefined}
-        className="mt-0.5 inline-flex size-4.5 shrink-0 items-center justify-center rounded border border-line-strong bg-canvas data-[state=checked]:border-accent data-[state=checked]:bg-accent data-[state=indeterminate]:bg-accent disabled:cursor-not-allowed disabled:opacity-50"
+        className="relative mt-0.5 inline-flex size-4.5 shrink-0 before:absolute before:-inset-1.5 items-center justify-center rounded border border-line-strong bg-canvas data-[state=checked]:border-accent data-[state=checked]:bg-accent data-[state=indeterminate]:bg-accent disabled:cursor-not-allowed disabled:opacity-50"
       >
         <RadixCheckbox.Indicator>
           {checked === 'indeterminate' ? (

@@ -14,6 +14,8 @@ export const uiText = phrases({
     search: 'Search',
     reveal: 'Show',
     hide: 'Hide',
+    showTyped: 'Show what is typed',
+    hideTyped: 'Hide what is typed',
   },
   de: {
     cancel: 'Abbrechen',
@@ -28,5 +30,7 @@ export const uiText = phrases({
     search: 'Suchen',
     reveal: 'Zeigen',
     hide: 'Verbergen',
+    showTyped: 'Eingabe zeigen',
+    hideTyped: 'Eingabe verbergen',
   },
 })
