@@ -5,6 +5,7 @@ import { useText } from '../i18n/language.tsx'
 import { Button, IconButton } from './button.tsx'
 import { classNames } from './class-names.ts'
 import { Field, Input } from './field.tsx'
+import { useReturnFocus } from './return-focus.ts'
 import { uiText } from './text.ts'
 
 export interface DialogProps {
@@ -17,15 +18,14 @@ export interface DialogProps {
 }
 
 /** A window in front of the page; Escape and a click beside it close it. */
-export function Dialog({ open, onOpenChange, title, description, children, wide = false }: DialogProps) {
-  const t = useText(uiText)
+export function Dialog({ open, onOpenChange, ...shown }: DialogProps) {
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
-      <Radix.Portal>
-        <Radix.Overlay className="fixed inset-0 z-40 bg-black/55 backdrop-blur-[1px]" />
-        <Radix.Content
-          {...(description ? {} : { 'aria-describedby': undefined })}
-          className={classNames(
+      {open && <OpenDialog {...shown} />}
+    </Radix.Root>
+  )
+}
+
 function OpenDialog({ title, description, children, wide = false }: Omit<DialogProps, 'open' | 'onOpenChange'>) {
   const t = useText(uiText)
   const returnFocus = useReturnFocus()
@@ -51,25 +51,6 @@ function OpenDialog({ title, description, children, wide = false }: Omit<DialogP
         </Radix.Close>
       </Radix.Content>
     </Radix.Portal>
-  )
-}
-
-            'fixed top-1/2 left-1/2 z-40 max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] -translate-x-1/2 -translate-y-1/2 overflow-y-auto rounded-xl border border-line bg-raised p-5 shadow-2xl',
-            wide ? 'max-w-3xl' : 'max-w-lg',
-          )}
-        >
-          <div className="mb-4 pr-8">
-            <Radix.Title className="wrap-anywhere font-semibold text-base">{title}</Radix.Title>
-            {description && <Radix.Description className="mt-1 text-muted">{description}</Radix.Description>}
-          </div>
-          {children}
-          {/* The last one, so that the focus begins at what the dialog is about. */}
-          <Radix.Close asChild>
-            <IconButton label={t.close} icon={X} small className="absolute top-4 right-3" />
-          </Radix.Close>
-        </Radix.Content>
-      </Radix.Portal>
-    </Radix.Root>
   )
 }
 
