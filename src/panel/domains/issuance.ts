@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { newId } from '../../lib/ids.ts'
 import type { Secret } from '../../lib/secret.ts'
+import type { Own } from '../claims/index.ts'
 import type { DomainCertificateRow, DomainRow } from '../db/index.ts'
 import { type AcmeChallenge, AcmeClient, authorizationHash, type Order } from './acme/client.ts'
 import { updateText } from './acme/dns-update.ts'
@@ -24,7 +25,6 @@ import {
   certificateOf,
   countOrders,
   insertOrder,
-  type Own,
   removeOrders,
   setAccountUrl,
   setCertificate,

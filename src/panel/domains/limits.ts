@@ -4,12 +4,6 @@ export const lookEveryMs = 2_000
 /** Domains that one panel works on at a time: a slow name server takes one of these places and nobody else's. */
 export const atOnceMax = 8
 
-/** How long a panel has a domain for itself unless it says so again, ms: after a kill another one goes on then. */
-export const leaseMs = 60_000
-
-/** How often it says so, ms. */
-export const leaseRenewMs = 20_000
-
 /** One question to the DNS, and how often it is asked, ms. */
 export const dnsTimeoutMs = 4_000
 export const dnsTries = 2

@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import type { DomainCheck } from '../../contract/api/domains.ts'
 import { isoTime } from '../../lib/clock.ts'
+import { type Own, setOwn } from '../claims/index.ts'
 import { type DomainRow, isUniqueViolation } from '../db/index.ts'
 import { ownersToldMax } from './limits.ts'
 import { Dns, type Look } from './look.ts'
 import { below, isWildcard, proofLabel, reservedBy } from './name.ts'
 import { judge, type ProofState, pauseUntilNext, stateOf } from './proof.ts'
-import { domainById, type Own, ownersOf, rivalsOf, setDomain, setOwn } from './store.ts'
+import { domainById, ownersOf, rivalsOf, setDomain } from './store.ts'
 import type { DomainsWorld } from './world.ts'
 
 /** What is kept of the last look. */
@@ -51,11 +52,11 @@ export class Ownership {
       check_at: pause === null ? null : now + pause,
     }
     try {
-      if (!(await setOwn(db.kysely, own, change))) return null
+      if (!(await setOwn(db.kysely, 'domains', own, change))) return null
     } catch (error) {
       // Two workspaces proved it in the same moment: this one looks again and learns of the other.
       if (!isUniqueViolation(error)) throw error
-      await setOwn(db.kysely, own, { check_at: now })
+      await setOwn(db.kysely, 'domains', own, { check_at: now })
       return null
     }
     const settled = (await domainById(db.kysely, domain.id)) ?? null

@@ -1,4 +1,5 @@
 import type { Updateable } from 'kysely'
+import type { Due, Own } from '../claims/index.ts'
 import type { DomainCertificateRow, DomainRow, Store, TunnelRow } from '../db/index.ts'
 import { below, isWildcard, overlap } from './name.ts'
 
@@ -134,74 +135,21 @@ export const certificatesOfTunnel = (
 export const tunnelKind = async (store: Store, id: string): Promise<TunnelRow['kind'] | undefined> =>
   (await store.selectFrom('tunnels').select('kind').where('id', '=', id).executeTakeFirst())?.kind
 
-/** Whose a domain is while somebody works on it. */
-export interface Own {
-  id: string
-  panel: string
-}
-
-/**
- * Takes domains that something is due for, until `until`. On PostgreSQL panels that claim at the same moment skip each other's; an
- * SQLite file has one writer.
- */
-export async function claimDomains(
-  store: Store,
-  claim: { dialect: 'sqlite' | 'postgres'; panel: string; now: number; until: number; most: number },
-): Promise<DomainRow[]> {
-  const due = store
-    .selectFrom('domains')
-    .select('domains.id')
-    .where('busy_until', '<', claim.now)
-    .where(({ or, eb, exists, selectFrom }) =>
+/** Leaves the domains that something is due for. */
+export const dueDomains =
+  (now: number): Due<'domains'> =>
+  (domains) =>
+    domains.where(({ or, eb, exists, selectFrom }) =>
       or([
-        eb('check_at', '<=', claim.now),
+        eb('check_at', '<=', now),
         exists(
           selectFrom('domain_certificates')
             .select('domain_certificates.domain_id')
             .whereRef('domain_certificates.domain_id', '=', 'domains.id')
-            .where('domain_certificates.next_at', '<=', claim.now),
+            .where('domain_certificates.next_at', '<=', now),
         ),
       ]),
     )
-    .limit(claim.most)
-  const mine = claim.dialect === 'postgres' ? due.forUpdate('domains').skipLocked() : due
-  return store
-    .updateTable('domains')
-    .set({ busy_until: claim.until, panel: claim.panel })
-    .where('id', 'in', mine)
-    .where('busy_until', '<', claim.now)
-    .returningAll()
-    .execute()
-}
-
-/** Takes one domain, whatever is due; undefined while somebody else has it. */
-export const claimDomain = (
-  store: Store,
-  id: string,
-  claim: { panel: string; now: number; until: number },
-): Promise<DomainRow | undefined> =>
-  store
-    .updateTable('domains')
-    .set({ busy_until: claim.until, panel: claim.panel })
-    .where('id', '=', id)
-    .where('busy_until', '<', claim.now)
-    .returningAll()
-    .executeTakeFirst()
-
-/** Changes a domain that is still this panel's; false where it is not. */
-export async function setOwn(store: Store, { id, panel }: Own, change: Updateable<DomainRow>): Promise<boolean> {
-  const { numUpdatedRows } = await store
-    .updateTable('domains')
-    .set(change)
-    .where('id', '=', id)
-    .where('panel', '=', panel)
-    .executeTakeFirst()
-  return numUpdatedRows > 0n
-}
-
-/** What another life of this database's only panel has left taken. */
-export const releaseAll = (store: Store): Promise<unknown> =>
-  store.updateTable('domains').set({ busy_until: 0, panel: null }).where('busy_until', '>', 0).execute()
 
 export const certificateOf = (store: Store, domainId: string): Promise<DomainCertificateRow | undefined> =>
   store.selectFrom('domain_certificates').selectAll().where('domain_id', '=', domainId).executeTakeFirst()

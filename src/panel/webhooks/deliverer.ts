@@ -1,108 +1,65 @@
-import { newUuid } from '../../lib/ids.ts'
+import { DueWork, type Own, setOwn, type Turn } from '../claims/index.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../db/index.ts'
 import { Content, discordBody, letterOf } from './content.ts'
-import { atOnceMax, batchMax, deliveryKeptMs, leaseMs, lookEveryMs, messageCharsMax, tidyEveryMs } from './limits.ts'
+import { atOnceMax, batchMax, deliveryKeptMs, lookEveryMs, messageCharsMax, tidyEveryMs } from './limits.ts'
 import { isHopeless, nextAttempt } from './rules.ts'
 import { type Attempt, send } from './send.ts'
 import { signatureOf } from './signature.ts'
-import {
-  claimWebhooks,
-  dueDelivery,
-  failWaiting,
-  isMember,
-  ownersOf,
-  releaseAll,
-  removeDeliveries,
-  setDelivery,
-  setOwn,
-} from './store.ts'
+import { dueDelivery, dueWebhooks, failWaiting, isMember, ownersOf, removeDeliveries, setDelivery } from './store.ts'
 import type { WebhooksWorld } from './world.ts'
 
 /**
- * Makes the deliveries that are due. Any number of panels may do so: one takes a webhook for itself for a while, so that a
- * delivery is on its way once. What is written down comes after what is sent, so a panel that is killed in between sends it again.
+ * Makes the deliveries that are due. A panel takes a webhook for itself, so that a delivery is on its way once. What is written down
+ * comes after what is sent, so a panel that is killed in between sends it again.
  */
 export class Deliverer implements AsyncDisposable {
   /** How attempts of this panel have ended. */
   readonly attempts = { delivered: 0, failed: 0 }
   readonly #world: WebhooksWorld
-  readonly #panel = newUuid()
-  readonly #stopping = new AbortController()
-  readonly #running = new Map<string, Promise<void>>()
-  readonly #timer: NodeJS.Timeout
-  #looking: Promise<void>
+  readonly #work: DueWork<'webhooks'>
   #tidiedAt = Number.NEGATIVE_INFINITY
 
   constructor(world: WebhooksWorld) {
     this.#world = world
-    // No other panel uses an SQLite file: whoever held a webhook in it has died.
-    this.#looking = this.#guarded(async () => {
-      if (world.db.dialect === 'sqlite') await releaseAll(world.db.kysely)
+    const { db, clock, log } = world
+    this.#work = new DueWork({
+      ...{ db, clock, log, table: 'webhooks', due: dueWebhooks, lookEveryMs, atOnceMax },
+      serve: (webhook, turn) => this.#serve(webhook, turn),
+      atLook: () => this.#tidy(),
     })
-    this.#timer = setInterval(() => void this.look(), lookEveryMs).unref()
   }
 
   /** Looks now for what is due, and begins it. Never rejects. */
   look(): Promise<void> {
-    this.#looking = this.#looking.then(() =>
-      this.#guarded(async () => {
-        await this.#take()
-        await this.#tidy()
-      }),
-    )
-    return this.#looking
+    return this.#work.look()
   }
 
   /** Resolves when everything that was begun has ended. */
-  async idle(): Promise<void> {
-    await this.#looking
-    await Promise.all(this.#running.values())
+  idle(): Promise<void> {
+    return this.#work.idle()
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer)
-    this.#stopping.abort()
-    await this.idle()
-  }
-
-  async #take(): Promise<void> {
-    const { db, clock, log } = this.#world
-    const room = atOnceMax - this.#running.size
-    if (room <= 0) return
-    const now = clock.now()
-    const claim = { dialect: db.dialect, panel: this.#panel, now, until: now + leaseMs, most: room }
-    for (const webhook of await claimWebhooks(db.kysely, claim)) {
-      const work = this.#serve(webhook)
-        .catch((error: unknown) =>
-          log.error({ err: error, webhook: webhook.id }, 'deliveries of a webhook could not be written down'),
-        )
-        .finally(() => this.#running.delete(webhook.id))
-      this.#running.set(webhook.id, work)
-    }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#work[Symbol.asyncDispose]()
   }
 
   /** Some deliveries in a row, until nothing is due, one fails, or others should have their turn. */
-  async #serve(webhook: WebhookRow): Promise<void> {
+  async #serve(webhook: WebhookRow, turn: Turn): Promise<void> {
     const { db, clock } = this.#world
-    const own = { id: webhook.id, panel: this.#panel }
-    try {
-      for (let made = 0; made < batchMax && !this.#stopping.signal.aborted; made++) {
-        // Longer than one attempt may take, so nobody else has it meanwhile.
-        if (!(await setOwn(db.kysely, own, { busy_until: clock.now() + leaseMs }))) return
-        const delivery = await dueDelivery(db.kysely, webhook.id, clock.now())
-        if (!delivery) return
-        const began = performance.now()
-        const attempt = await this.#attempt(webhook, delivery)
-        // What was cut off by our own end is as if it had not been tried: it is due when the panel is back.
-        if (this.#stopping.signal.aborted && !attempt.ok) return
-        if (!(await this.#note(webhook, delivery, attempt, Math.round(performance.now() - began)))) return
-      }
-    } finally {
-      await setOwn(db.kysely, own, { busy_until: 0, panel: null })
+    for (let made = 0; made < batchMax && !turn.signal.aborted; made++) {
+      // Longer than one attempt may take, so nobody else has it meanwhile.
+      if (!(await turn.keep())) return
+      const delivery = await dueDelivery(db.kysely, webhook.id, clock.now())
+      if (!delivery) return
+      const began = performance.now()
+      const attempt = await this.#attempt(webhook, delivery, turn.signal)
+      // What was cut off by our own end is as if it had not been tried: it is due when the panel is back.
+      if (turn.signal.aborted && !attempt.ok) return
+      if (!(await this.#note(webhook, delivery, attempt, Math.round(performance.now() - began), turn))) return
     }
   }
 
-  async #attempt(webhook: WebhookRow, delivery: WebhookDeliveryRow): Promise<Attempt> {
+  async #attempt(webhook: WebhookRow, delivery: WebhookDeliveryRow, signal: AbortSignal): Promise<Attempt> {
     const { sealer, clock, outbound } = this.#world
     const content = Content.parse(JSON.parse(delivery.content))
     const target = sealer.open(webhook.target, `${webhook.id} target`).reveal()
@@ -117,7 +74,7 @@ export class Deliverer implements AsyncDisposable {
       'pharos-event': delivery.event,
       'pharos-signature': signatureOf(body, secrets, now),
     }
-    return send(new URL(target), body, headers, { ...outbound, signal: this.#stopping.signal })
+    return send(new URL(target), body, headers, { ...outbound, signal })
   }
 
   async #mail(webhook: WebhookRow, to: string, content: Content): Promise<Attempt> {
@@ -130,7 +87,13 @@ export class Deliverer implements AsyncDisposable {
   }
 
   /** False where the next one should wait. */
-  async #note(webhook: WebhookRow, delivery: WebhookDeliveryRow, attempt: Attempt, tookMs: number): Promise<boolean> {
+  async #note(
+    webhook: WebhookRow,
+    delivery: WebhookDeliveryRow,
+    attempt: Attempt,
+    tookMs: number,
+    { own }: Turn,
+  ): Promise<boolean> {
     const { db, clock } = this.#world
     const now = clock.now()
     this.attempts[attempt.ok ? 'delivered' : 'failed'] += 1
@@ -154,19 +117,19 @@ export class Deliverer implements AsyncDisposable {
         message: attempt.message?.slice(0, messageCharsMax) ?? null,
         took_ms: tookMs,
       })
-      return setOwn(trx, { id: webhook.id, panel: this.#panel }, { failures, failing_since })
+      return setOwn(trx, 'webhooks', own, { failures, failing_since })
     })
     if (failing_since !== null && mine && (attempt.gone || isHopeless(failing_since, failures, now)))
-      await this.#disable(webhook, attempt.message ?? 'it failed for too long', now)
+      await this.#disable(webhook, own, attempt.message ?? 'it failed for too long', now)
     return mine && attempt.ok
   }
 
   /** Said in the activity, and by mail to the owners where there is a mail server. */
-  async #disable(webhook: WebhookRow, why: string, now: number): Promise<void> {
+  async #disable(webhook: WebhookRow, own: Own, why: string, now: number): Promise<void> {
     const { db, sealer, post, activity, log } = this.#world
     const message = `Switched off after ${webhook.failures === 1 ? 'a failure' : `${webhook.failures} failures in a row`}: ${why}`
     const change = { disabled_at: now, disabled_why: message.slice(0, messageCharsMax) }
-    if (!(await setOwn(db.kysely, { id: webhook.id, panel: this.#panel }, change))) return
+    if (!(await setOwn(db.kysely, 'webhooks', own, change))) return
     await failWaiting(db.kysely, webhook.id, 'The webhook was switched off')
     log.info({ webhook: webhook.id }, 'a webhook was switched off: it failed for too long')
     activity.record({
@@ -198,16 +161,6 @@ export class Deliverer implements AsyncDisposable {
     if (Math.abs(now - this.#tidiedAt) < tidyEveryMs) return
     this.#tidiedAt = now
     await removeDeliveries(db.kysely, now - deliveryKeptMs)
-  }
-
-  /** A look that fails is done again a moment later; what is due waits in the database. */
-  async #guarded(work: () => Promise<void>): Promise<void> {
-    if (this.#stopping.signal.aborted) return
-    try {
-      await work()
-    } catch (error) {
-      this.#world.log.error({ err: error }, 'could not look for deliveries that are due; trying again')
-    }
   }
 }
 

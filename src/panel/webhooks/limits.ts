@@ -25,9 +25,6 @@ export const batchMax = 10
 /** How long one attempt may take from the look-up of the name to the head of the answer, in ms. */
 export const attemptMs = 10_000
 
-/** How long a panel has a webhook for itself unless it says so again, in ms: after a kill another attempt comes then. */
-export const leaseMs = 60_000
-
 /** The pauses between attempts, in ms: a restart is hardly felt, and a receiver that is down for a day gets everything. */
 export const retryMs = [
   10_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000, 28_800_000,

@@ -1,4 +1,5 @@
 import type { Updateable } from 'kysely'
+import type { Due } from '../claims/index.ts'
 import type { Store, WebhookDeliveryRow, WebhookRow } from '../db/index.ts'
 
 export type WebhookWithCount = WebhookRow & { waiting: number }
@@ -110,38 +111,21 @@ export async function noteDropped(db: Store, webhookId: string): Promise<void> {
     .execute()
 }
 
-/**
- * Takes webhooks that have something due for `panel` alone, until `until`. On PostgreSQL panels that claim at the same moment
- * skip each other's; an SQLite file has one writer.
- */
-export async function claimWebhooks(
-  db: Store,
-  claim: { dialect: 'sqlite' | 'postgres'; panel: string; now: number; until: number; most: number },
-): Promise<WebhookRow[]> {
-  const due = db
-    .selectFrom('webhooks')
-    .select('webhooks.id')
-    .where('disabled_at', 'is', null)
-    .where('busy_until', '<', claim.now)
-    .where(({ exists, selectFrom }) =>
-      exists(
-        selectFrom('webhook_deliveries')
-          .select('webhook_deliveries.id')
-          .whereRef('webhook_deliveries.webhook_id', '=', 'webhooks.id')
-          .where('state', '=', 'pending')
-          .where('next_at', '<=', claim.now),
-      ),
-    )
-    .limit(claim.most)
-  const mine = claim.dialect === 'postgres' ? due.forUpdate('webhooks').skipLocked() : due
-  return db
-    .updateTable('webhooks')
-    .set({ busy_until: claim.until, panel: claim.panel })
-    .where('id', 'in', mine)
-    .where('busy_until', '<', claim.now)
-    .returningAll()
-    .execute()
-}
+/** Leaves the webhooks that have a delivery due. */
+export const dueWebhooks =
+  (now: number): Due<'webhooks'> =>
+  (webhooks) =>
+    webhooks
+      .where('disabled_at', 'is', null)
+      .where(({ exists, selectFrom }) =>
+        exists(
+          selectFrom('webhook_deliveries')
+            .select('webhook_deliveries.id')
+            .whereRef('webhook_deliveries.webhook_id', '=', 'webhooks.id')
+            .where('state', '=', 'pending')
+            .where('next_at', '<=', now),
+        ),
+      )
 
 /** Of those that are due, the one that waits longest. */
 export async function dueDelivery(db: Store, webhookId: string, now: number): Promise<WebhookDeliveryRow | undefined> {
@@ -159,26 +143,6 @@ export async function dueDelivery(db: Store, webhookId: string, now: number): Pr
 
 export async function setDelivery(db: Store, id: string, change: Updateable<WebhookDeliveryRow>): Promise<void> {
   await db.updateTable('webhook_deliveries').set(change).where('id', '=', id).execute()
-}
-
-/** Changes a webhook that is still this panel's; false where it is not. */
-export async function setOwn(
-  db: Store,
-  own: { id: string; panel: string },
-  change: Updateable<WebhookRow>,
-): Promise<boolean> {
-  const result = await db
-    .updateTable('webhooks')
-    .set(change)
-    .where('id', '=', own.id)
-    .where('panel', '=', own.panel)
-    .executeTakeFirst()
-  return result.numUpdatedRows > 0n
-}
-
-/** What another life of this database's only panel has left taken. */
-export async function releaseAll(db: Store): Promise<void> {
-  await db.updateTable('webhooks').set({ busy_until: 0, panel: null }).where('busy_until', '>', 0).execute()
 }
 
 export async function deliveryOf(db: Store, webhookId: string, id: string): Promise<WebhookDeliveryRow | undefined> {
