@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { useDeferredValue, useState } from 'react'
 import { api } from '../api/api.ts'
+import { Loaded } from '../api/loaded.tsx'
 import { useAction } from '../api/use-action.ts'
 import { useText } from '../i18n/language.tsx'
 import { Badge } from '../ui/badge.tsx'
@@ -9,7 +10,6 @@ import { Card } from '../ui/card.tsx'
 import { ConfirmDialog } from '../ui/dialog.tsx'
 import { Field, Input } from '../ui/field.tsx'
 import { Page } from '../ui/page.tsx'
-import { Loading } from '../ui/state.tsx'
 import { Table } from '../ui/table.tsx'
 import { RelativeTime } from '../ui/time.tsx'
 import { AdministratorsPage } from './administrators-page.tsx'
@@ -45,9 +45,8 @@ export function UsersPage() {
 function Users() {
   const t = useText(usersText)
   const [search, setSearch] = useState('')
-  const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
-    usersQuery(useDeferredValue(search.trim())),
-  )
+  const query = useInfiniteQuery(usersQuery(useDeferredValue(search.trim())))
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = query
   const [asked, setAsked] = useState<User | null>(null)
   const reset = useAction({
     run: ({ id }: User) => api.resetSecondFactor({ params: { user: id } }),
@@ -55,7 +54,6 @@ function Users() {
     changes: [usersKey],
     onDone: () => setAsked(null),
   })
-  const users = data?.pages.flatMap((page) => page.users)
   return (
     <Page title={t.title} tabTitle={t.title} description={t.hint}>
       <div className="grid gap-5">
@@ -72,48 +70,9 @@ function Users() {
           </Field>
         </div>
         <Card flush>
-          {!users && <Loading />}
-          {users?.length === 0 && <p className="px-5 py-8 text-center text-muted">{t.none}</p>}
-          {users && users.length > 0 && (
-            <Table
-              caption={t.title}
-              rows={users}
-              rowKey={({ id }) => id}
-              columns={[
-                { key: 'user', title: t.user, cell: (user) => <Name user={user} /> },
-                {
-                  key: 'workspaces',
-                  title: t.workspaces,
-                  className: 'wrap-anywhere',
-                  cell: ({ workspaces }) => workspaces.map(({ slug }) => slug).join(', '),
-                },
-                {
-                  key: 'sign-in',
-                  title: t.signIn,
-                  cell: ({ secondFactor, passkeys }) =>
-                    [secondFactor ? t.withCode : t.withPassword, passkeys > 0 && t.passkeys(passkeys)]
-                      .filter(Boolean)
-                      .join(', '),
-                },
-                { key: 'since', title: t.since, cell: ({ createdAt }) => <RelativeTime at={createdAt} /> },
-                {
-                  key: 'actions',
-                  title: t.actions,
-                  align: 'right',
-                  cell: (user) => (
-                    <Button
-                      small
-                      aria-label={t.resetOf(user.email)}
-                      unavailable={user.secondFactor ? null : t.noFactor}
-                      onClick={() => setAsked(user)}
-                    >
-                      {t.reset}
-                    </Button>
-                  ),
-                },
-              ]}
-            />
-          )}
+          <Loaded query={query}>
+            {({ pages }) => <List users={pages.flatMap(({ users }) => users)} onReset={setAsked} />}
+          </Loaded>
         </Card>
         {hasNextPage && (
           <div className="justify-self-center">
@@ -133,6 +92,51 @@ function Users() {
         onSubmit={() => asked && reset.mutate(asked)}
       />
     </Page>
+  )
+}
+
+function List({ users, onReset }: { users: readonly User[]; onReset(user: User): void }) {
+  const t = useText(usersText)
+  if (users.length === 0) return <p className="px-5 py-8 text-center text-muted">{t.none}</p>
+  return (
+    <Table
+      caption={t.title}
+      rows={users}
+      rowKey={({ id }) => id}
+      columns={[
+        { key: 'user', title: t.user, cell: (user) => <Name user={user} /> },
+        {
+          key: 'workspaces',
+          title: t.workspaces,
+          className: 'wrap-anywhere',
+          cell: ({ workspaces }) => workspaces.map(({ slug }) => slug).join(', '),
+        },
+        {
+          key: 'sign-in',
+          title: t.signIn,
+          cell: ({ secondFactor, passkeys }) =>
+            [secondFactor ? t.withCode : t.withPassword, passkeys > 0 && t.passkeys(passkeys)]
+              .filter(Boolean)
+              .join(', '),
+        },
+        { key: 'since', title: t.since, cell: ({ createdAt }) => <RelativeTime at={createdAt} /> },
+        {
+          key: 'actions',
+          title: t.actions,
+          align: 'right',
+          cell: (user) => (
+            <Button
+              small
+              aria-label={t.resetOf(user.email)}
+              unavailable={user.secondFactor ? null : t.noFactor}
+              onClick={() => onReset(user)}
+            >
+              {t.reset}
+            </Button>
+          ),
+        },
+      ]}
+    />
   )
 }
 

@@ -33,7 +33,7 @@ export function LineChart({
   label: string
 }) {
   const place = useRef<HTMLDivElement>(null)
-  const { language } = useLanguage()
+  const { language, timeZone } = useLanguage()
   const format = useRef(show)
   format.current = show
 
@@ -52,7 +52,7 @@ export function LineChart({
           legend: { live: true },
           scales: { y: { range: (_plot, _least, most) => [0, Math.max(most * headroom, atLeast)] } },
           axes: [
-            { ...axis, space: timeLabelPx, values: (_plot, moments) => labelsOf(moments, language) },
+            { ...axis, space: timeLabelPx, values: (_plot, moments) => labelsOf(moments, language, timeZone) },
             {
               ...axis,
               size: axisWidthPx,
@@ -62,7 +62,7 @@ export function LineChart({
           series: [
             {
               value: (_plot, moment: number | null) =>
-                moment === null ? '' : new Date(moment * 1000).toLocaleString(language),
+                moment === null ? '' : new Date(moment * 1000).toLocaleString(language, { timeZone }),
             },
             ...series.map((line, index) => ({
               label: line.label,
@@ -91,7 +91,7 @@ export function LineChart({
       repainted.disconnect()
       plot.destroy()
     }
-  }, [at, series, atLeast, language])
+  }, [at, series, atLeast, language, timeZone])
 
   const newest = series
     .map(({ label: name, values }) => {
@@ -104,9 +104,9 @@ export function LineChart({
 }
 
 /** Times within a day, dates beyond. */
-function labelsOf(moments: readonly number[], language: string): string[] {
+function labelsOf(moments: readonly number[], language: string, timeZone: string | undefined): string[] {
   const span = (moments.at(-1) ?? 0) - (moments[0] ?? 0)
   const options: Intl.DateTimeFormatOptions =
     span > 86_400 ? { day: 'numeric', month: 'short' } : { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }
-  return moments.map((moment) => new Date(moment * 1000).toLocaleString(language, options))
+  return moments.map((moment) => new Date(moment * 1000).toLocaleString(language, { ...options, timeZone }))
 }

@@ -15,17 +15,21 @@ export interface Format {
   /** `22 Nov 2026, 01:23:45` */
   time(at: string | number | Date): string
   date(at: string | number | Date): string
+  /** The day of UTC, wherever it is looked at. */
+  utcDate(at: string | number | Date): string
   clock(at: string | number | Date): string
   /** `3 minutes ago`, `in 2 hours` */
   relative(at: string | number | Date, now?: number): string
   list(items: readonly string[]): string
 }
 
-export function formatFor(language: Language): Format {
+/** `timeZone`: in which times are told; that of the device where it is undefined. */
+export function formatFor(language: Language, timeZone?: string): Format {
   const number = new Intl.NumberFormat(language, { maximumFractionDigits: 0 })
-  const time = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' })
-  const date = new Intl.DateTimeFormat(language, { dateStyle: 'medium' })
-  const clock = new Intl.DateTimeFormat(language, { timeStyle: 'medium' })
+  const time = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium', timeZone })
+  const date = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeZone })
+  const utcDate = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeZone: 'UTC' })
+  const clock = new Intl.DateTimeFormat(language, { timeStyle: 'medium', timeZone })
   const relative = new Intl.RelativeTimeFormat(language, { numeric: 'auto' })
   const list = new Intl.ListFormat(language)
   const digits = (value: number, most: number): string =>
@@ -51,6 +55,7 @@ export function formatFor(language: Language): Format {
     },
     time: (at) => time.format(new Date(at)),
     date: (at) => date.format(new Date(at)),
+    utcDate: (at) => utcDate.format(new Date(at)),
     clock: (at) => clock.format(new Date(at)),
     relative(at, now = Date.now()) {
       const seconds = (new Date(at).getTime() - now) / 1000
@@ -63,8 +68,8 @@ export function formatFor(language: Language): Format {
 }
 
 export function useFormat(): Format {
-  const { language } = useLanguage()
-  return useMemo(() => formatFor(language), [language])
+  const { language, timeZone } = useLanguage()
+  return useMemo(() => formatFor(language, timeZone), [language, timeZone])
 }
 
 const durationUnits = [

@@ -29,13 +29,24 @@ export function phrases(text: unknown): unknown {
 interface Speech {
   language: Language
   speak(language: Language): void
+  /** In which times are told; undefined for that of the device. */
+  timeZone: string | undefined
+  tellTimesIn(timeZone: string | undefined): void
 }
 
-const SpeechContext = createContext<Speech>({ language: 'en', speak: () => undefined })
+const SpeechContext = createContext<Speech>({
+  language: 'en',
+  speak: () => undefined,
+  timeZone: undefined,
+  tellTimesIn: () => undefined,
+})
 const key = 'pharos.language'
+const timeZoneKey = 'pharos.time-zone'
 
+/** Which language is spoken, and in which time zone times are told. Both are kept in this browser alone. */
 export function LanguageProvider({ children }: { children: ReactNode }) {
   const [language, setLanguage] = useState(initialLanguage)
+  const [timeZone, setTimeZone] = useState(initialTimeZone)
   useEffect(() => {
     document.documentElement.lang = language
   }, [language])
@@ -43,7 +54,12 @@ export function LanguageProvider({ children }: { children: ReactNode }) {
     localStorage.setItem(key, next)
     setLanguage(next)
   }, [])
-  const speech = useMemo(() => ({ language, speak }), [language, speak])
+  const tellTimesIn = useCallback((next: string | undefined) => {
+    if (next === undefined) localStorage.removeItem(timeZoneKey)
+    else localStorage.setItem(timeZoneKey, next)
+    setTimeZone(next)
+  }, [])
+  const speech = useMemo(() => ({ language, speak, timeZone, tellTimesIn }), [language, speak, timeZone, tellTimesIn])
   return <SpeechContext value={speech}>{children}</SpeechContext>
 }
 
@@ -54,6 +70,9 @@ export function useText<T>(text: Text<T>): Worded<T> {
   return text[use(SpeechContext).language]
 }
 
+/** The same for what is not drawn by React: words of an error, say. The provider keeps it in the document. */
+export const spokenLanguage = (): Language => (document.documentElement.lang === 'de' ? 'de' : 'en')
+
 function initialLanguage(): Language {
   const wanted = [localStorage.getItem(key) ?? '', ...navigator.languages]
   for (const tag of wanted) {
@@ -62,6 +81,9 @@ function initialLanguage(): Language {
   }
   return 'en'
 }
-/** The same for what is not drawn by React: words of an error, say. The provider keeps it in the document. */
-export const spokenLanguage = (): Language => (document.documentElement.lang === 'de' ? 'de' : 'en')
 
+/** What was chosen, unless this browser knows no such zone: then telling any time would fail. */
+function initialTimeZone(): string | undefined {
+  const chosen = localStorage.getItem(timeZoneKey)
+  return Intl.supportedValuesOf('timeZone').find((zone) => zone === chosen) ?? (chosen === 'UTC' ? 'UTC' : undefined)
+}

@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { api } from '../api/api.ts'
 import { errorText, fieldError } from '../api/error-text.ts'
 import { useAction } from '../api/use-action.ts'
-import { useText } from '../i18n/language.tsx'
+import { useLanguage, useText } from '../i18n/language.tsx'
 import { resourcesQuery } from '../servers/queries.ts'
 import { useServer } from '../servers/server-layout.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
@@ -19,9 +19,10 @@ import { TimingFields } from './timing-fields.tsx'
 /** Makes a schedule, or changes the given one. */
 export function ScheduleForm({ schedule, onClose }: { schedule: Schedule | null; onClose(): void }) {
   const t = useText(schedulesText)
+  const { timeZone } = useLanguage()
   const { serverId } = useServer()
   const [draft, setDraft] = useState<Draft>(() =>
-    schedule ? draftOf(schedule) : newDraft(Intl.DateTimeFormat().resolvedOptions().timeZone),
+    schedule ? draftOf(schedule) : newDraft(timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone),
   )
   const change = (part: Partial<Draft>): void => setDraft((now) => ({ ...now, ...part }))
   const save = useAction({

@@ -2,6 +2,7 @@ import { queryOptions, useQuery } from '@tanstack/react-query'
 import { type FormEvent, type ReactNode, useState } from 'react'
 import { api } from '../api/api.ts'
 import { errorText } from '../api/error-text.ts'
+import { Loaded } from '../api/loaded.tsx'
 import { useAction } from '../api/use-action.ts'
 import { useText } from '../i18n/language.tsx'
 import { useMay } from '../session/session.ts'
@@ -10,7 +11,7 @@ import { Card } from '../ui/card.tsx'
 import { Copyable } from '../ui/copy.tsx'
 import { Field, Input, TextArea } from '../ui/field.tsx'
 import { Select } from '../ui/select.tsx'
-import { Loading, Notice } from '../ui/state.tsx'
+import { Notice } from '../ui/state.tsx'
 import { Switch } from '../ui/switch.tsx'
 import { accessText } from './access-text.ts'
 
@@ -26,21 +27,21 @@ const accessQuery = (tunnel: string) =>
 /** Who may visit a tunnel. Each part is saved by itself. */
 export function AccessCard({ tunnel, http }: { tunnel: string; http: boolean }) {
   const t = useText(accessText)
-  const { data: rules } = useQuery(accessQuery(tunnel))
+  const query = useQuery(accessQuery(tunnel))
   return (
     <Card title={t.title} description={t.hint}>
-      {rules ? (
-        <div key={JSON.stringify(rules)} className="grid gap-8 lg:grid-cols-2">
-          <Networks rules={rules} />
-          <MaintenanceForm rules={rules} />
-          <Limits rules={rules} />
-          {http && <Passwords rules={rules} />}
-          {http && <SignIn rules={rules} />}
-          {http && <Signature rules={rules} />}
-        </div>
-      ) : (
-        <Loading />
-      )}
+      <Loaded query={query}>
+        {(rules) => (
+          <div key={JSON.stringify(rules)} className="grid gap-8 lg:grid-cols-2">
+            <Networks rules={rules} />
+            <MaintenanceForm rules={rules} />
+            <Limits rules={rules} />
+            {http && <Passwords rules={rules} />}
+            {http && <SignIn rules={rules} />}
+            {http && <Signature rules={rules} />}
+          </div>
+        )}
+      </Loaded>
     </Card>
   )
 }

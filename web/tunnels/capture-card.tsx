@@ -3,6 +3,7 @@ import { Trash2 } from 'lucide-react'
 import { type FormEvent, useState } from 'react'
 import { api } from '../api/api.ts'
 import { errorText } from '../api/error-text.ts'
+import { Loaded } from '../api/loaded.tsx'
 import { useAction } from '../api/use-action.ts'
 import { useFormat } from '../i18n/format.ts'
 import { useText } from '../i18n/language.tsx'
@@ -12,17 +13,19 @@ import { Card } from '../ui/card.tsx'
 import { ConfirmDialog } from '../ui/dialog.tsx'
 import { Field, Input } from '../ui/field.tsx'
 import { Select } from '../ui/select.tsx'
-import { Loading, Notice } from '../ui/state.tsx'
+import { Notice } from '../ui/state.tsx'
 import { inspectionText } from './inspection-text.ts'
 import { type Capture, captureQuery, requestsQuery } from './queries.ts'
 
 /** What is kept of the requests of a tunnel, and for how long. */
 export function CaptureCard({ tunnel }: { tunnel: string }) {
   const t = useText(inspectionText)
-  const { data } = useQuery(captureQuery(tunnel))
+  const query = useQuery(captureQuery(tunnel))
   return (
     <Card title={t.kept} description={t.keptHint} actions={<Erase tunnel={tunnel} />}>
-      {data ? <CaptureForm key={JSON.stringify(data)} tunnel={tunnel} capture={data} /> : <Loading />}
+      <Loaded query={query}>
+        {(capture) => <CaptureForm key={JSON.stringify(capture)} tunnel={tunnel} capture={capture} />}
+      </Loaded>
     </Card>
   )
 }

@@ -2,14 +2,14 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { Inbox, Info, RotateCw } from 'lucide-react'
 import { useState } from 'react'
 import { api } from '../api/api.ts'
-import { errorText } from '../api/error-text.ts'
+import { Loaded } from '../api/loaded.tsx'
 import { useAction } from '../api/use-action.ts'
 import { useFormat } from '../i18n/format.ts'
 import { useText } from '../i18n/language.tsx'
 import { Badge, type Tone } from '../ui/badge.tsx'
 import { Button, IconButton } from '../ui/button.tsx'
 import { Card } from '../ui/card.tsx'
-import { EmptyState, ErrorState, Loading } from '../ui/state.tsx'
+import { EmptyState } from '../ui/state.tsx'
 import { Table } from '../ui/table.tsx'
 import { RelativeTime } from '../ui/time.tsx'
 import { DeliveryDetails } from './delivery-details.tsx'
@@ -21,65 +21,13 @@ const tones = { pending: 'accent', delivered: 'good', failed: 'bad' } as const s
 /** What was delivered, what waits and what failed. */
 export function Deliveries({ webhook }: { webhook: Webhook }) {
   const t = useText(webhooksText)
-  const { data, error, refetch, fetchNextPage, hasNextPage, isFetchingNextPage } = useInfiniteQuery(
-    deliveriesQuery(webhook.id),
-  )
-  const [shown, setShown] = useState<string | null>(null)
-  const deliveries = data?.pages.flatMap(({ deliveries: some }) => some)
-  // As it is now: it may have arrived since somebody asked.
-  const looked = deliveries?.find(({ id }) => id === shown)
+  const query = useInfiniteQuery(deliveriesQuery(webhook.id))
+  const { fetchNextPage, hasNextPage, isFetchingNextPage } = query
   return (
     <Card title={t.deliveries} description={t.deliveriesHint} flush>
-      {!deliveries ? (
-        error ? (
-          <ErrorState title={errorText(error)} onRetry={() => void refetch()} />
-        ) : (
-          <Loading />
-        )
-      ) : deliveries.length === 0 ? (
-        <EmptyState icon={Inbox} title={t.noDeliveries}>
-          {t.noDeliveriesHint}
-        </EmptyState>
-      ) : (
-        <Table
-          caption={t.deliveries}
-          rows={deliveries}
-          rowKey={({ id }) => id}
-          columns={[
-            {
-              key: 'what',
-              title: t.what,
-              className: 'wrap-anywhere',
-              cell: ({ event, content }) => (
-                <span className="min-w-0">
-                  <span className="font-medium">{eventName(t, event)}</span>
-                  <span className="block text-muted text-xs">{sentence(content)}</span>
-                </span>
-              ),
-            },
-            { key: 'when', title: t.when, cell: ({ createdAt }) => <RelativeTime at={createdAt} /> },
-            {
-              key: 'state',
-              title: t.state,
-              cell: ({ state }) => <Badge tone={tones[state]}>{t.deliveryStates[state]}</Badge>,
-            },
-            {
-              key: 'answer',
-              title: t.answer,
-              className: 'wrap-anywhere',
-              cell: (delivery) => (delivery.attempts > 0 || delivery.lastAt ? <Answer delivery={delivery} /> : null),
-            },
-            {
-              key: 'actions',
-              title: t.actions,
-              align: 'right',
-              cell: (delivery) => (
-                <Acts webhook={webhook} delivery={delivery} onDetails={() => setShown(delivery.id)} />
-              ),
-            },
-          ]}
-        />
-      )}
+      <Loaded query={query}>
+        {({ pages }) => <List webhook={webhook} deliveries={pages.flatMap(({ deliveries }) => deliveries)} />}
+      </Loaded>
       {hasNextPage && (
         <div className="flex justify-center p-4">
           <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
@@ -87,8 +35,61 @@ export function Deliveries({ webhook }: { webhook: Webhook }) {
           </Button>
         </div>
       )}
-      {looked && <DeliveryDetails delivery={looked} onClose={() => setShown(null)} />}
     </Card>
+  )
+}
+
+function List({ webhook, deliveries }: { webhook: Webhook; deliveries: readonly Delivery[] }) {
+  const t = useText(webhooksText)
+  const [shown, setShown] = useState<string | null>(null)
+  // As it is now: it may have arrived since somebody asked.
+  const looked = deliveries.find(({ id }) => id === shown)
+  if (deliveries.length === 0)
+    return (
+      <EmptyState icon={Inbox} title={t.noDeliveries}>
+        {t.noDeliveriesHint}
+      </EmptyState>
+    )
+  return (
+    <>
+      <Table
+        caption={t.deliveries}
+        rows={deliveries}
+        rowKey={({ id }) => id}
+        columns={[
+          {
+            key: 'what',
+            title: t.what,
+            className: 'wrap-anywhere',
+            cell: ({ event, content }) => (
+              <span className="min-w-0">
+                <span className="font-medium">{eventName(t, event)}</span>
+                <span className="block text-muted text-xs">{sentence(content)}</span>
+              </span>
+            ),
+          },
+          { key: 'when', title: t.when, cell: ({ createdAt }) => <RelativeTime at={createdAt} /> },
+          {
+            key: 'state',
+            title: t.state,
+            cell: ({ state }) => <Badge tone={tones[state]}>{t.deliveryStates[state]}</Badge>,
+          },
+          {
+            key: 'answer',
+            title: t.answer,
+            className: 'wrap-anywhere',
+            cell: (delivery) => (delivery.attempts > 0 || delivery.lastAt ? <Answer delivery={delivery} /> : null),
+          },
+          {
+            key: 'actions',
+            title: t.actions,
+            align: 'right',
+            cell: (delivery) => <Acts webhook={webhook} delivery={delivery} onDetails={() => setShown(delivery.id)} />,
+          },
+        ]}
+      />
+      {looked && <DeliveryDetails delivery={looked} onClose={() => setShown(null)} />}
+    </>
   )
 }
 

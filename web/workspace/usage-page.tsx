@@ -1,14 +1,14 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { ChartColumn } from 'lucide-react'
 import { useState } from 'react'
-import { errorText } from '../api/error-text.ts'
+import { Loaded } from '../api/loaded.tsx'
 import { Bars } from '../charts/bars.tsx'
 import { useFormat } from '../i18n/format.ts'
 import { useText } from '../i18n/language.tsx'
 import { Card } from '../ui/card.tsx'
 import { Page } from '../ui/page.tsx'
 import { Select } from '../ui/select.tsx'
-import { EmptyState, ErrorState, Loading } from '../ui/state.tsx'
+import { EmptyState } from '../ui/state.tsx'
 import { Table } from '../ui/table.tsx'
 import { RelativeTime } from '../ui/time.tsx'
 import { usageQuery } from './queries.ts'
@@ -21,7 +21,7 @@ export function UsagePage() {
   const t = useText(workspaceText).usage
   const format = useFormat()
   const [period, setPeriod] = useState<(typeof periods)[number]>('30')
-  const { data, error, refetch } = useQuery({ ...usageQuery(Number(period)), placeholderData: keepPreviousData })
+  const query = useQuery({ ...usageQuery(Number(period)), placeholderData: keepPreviousData })
   return (
     <Page
       title={t.title}
@@ -37,86 +37,87 @@ export function UsagePage() {
         />
       }
     >
-      {!data ? (
-        error ? (
-          <ErrorState title={errorText(error)} onRetry={() => void refetch()} />
-        ) : (
-          <Loading />
-        )
-      ) : (
-        <div className="grid gap-5">
-          <dl className="grid grid-cols-2 gap-3 lg:grid-cols-5">
-            <Figure
-              label={t.total}
-              text={format.bytes(data.totalBytes)}
-              hint={t.inAndOut(format.bytes(data.bytesIn), format.bytes(data.bytesOut))}
-            />
-            <Figure label={t.requests} text={format.number(data.requests)} />
-            <Figure label={t.connections} text={format.number(data.connections)} />
-            <Figure label={t.peak} text={format.number(data.peakTunnels)} />
-            <Figure label={t.lastSeen} text={data.lastSeen ? <RelativeTime at={data.lastSeen} /> : t.never} />
-          </dl>
-          {data.totalBytes === 0 ? (
-            <Card>
-              <EmptyState icon={ChartColumn} title={t.none}>
-                {t.noneHint}
-              </EmptyState>
-            </Card>
-          ) : (
-            <>
+      <Loaded query={query}>
+        {(data) => (
+          <div className="grid gap-5">
+            <dl className="grid grid-cols-2 gap-3 lg:grid-cols-5">
+              <Figure
+                label={t.total}
+                text={format.bytes(data.totalBytes)}
+                hint={t.inAndOut(format.bytes(data.bytesIn), format.bytes(data.bytesOut))}
+              />
+              <Figure label={t.requests} text={format.number(data.requests)} />
+              <Figure label={t.connections} text={format.number(data.connections)} />
+              <Figure label={t.peak} text={format.number(data.peakTunnels)} />
+              <Figure label={t.lastSeen} text={data.lastSeen ? <RelativeTime at={data.lastSeen} /> : t.never} />
+            </dl>
+            {data.totalBytes === 0 ? (
               <Card>
-                <Bars
-                  caption={t.perDay}
-                  bars={everyDay(Number(period), data.series).map(({ day, bytes }) => ({
-                    key: day,
-                    label: format.date(day),
-                    value: bytes,
-                    text: format.bytes(bytes),
-                  }))}
-                />
+                <EmptyState icon={ChartColumn} title={t.none}>
+                  {t.noneHint}
+                </EmptyState>
               </Card>
-              <Card title={t.perTunnel} flush>
-                <Table
-                  caption={t.perTunnel}
-                  rows={data.tunnels}
-                  rowKey={({ id }) => id}
-                  columns={[
-                    { key: 'name', title: t.tunnel, className: 'wrap-anywhere font-medium', cell: ({ name }) => name },
-                    { key: 'bytes', title: t.total, align: 'right', cell: ({ bytes }) => format.bytes(bytes) },
-                    {
-                      key: 'in',
-                      title: t.received,
-                      align: 'right',
-                      wideOnly: true,
-                      cell: ({ bytesIn }) => format.bytes(bytesIn),
-                    },
-                    {
-                      key: 'out',
-                      title: t.sent,
-                      align: 'right',
-                      wideOnly: true,
-                      cell: ({ bytesOut }) => format.bytes(bytesOut),
-                    },
-                    {
-                      key: 'requests',
-                      title: t.requests,
-                      align: 'right',
-                      wideOnly: true,
-                      cell: ({ requests }) => format.number(requests),
-                    },
-                    {
-                      key: 'connections',
-                      title: t.connections,
-                      align: 'right',
-                      cell: ({ connections }) => format.number(connections),
-                    },
-                  ]}
-                />
-              </Card>
-            </>
-          )}
-        </div>
-      )}
+            ) : (
+              <>
+                <Card>
+                  <Bars
+                    caption={t.perDay}
+                    bars={everyDay(Number(period), data.series).map(({ day, bytes }) => ({
+                      key: day,
+                      label: format.utcDate(day),
+                      value: bytes,
+                      text: format.bytes(bytes),
+                    }))}
+                  />
+                </Card>
+                <Card title={t.perTunnel} flush>
+                  <Table
+                    caption={t.perTunnel}
+                    rows={data.tunnels}
+                    rowKey={({ id }) => id}
+                    columns={[
+                      {
+                        key: 'name',
+                        title: t.tunnel,
+                        className: 'wrap-anywhere font-medium',
+                        cell: ({ name }) => name,
+                      },
+                      { key: 'bytes', title: t.total, align: 'right', cell: ({ bytes }) => format.bytes(bytes) },
+                      {
+                        key: 'in',
+                        title: t.received,
+                        align: 'right',
+                        wideOnly: true,
+                        cell: ({ bytesIn }) => format.bytes(bytesIn),
+                      },
+                      {
+                        key: 'out',
+                        title: t.sent,
+                        align: 'right',
+                        wideOnly: true,
+                        cell: ({ bytesOut }) => format.bytes(bytesOut),
+                      },
+                      {
+                        key: 'requests',
+                        title: t.requests,
+                        align: 'right',
+                        wideOnly: true,
+                        cell: ({ requests }) => format.number(requests),
+                      },
+                      {
+                        key: 'connections',
+                        title: t.connections,
+                        align: 'right',
+                        cell: ({ connections }) => format.number(connections),
+                      },
+                    ]}
+                  />
+                </Card>
+              </>
+            )}
+          </div>
+        )}
+      </Loaded>
     </Page>
   )
 }
