@@ -15,7 +15,9 @@ import { Page } from '../ui/page.tsx'
 import { Notice } from '../ui/state.tsx'
 import { Table } from '../ui/table.tsx'
 import { RelativeTime } from '../ui/time.tsx'
+import { browserName } from './browser-name.ts'
 import { PasskeysCard } from './passkeys-card.tsx'
+import { PreferencesCard } from './preferences-card.tsx'
 import { SshKeysCard } from './ssh-keys-card.tsx'
 import { accountText } from './text.ts'
 import { TwoFactorCard } from './two-factor-card.tsx'
@@ -31,6 +33,7 @@ export function AccountPage() {
   return (
     <Page title={t.title} tabTitle={t.title} description={email}>
       <div className="grid gap-5">
+        <PreferencesCard />
         <PasswordCard />
         <TwoFactorCard />
         <PasskeysCard />
@@ -109,6 +112,10 @@ function SessionsCard() {
     done: t.ended,
     changes: [sessionsQuery.queryKey],
   })
+  const nameOf = (userAgent: string | null): string => {
+    const known = browserName(userAgent ?? '')
+    return known ? t.browserOn(known.browser, known.system) : (userAgent ?? t.unknownDevice)
+  }
   return (
     <Card title={t.sessionsTitle} flush>
       <Table
@@ -121,8 +128,8 @@ function SessionsCard() {
             title: t.device,
             className: 'wrap-anywhere',
             cell: ({ userAgent, current }) => (
-              <span>
-                {userAgent ?? t.unknownDevice} {current && <Badge tone="good">{t.here}</Badge>}
+              <span title={userAgent ?? undefined}>
+                {nameOf(userAgent)} {current && <Badge tone="good">{t.here}</Badge>}
               </span>
             ),
           },
@@ -133,9 +140,15 @@ function SessionsCard() {
             key: 'actions',
             title: t.actions,
             align: 'right',
-            cell: ({ id, current }) =>
+            cell: ({ id, current, userAgent, address }) =>
               !current && (
-                <Button small kind="quiet" onClick={() => end.mutate(id)}>
+                <Button
+                  small
+                  kind="quiet"
+                  aria-label={`${t.end}: ${nameOf(userAgent)}, ${address}`}
+                  busy={end.isPending && end.variables === id}
+                  onClick={() => end.mutate(id)}
+                >
                   {t.end}
                 </Button>
               ),

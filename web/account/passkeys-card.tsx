@@ -65,10 +65,20 @@ export function PasskeysCard() {
               align: 'right',
               cell: (passkey) => (
                 <span className="inline-flex flex-wrap justify-end">
-                  <Button small kind="quiet" onClick={() => setRenaming(passkey)}>
+                  <Button
+                    small
+                    kind="quiet"
+                    aria-label={`${t.rename}: ${passkey.name}`}
+                    onClick={() => setRenaming(passkey)}
+                  >
                     {t.rename}
                   </Button>
-                  <Button small kind="quiet" onClick={() => setDeleting(passkey)}>
+                  <Button
+                    small
+                    kind="quiet"
+                    aria-label={`${t.delete}: ${passkey.name}`}
+                    onClick={() => setDeleting(passkey)}
+                  >
                     {t.delete}
                   </Button>
                 </span>

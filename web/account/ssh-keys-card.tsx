@@ -68,7 +68,7 @@ export function SshKeysCard() {
               title: t.actions,
               align: 'right',
               cell: (key) => (
-                <Button small kind="quiet" onClick={() => setRemoving(key)}>
+                <Button small kind="quiet" aria-label={`${t.remove}: ${key.name}`} onClick={() => setRemoving(key)}>
                   {t.remove}
                 </Button>
               ),
