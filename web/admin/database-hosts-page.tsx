@@ -8,14 +8,12 @@ import { useFormat } from '../i18n/format.ts'
 import { useText } from '../i18n/language.tsx'
 import { Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
-import { Card } from '../ui/card.tsx'
 import { ConfirmDialog, FormDialog } from '../ui/dialog.tsx'
 import { Field, Input } from '../ui/field.tsx'
+import { ListPage } from '../ui/list-page.tsx'
 import { Menu } from '../ui/menu.tsx'
-import { Page } from '../ui/page.tsx'
-import { EmptyState, Notice } from '../ui/state.tsx'
+import { Notice } from '../ui/state.tsx'
 import { Switch } from '../ui/switch.tsx'
-import { Table } from '../ui/table.tsx'
 import { AdministratorsPage } from './administrators-page.tsx'
 import { databaseHostsText } from './database-hosts-text.ts'
 
@@ -55,74 +53,64 @@ function DatabaseHosts() {
     </Button>
   )
   return (
-    <Page title={t.title} tabTitle={t.title} description={t.hint} actions={hosts.length > 0 && add}>
-      <Card flush>
-        {hosts.length === 0 ? (
-          <EmptyState icon={Database} title={t.none} actions={add}>
-            {t.noneHint}
-          </EmptyState>
-        ) : (
-          <Table
-            caption={t.title}
-            rows={hosts}
-            rowKey={({ id }) => id}
-            columns={[
-              { key: 'name', title: t.name, className: 'wrap-anywhere font-medium', cell: ({ name }) => name },
-              {
-                key: 'address',
-                title: t.address,
-                cell: ({ host, port, tls }) => (
-                  <span className="inline-flex flex-wrap items-center gap-2">
-                    <code className="wrap-anywhere text-[13px]">{`${host}:${port}`}</code>
-                    <Badge tone={tls ? 'good' : 'plain'}>{tls ? t.encrypted : t.plain}</Badge>
-                  </span>
-                ),
-              },
-              {
-                key: 'databases',
-                title: t.databases,
-                align: 'right',
-                cell: ({ databases, capacity }) =>
-                  capacity === null
-                    ? format.number(databases)
-                    : t.of(format.number(databases), format.number(capacity)),
-              },
-              {
-                key: 'actions',
-                title: t.actions,
-                align: 'right',
-                cell: (host) => (
-                  <span className="inline-flex items-center gap-1">
-                    <Button
-                      small
-                      aria-label={t.testOf(host.name)}
-                      busy={test.isPending && test.variables.id === host.id}
-                      onClick={() => test.mutate(host)}
-                    >
-                      {t.test}
-                    </Button>
-                    <Menu
-                      label={t.moreFor(host.name)}
-                      entries={[
-                        { label: t.change, icon: Pencil, onSelect: () => setDoing({ what: 'change', host }) },
-                        'line',
-                        {
-                          ...{ label: t.remove, icon: Trash2, danger: true },
-                          onSelect: () => setDoing({ what: 'remove', host }),
-                        },
-                      ]}
-                    />
-                  </span>
-                ),
-              },
-            ]}
-          />
-        )}
-      </Card>
+    <ListPage
+      text={t}
+      icon={Database}
+      add={add}
+      rows={hosts}
+      columns={[
+        { key: 'name', title: t.name, className: 'wrap-anywhere font-medium', cell: ({ name }) => name },
+        {
+          key: 'address',
+          title: t.address,
+          cell: ({ host, port, tls }) => (
+            <span className="inline-flex flex-wrap items-center gap-2">
+              <code className="wrap-anywhere text-[13px]">{`${host}:${port}`}</code>
+              <Badge tone={tls ? 'good' : 'plain'}>{tls ? t.encrypted : t.plain}</Badge>
+            </span>
+          ),
+        },
+        {
+          key: 'databases',
+          title: t.databases,
+          align: 'right',
+          cell: ({ databases, capacity }) =>
+            capacity === null ? format.number(databases) : t.of(format.number(databases), format.number(capacity)),
+        },
+        {
+          key: 'actions',
+          title: t.actions,
+          align: 'right',
+          cell: (host) => (
+            <span className="inline-flex items-center gap-1">
+              <Button
+                small
+                aria-label={t.testOf(host.name)}
+                busy={test.isPending && test.variables.id === host.id}
+                onClick={() => test.mutate(host)}
+              >
+                {t.test}
+              </Button>
+              <Menu
+                label={t.moreFor(host.name)}
+                entries={[
+                  { label: t.change, icon: Pencil, onSelect: () => setDoing({ what: 'change', host }) },
+                  'line',
+                  {
+                    ...{ label: t.remove, icon: Trash2, danger: true },
+                    onSelect: () => setDoing({ what: 'remove', host }),
+                  },
+                ]}
+              />
+            </span>
+          ),
+        },
+      ]}
+    >
       {doing?.what === 'add' && <HostForm host={null} onClose={close} />}
       {doing?.what === 'change' && <HostForm host={doing.host} onClose={close} />}
       {doing?.what === 'remove' && <RemoveHost host={doing.host} onClose={close} />}
-    </Page>
+    </ListPage>
   )
 }
 

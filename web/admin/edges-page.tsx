@@ -7,13 +7,12 @@ import { useAction } from '../api/use-action.ts'
 import { useText } from '../i18n/language.tsx'
 import { Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
-import { Card } from '../ui/card.tsx'
 import { CommandBlock } from '../ui/copy.tsx'
 import { ConfirmDialog, Dialog, FormDialog } from '../ui/dialog.tsx'
 import { Field, Input } from '../ui/field.tsx'
-import { Page } from '../ui/page.tsx'
-import { EmptyState, Notice } from '../ui/state.tsx'
-import { Table } from '../ui/table.tsx'
+import { ListPage } from '../ui/list-page.tsx'
+import { Notice } from '../ui/state.tsx'
+import { AdministratorsPage } from './administrators-page.tsx'
 import { adminText } from './text.ts'
 
 type Edge = Awaited<ReturnType<typeof api.edges>>['edges'][number]
@@ -26,6 +25,15 @@ const edgesQuery = queryOptions({
 })
 
 export function EdgesPage() {
+  const t = useText(adminText).edges
+  return (
+    <AdministratorsPage title={t.title}>
+      <Edges />
+    </AdministratorsPage>
+  )
+}
+
+function Edges() {
   const t = useText(adminText).edges
   const { data } = useSuspenseQuery(edgesQuery)
   const [adding, setAdding] = useState(false)
@@ -43,49 +51,46 @@ export function EdgesPage() {
     </Button>
   )
   return (
-    <Page title={t.title} tabTitle={t.title} description={t.hint} actions={data.edges.length > 0 && add}>
-      <Card flush>
-        {data.edges.length === 0 ? (
-          <EmptyState icon={RadioTower} title={t.none} actions={add}>
-            {t.noneHint}
-          </EmptyState>
-        ) : (
-          <Table
-            caption={t.title}
-            rows={data.edges}
-            rowKey={({ id }) => id}
-            columns={[
-              {
-                key: 'address',
-                title: t.address,
-                className: 'font-medium',
-                cell: ({ host, port }) => <code className="text-[13px]">{`${host}:${port}`}</code>,
-              },
-              {
-                key: 'state',
-                title: t.state,
-                cell: ({ online }) => (
-                  <Badge tone={online ? 'good' : 'warn'} dot>
-                    {online ? t.online : t.away}
-                  </Badge>
-                ),
-              },
-              { key: 'base', title: t.base, cell: ({ base }) => <code className="text-[13px]">{base}</code> },
-              { key: 'region', title: t.region, wideOnly: true, cell: ({ region }) => region },
-              {
-                key: 'actions',
-                title: t.actions,
-                align: 'right',
-                cell: (edge) => (
-                  <Button small kind="quiet" onClick={() => setRemoving(edge)}>
-                    {t.remove}
-                  </Button>
-                ),
-              },
-            ]}
-          />
-        )}
-      </Card>
+    <ListPage
+      text={t}
+      icon={RadioTower}
+      add={add}
+      rows={data.edges}
+      columns={[
+        {
+          key: 'address',
+          title: t.address,
+          className: 'font-medium',
+          cell: ({ host, port }) => <code className="text-[13px]">{`${host}:${port}`}</code>,
+        },
+        {
+          key: 'state',
+          title: t.state,
+          cell: ({ online }) => (
+            <Badge tone={online ? 'good' : 'warn'} dot>
+              {online ? t.online : t.away}
+            </Badge>
+          ),
+        },
+        { key: 'base', title: t.base, cell: ({ base }) => <code className="text-[13px]">{base}</code> },
+        { key: 'region', title: t.region, wideOnly: true, cell: ({ region }) => region },
+        {
+          key: 'actions',
+          title: t.actions,
+          align: 'right',
+          cell: (edge) => (
+            <Button
+              small
+              kind="quiet"
+              aria-label={`${t.remove}: ${edge.host}:${edge.port}`}
+              onClick={() => setRemoving(edge)}
+            >
+              {t.remove}
+            </Button>
+          ),
+        },
+      ]}
+    >
       {adding && <AddEdge onClose={() => setAdding(false)} onAdded={setMade} />}
       <Dialog open={made !== null} onOpenChange={() => setMade(null)} title={t.madeTitle} description={t.madeHint} wide>
         <div className="grid gap-4">
@@ -104,7 +109,7 @@ export function EdgesPage() {
         busy={remove.isPending}
         onSubmit={() => removing && remove.mutate(removing.id)}
       />
-    </Page>
+    </ListPage>
   )
 }
 

@@ -53,7 +53,7 @@ export const adminText = phrases({
       drainTitle: (name: string) => `Move all servers away from ${name}?`,
       drainText:
         'It is put into maintenance, and its servers move to other machines, a few at a time. Each is stopped for its move and started there if it ran.',
-      drained: (count: string) => `${count} servers are on their way.`,
+      drained: (count: string) => (count === '1' ? 'One server is on its way.' : `${count} servers are on their way.`),
       drainedNone: 'There is no server to move.',
       drainRefused: 'These cannot be moved',
       details: 'Details',
@@ -146,7 +146,7 @@ export const adminText = phrases({
       drainTitle: (name: string) => `Alle Server von ${name} umziehen?`,
       drainText:
         'Sie kommt in Wartung, und ihre Server ziehen auf andere Maschinen um, einige auf einmal. Jeder wird dafür angehalten und dort wieder gestartet, wenn er lief.',
-      drained: (count: string) => `${count} Server ziehen um.`,
+      drained: (count: string) => (count === '1' ? 'Ein Server zieht um.' : `${count} Server ziehen um.`),
       drainedNone: 'Es gibt keinen Server umzuziehen.',
       drainRefused: 'Diese können nicht umziehen',
       details: 'Einzelheiten',

@@ -16,6 +16,7 @@ import { serversText } from '../servers/text.ts'
 import { chooseWorkspace } from '../session/chosen-workspace.ts'
 import { useAccount, useMay, useWorkspace } from '../session/session.ts'
 import { ConfirmDialog } from '../ui/dialog.tsx'
+import { useReturnFocus } from '../ui/return-focus.ts'
 import { Group, Item } from './entry.tsx'
 import { ServerCommands } from './server-commands.tsx'
 import { commandsText } from './text.ts'
@@ -39,6 +40,7 @@ export function Palette({ onClose, onShortcuts }: { onClose(): void; onShortcuts
   const [chosen, setChosen] = useState(current ?? null)
   const [text, setText] = useState('')
   const [killing, setKilling] = useState<string | null>(null)
+  const returnFocus = useReturnFocus()
   const power = useAction({
     run: ({ serverId, action }: { serverId: string; action: PowerAction }) =>
       api.power({ params: { serverId }, body: { action } }),
@@ -70,6 +72,7 @@ export function Palette({ onClose, onShortcuts }: { onClose(): void; onShortcuts
         <Dialog.Overlay className="fixed inset-0 z-40 bg-black/55" />
         <Dialog.Content
           aria-describedby={undefined}
+          onCloseAutoFocus={returnFocus}
           className="fixed top-[10dvh] left-1/2 z-40 w-[calc(100vw-2rem)] max-w-xl -translate-x-1/2 overflow-hidden rounded-xl border border-line bg-raised shadow-2xl"
         >
           <Dialog.Title className="sr-only">{app.commands}</Dialog.Title>

@@ -6,12 +6,9 @@ import { useAction } from '../api/use-action.ts'
 import { useText } from '../i18n/language.tsx'
 import { useMay } from '../session/session.ts'
 import { Button } from '../ui/button.tsx'
-import { Card } from '../ui/card.tsx'
 import { ConfirmDialog } from '../ui/dialog.tsx'
+import { ListPage } from '../ui/list-page.tsx'
 import { Menu } from '../ui/menu.tsx'
-import { Page } from '../ui/page.tsx'
-import { EmptyState } from '../ui/state.tsx'
-import { Table } from '../ui/table.tsx'
 import { DomainDetails } from './domain-details.tsx'
 import { MoveDomain } from './move-domain.tsx'
 import { NewDomain } from './new-domain.tsx'
@@ -46,67 +43,59 @@ export function DomainsPage() {
     </Button>
   )
   return (
-    <Page title={t.title} tabTitle={t.title} description={t.hint} actions={data.domains.length > 0 && add}>
-      <Card flush>
-        {data.domains.length === 0 ? (
-          <EmptyState icon={Globe} title={t.none} actions={add}>
-            {t.noneHint}
-          </EmptyState>
-        ) : (
-          <Table
-            caption={t.title}
-            rows={data.domains}
-            rowKey={({ id }) => id}
-            columns={[
-              {
-                key: 'name',
-                title: t.name,
-                className: 'wrap-anywhere',
-                cell: ({ id, displayName, url }) => (
-                  <span className="min-w-0">
-                    <button
-                      type="button"
-                      className="text-left font-medium text-accent-text hover:underline"
-                      onClick={() => setOpen({ what: 'details', id })}
-                    >
-                      {displayName}
-                    </button>
-                    {url !== null && <span className="block text-muted text-xs">{url}</span>}
-                  </span>
-                ),
-              },
-              { key: 'tunnel', title: t.tunnel, className: 'wrap-anywhere', cell: ({ tunnel }) => tunnel },
-              { key: 'state', title: t.state, cell: (domain) => <DomainState domain={domain} /> },
-              {
-                key: 'certificate',
-                title: t.certificate,
-                cell: (domain) => <CertificateState domain={domain} />,
-              },
-              {
-                key: 'actions',
-                title: t.actions,
-                align: 'right',
-                cell: ({ id, displayName }) => (
-                  <Menu
-                    label={`${t.actions}: ${displayName}`}
-                    entries={[
-                      { label: t.details, onSelect: () => setOpen({ what: 'details', id }) },
-                      { label: t.move, disabled: !may, onSelect: () => setOpen({ what: 'move', id }) },
-                      'line',
-                      {
-                        label: t.remove,
-                        danger: true,
-                        disabled: !may,
-                        onSelect: () => setOpen({ what: 'remove', id }),
-                      },
-                    ]}
-                  />
-                ),
-              },
-            ]}
-          />
-        )}
-      </Card>
+    <ListPage
+      text={t}
+      icon={Globe}
+      add={add}
+      rows={data.domains}
+      columns={[
+        {
+          key: 'name',
+          title: t.name,
+          className: 'wrap-anywhere',
+          cell: ({ id, displayName, url }) => (
+            <span className="min-w-0">
+              <button
+                type="button"
+                className="text-left font-medium text-accent-text hover:underline"
+                onClick={() => setOpen({ what: 'details', id })}
+              >
+                {displayName}
+              </button>
+              {url !== null && <span className="block text-muted text-xs">{url}</span>}
+            </span>
+          ),
+        },
+        { key: 'tunnel', title: t.tunnel, className: 'wrap-anywhere', cell: ({ tunnel }) => tunnel },
+        { key: 'state', title: t.state, cell: (domain) => <DomainState domain={domain} /> },
+        {
+          key: 'certificate',
+          title: t.certificate,
+          cell: (domain) => <CertificateState domain={domain} />,
+        },
+        {
+          key: 'actions',
+          title: t.actions,
+          align: 'right',
+          cell: ({ id, displayName }) => (
+            <Menu
+              label={`${t.actions}: ${displayName}`}
+              entries={[
+                { label: t.details, onSelect: () => setOpen({ what: 'details', id }) },
+                { label: t.move, disabled: !may, onSelect: () => setOpen({ what: 'move', id }) },
+                'line',
+                {
+                  label: t.remove,
+                  danger: true,
+                  disabled: !may,
+                  onSelect: () => setOpen({ what: 'remove', id }),
+                },
+              ]}
+            />
+          ),
+        },
+      ]}
+    >
       {open === 'new' && (
         <NewDomain tunnels={tunnels} onClose={close} onMade={({ id }) => setOpen({ what: 'details', id })} />
       )}
@@ -128,7 +117,7 @@ export function DomainsPage() {
           <p>{t.removeText}</p>
         </ConfirmDialog>
       )}
-    </Page>
+    </ListPage>
   )
 }
 

@@ -35,7 +35,7 @@ export const tunnelsText = phrases({
     nameHint: 'It becomes part of the address.',
     howTitle: 'Open a tunnel from your machine',
     howHint: 'Run this where the service runs. It stays open until Ctrl-C, and comes back under the same address.',
-    firstUse: 'The first time, tell the command line who you are: it asks for an API key.',
+    firstUse: 'The first time, let the command line in: it shows a code, and you approve it here.',
     actions: 'Actions',
   },
   de: {
@@ -73,7 +73,7 @@ export const tunnelsText = phrases({
     howTitle: 'Öffne einen Tunnel von deiner Maschine',
     howHint:
       'Führe das dort aus, wo der Dienst läuft. Er bleibt offen bis Strg-C und kommt unter derselben Adresse wieder.',
-    firstUse: 'Beim ersten Mal: Sag der Befehlszeile, wer du bist. Sie fragt nach einem API-Schlüssel.',
+    firstUse: 'Beim ersten Mal meldest du die Befehlszeile an: Sie zeigt einen Code, und du erlaubst ihn hier.',
     actions: 'Aktionen',
   },
 })

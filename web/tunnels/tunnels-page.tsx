@@ -10,14 +10,11 @@ import { serversQuery, shortId } from '../servers/queries.ts'
 import { useMay, useWorkspace } from '../session/session.ts'
 import { Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
-import { Card } from '../ui/card.tsx'
 import { CommandBlock, Copyable } from '../ui/copy.tsx'
 import { ConfirmDialog, Dialog } from '../ui/dialog.tsx'
 import { Field, Input } from '../ui/field.tsx'
-import { Page } from '../ui/page.tsx'
+import { ListPage } from '../ui/list-page.tsx'
 import { Select } from '../ui/select.tsx'
-import { EmptyState } from '../ui/state.tsx'
-import { Table } from '../ui/table.tsx'
 import { RelativeTime } from '../ui/time.tsx'
 import { type Tunnel, tunnelsQuery } from './queries.ts'
 import { tunnelsText } from './text.ts'
@@ -43,100 +40,93 @@ export function TunnelsPage() {
   )
   const nameOf = (serverId: string): string => servers?.find(({ id }) => id === serverId)?.name ?? serverId
   return (
-    <Page title={t.title} tabTitle={t.title} description={t.hint} actions={data.tunnels.length > 0 && open}>
-      <Card flush>
-        {data.tunnels.length === 0 ? (
-          <EmptyState icon={Cable} title={t.none} actions={open}>
-            {t.noneHint}
-          </EmptyState>
-        ) : (
-          <Table
-            caption={t.title}
-            rows={data.tunnels}
-            rowKey={({ id }) => id}
-            columns={[
-              {
-                key: 'name',
-                title: t.name,
-                className: 'wrap-anywhere',
-                cell: ({ id, name, kind }) => (
-                  <span>
-                    <Link to="/tunnels/$tunnel" params={{ tunnel: id }} className="font-medium hover:underline">
-                      {name}
-                    </Link>
-                    <span className="block text-muted text-xs">{t.kinds[kind]}</span>
-                  </span>
-                ),
-              },
-              {
-                key: 'address',
-                title: t.address,
-                cell: ({ addresses }) => (
-                  <span className="grid min-w-0 justify-items-start max-md:justify-items-end">
-                    {addresses.map((address) => (
-                      <Copyable key={address} text={address} />
-                    ))}
-                  </span>
-                ),
-              },
-              {
-                key: 'state',
-                title: t.state,
-                cell: ({ open: isOpen, openSince }) => (
-                  <span className="inline-flex flex-wrap items-center gap-2">
-                    <Badge tone={isOpen ? 'good' : 'plain'} dot>
-                      {isOpen ? t.isOpen : t.isClosed}
-                    </Badge>
-                    {openSince && (
-                      <span className="text-muted text-xs">
-                        <RelativeTime at={openSince} />
-                      </span>
-                    )}
-                  </span>
-                ),
-              },
-              {
-                key: 'connections',
-                title: t.connections,
-                align: 'right',
-                wideOnly: true,
-                cell: ({ connections }) => format.number(connections),
-              },
-              {
-                key: 'server',
-                title: t.server,
-                wideOnly: true,
-                className: 'wrap-anywhere',
-                cell: ({ serverId }) =>
-                  serverId && (
-                    <Link
-                      to="/servers/$serverId"
-                      params={{ serverId: shortId(serverId) }}
-                      className="text-accent-text hover:underline"
-                    >
-                      {nameOf(serverId)}
-                    </Link>
-                  ),
-              },
-              {
-                key: 'actions',
-                title: t.actions,
-                align: 'right',
-                cell: (tunnel) => (
-                  <Button
-                    small
-                    kind="quiet"
-                    unavailable={!mayClose ? t.mayNot : tunnel.serverId ? t.ofServer : null}
-                    onClick={() => setClosing(tunnel)}
-                  >
-                    {t.close}
-                  </Button>
-                ),
-              },
-            ]}
-          />
-        )}
-      </Card>
+    <ListPage
+      text={t}
+      icon={Cable}
+      add={open}
+      rows={data.tunnels}
+      columns={[
+        {
+          key: 'name',
+          title: t.name,
+          className: 'wrap-anywhere',
+          cell: ({ id, name, kind }) => (
+            <span>
+              <Link to="/tunnels/$tunnel" params={{ tunnel: id }} className="font-medium hover:underline">
+                {name}
+              </Link>
+              <span className="block text-muted text-xs">{t.kinds[kind]}</span>
+            </span>
+          ),
+        },
+        {
+          key: 'address',
+          title: t.address,
+          cell: ({ addresses }) => (
+            <span className="grid min-w-0 justify-items-start max-md:justify-items-end">
+              {addresses.map((address) => (
+                <Copyable key={address} text={address} />
+              ))}
+            </span>
+          ),
+        },
+        {
+          key: 'state',
+          title: t.state,
+          cell: ({ open: isOpen, openSince }) => (
+            <span className="inline-flex flex-wrap items-center gap-2">
+              <Badge tone={isOpen ? 'good' : 'plain'} dot>
+                {isOpen ? t.isOpen : t.isClosed}
+              </Badge>
+              {openSince && (
+                <span className="text-muted text-xs">
+                  <RelativeTime at={openSince} />
+                </span>
+              )}
+            </span>
+          ),
+        },
+        {
+          key: 'connections',
+          title: t.connections,
+          align: 'right',
+          wideOnly: true,
+          cell: ({ connections }) => format.number(connections),
+        },
+        {
+          key: 'server',
+          title: t.server,
+          wideOnly: true,
+          className: 'wrap-anywhere',
+          cell: ({ serverId }) =>
+            serverId && (
+              <Link
+                to="/servers/$serverId"
+                params={{ serverId: shortId(serverId) }}
+                className="text-accent-text hover:underline"
+              >
+                {nameOf(serverId)}
+              </Link>
+            ),
+        },
+        {
+          key: 'actions',
+          title: t.actions,
+          align: 'right',
+          cell: (tunnel) => (
+            <Button
+              small
+              kind="quiet"
+              aria-label={`${t.close}: ${tunnel.name}`}
+              unavailable={!mayClose ? t.mayNot : tunnel.serverId ? t.ofServer : null}
+              onClick={() => setClosing(tunnel)}
+            >
+              {t.close}
+            </Button>
+          ),
+        },
+      ]}
+    >
       <HowToOpen open={opening} onOpenChange={setOpening} />
       <ConfirmDialog
         open={closing !== null}
@@ -147,7 +137,7 @@ export function TunnelsPage() {
         busy={close.isPending}
         onSubmit={() => closing && close.mutate(closing.id)}
       />
-    </Page>
+    </ListPage>
   )
 }
 
@@ -189,7 +179,7 @@ function HowToOpen({ open, onOpenChange }: { open: boolean; onOpenChange(open: b
         </div>
         <CommandBlock text={`npx pharos open ${port || '3000'} ${flags}`} />
         <p className="text-muted">{t.firstUse}</p>
-        <CommandBlock text={`npx pharos use ${location.origin}`} />
+        <CommandBlock text={`npx pharos login --panel ${location.origin}`} />
       </div>
     </Dialog>
   )

@@ -106,7 +106,7 @@ export const webhooksText = phrases({
     failing: (since: string) =>
       `Deliveries fail, first ${since}. They are tried again with growing pauses; after three days without a success it is switched off. The list below says what was answered.`,
     dropped: (count: string) =>
-      `${count} events were not kept for it, since too many waited already. What receives them has to be mended.`,
+      `${count === '1' ? 'One event was' : `${count} events were`} not kept for it, since too many waited already. What receives them has to be mended.`,
     remove: 'Delete',
     removeTitle: (name: string) => `Delete ${name}?`,
     removeText: 'Its list of deliveries goes with it, and those that wait are not made.',
@@ -147,7 +147,7 @@ export const webhooksText = phrases({
     state: 'Zustand',
     states: { on: 'funktioniert', failing: 'misslingt', off: 'aus' },
     waiting: 'Warten',
-    waitingCount: (count: string) => `${count} warten`,
+    waitingCount: (count: string) => (count === '1' ? 'eines wartet' : `${count} warten`),
     made: 'Erstellt',
     actions: 'Aktionen',
     more: 'Weitere Aktionen',
@@ -238,7 +238,7 @@ export const webhooksText = phrases({
     failing: (since: string) =>
       `Zustellungen misslingen, zuerst ${since}. Sie werden mit wachsenden Pausen wiederholt; nach drei Tagen ohne Erfolg wird er ausgeschaltet. Was geantwortet wurde, steht unten in der Liste.`,
     dropped: (count: string) =>
-      `${count} Ereignisse wurden nicht für ihn aufgehoben, weil schon zu viele warteten. Der Empfänger muss in Ordnung gebracht werden.`,
+      `${count === '1' ? 'Ein Ereignis wurde' : `${count} Ereignisse wurden`} nicht für ihn aufgehoben, weil schon zu viele warteten. Der Empfänger muss in Ordnung gebracht werden.`,
     remove: 'Löschen',
     removeTitle: (name: string) => `${name} löschen?`,
     removeText: 'Die Liste seiner Zustellungen geht mit, und was noch wartet, wird nicht zugestellt.',

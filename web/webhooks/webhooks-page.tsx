@@ -7,9 +7,9 @@ import { useText } from '../i18n/language.tsx'
 import { useMay } from '../session/session.ts'
 import { Button } from '../ui/button.tsx'
 import { Card } from '../ui/card.tsx'
+import { ListPage } from '../ui/list-page.tsx'
 import { Page } from '../ui/page.tsx'
 import { EmptyState } from '../ui/state.tsx'
-import { Table } from '../ui/table.tsx'
 import { RelativeTime } from '../ui/time.tsx'
 import { NewWebhook } from './new-webhook.tsx'
 import { webhooksQuery } from './queries.ts'
@@ -51,70 +51,60 @@ function Webhooks() {
     </Button>
   )
   return (
-    <Page title={t.title} tabTitle={t.title} description={t.hint} actions={data.webhooks.length > 0 && create}>
-      <Card flush>
-        {data.webhooks.length === 0 ? (
-          <EmptyState icon={WebhookIcon} title={t.none} actions={create}>
-            {t.noneHint}
-          </EmptyState>
-        ) : (
-          <Table
-            caption={t.title}
-            rows={data.webhooks}
-            rowKey={({ id }) => id}
-            columns={[
-              {
-                key: 'name',
-                title: t.name,
-                className: 'wrap-anywhere',
-                cell: (webhook) => (
-                  <span className="min-w-0">
-                    <Link
-                      to="/webhooks/$webhook"
-                      params={{ webhook: webhook.id }}
-                      className="font-medium text-accent-text hover:underline"
-                    >
-                      {nameOf(webhook)}
-                    </Link>
-                    <span className="block text-muted text-xs">
-                      {t.formats[webhook.format]}
-                      {webhook.label !== null && ` · ${webhook.url ?? webhook.to ?? ''}`}
-                    </span>
-                  </span>
-                ),
-              },
-              {
-                key: 'events',
-                title: t.events,
-                className: 'whitespace-nowrap',
-                cell: ({ events }) => (
-                  <span title={events.map((event) => t.eventNames[event]).join('\n')}>
-                    {t.eventCount(events.length)}
-                  </span>
-                ),
-              },
-              {
-                key: 'state',
-                title: t.state,
-                cell: (webhook) => (
-                  <span className="inline-flex flex-wrap items-center gap-2">
-                    <WebhookState webhook={webhook} />
-                    {webhook.waiting > 0 && (
-                      <span className="text-muted text-xs">{t.waitingCount(format.number(webhook.waiting))}</span>
-                    )}
-                  </span>
-                ),
-              },
-              {
-                key: 'made',
-                title: t.made,
-                wideOnly: true,
-                cell: ({ createdAt }) => <RelativeTime at={createdAt} />,
-              },
-            ]}
-          />
-        )}
-      </Card>
+    <ListPage
+      text={t}
+      icon={WebhookIcon}
+      add={create}
+      rows={data.webhooks}
+      columns={[
+        {
+          key: 'name',
+          title: t.name,
+          className: 'wrap-anywhere',
+          cell: (webhook) => (
+            <span className="min-w-0">
+              <Link
+                to="/webhooks/$webhook"
+                params={{ webhook: webhook.id }}
+                className="font-medium text-accent-text hover:underline"
+              >
+                {nameOf(webhook)}
+              </Link>
+              <span className="block text-muted text-xs">
+                {t.formats[webhook.format]}
+                {webhook.label !== null && ` · ${webhook.url ?? webhook.to ?? ''}`}
+              </span>
+            </span>
+          ),
+        },
+        {
+          key: 'events',
+          title: t.events,
+          className: 'whitespace-nowrap',
+          cell: ({ events }) => (
+            <span title={events.map((event) => t.eventNames[event]).join('\n')}>{t.eventCount(events.length)}</span>
+          ),
+        },
+        {
+          key: 'state',
+          title: t.state,
+          cell: (webhook) => (
+            <span className="inline-flex flex-wrap items-center gap-2">
+              <WebhookState webhook={webhook} />
+              {webhook.waiting > 0 && (
+                <span className="text-muted text-xs">{t.waitingCount(format.number(webhook.waiting))}</span>
+              )}
+            </span>
+          ),
+        },
+        {
+          key: 'made',
+          title: t.made,
+          wideOnly: true,
+          cell: ({ createdAt }) => <RelativeTime at={createdAt} />,
+        },
+      ]}
+    >
       {making && (
         <NewWebhook
           onClose={() => setMaking(false)}
@@ -122,6 +112,6 @@ function Webhooks() {
         />
       )}
       {made && <SecretDialog title={t.madeTitle} secret={made.secret} leave={t.toIt} onClose={() => show(made.id)} />}
-    </Page>
+    </ListPage>
   )
 }

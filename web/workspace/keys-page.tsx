@@ -9,13 +9,10 @@ import { useText } from '../i18n/language.tsx'
 import { useMay } from '../session/session.ts'
 import { Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
-import { Card } from '../ui/card.tsx'
 import { CommandBlock } from '../ui/copy.tsx'
 import { ConfirmDialog, Dialog, FormDialog } from '../ui/dialog.tsx'
 import { Field, Input } from '../ui/field.tsx'
-import { Page } from '../ui/page.tsx'
-import { EmptyState } from '../ui/state.tsx'
-import { Table } from '../ui/table.tsx'
+import { ListPage } from '../ui/list-page.tsx'
 import { RelativeTime } from '../ui/time.tsx'
 import { tokensQuery } from './queries.ts'
 import { workspaceText } from './text.ts'
@@ -43,68 +40,65 @@ export function KeysPage() {
     </Button>
   )
   return (
-    <Page title={t.title} tabTitle={t.title} description={t.hint} actions={data.tokens.length > 0 && create}>
-      <Card flush>
-        {data.tokens.length === 0 ? (
-          <EmptyState icon={KeyRound} title={t.none} actions={create}>
-            {t.noneHint}
-          </EmptyState>
-        ) : (
-          <Table
-            caption={t.title}
-            rows={data.tokens}
-            rowKey={({ id }) => id}
-            columns={[
-              {
-                key: 'label',
-                title: t.name,
-                className: 'wrap-anywhere font-medium',
-                cell: ({ label }) => label ?? <span className="text-muted">{t.unnamed}</span>,
-              },
-              { key: 'by', title: t.by, wideOnly: true, cell: ({ createdBy }) => createdBy },
-              {
-                key: 'created',
-                title: t.created,
-                wideOnly: true,
-                cell: ({ createdAt }) => <RelativeTime at={createdAt} />,
-              },
-              {
-                key: 'used',
-                title: t.lastUsed,
-                wideOnly: true,
-                cell: ({ lastUsedAt }) => (lastUsedAt ? <RelativeTime at={lastUsedAt} /> : t.never),
-              },
-              {
-                key: 'state',
-                title: t.state,
-                cell: (key) => {
-                  const state = stateOf(key)
-                  return (
-                    <span className="inline-flex flex-wrap items-center gap-2">
-                      <Badge tone={state === 'valid' ? 'good' : 'plain'}>{t[state]}</Badge>
-                      {state === 'valid' && key.expiresAt && (
-                        <span className="text-muted text-xs">{t.until(format.date(key.expiresAt))}</span>
-                      )}
-                    </span>
-                  )
-                },
-              },
-              {
-                key: 'actions',
-                title: t.actions,
-                align: 'right',
-                cell: (key) =>
-                  mayRevoke &&
-                  stateOf(key) === 'valid' && (
-                    <Button small kind="quiet" onClick={() => setRevoking(key)}>
-                      {t.revoke}
-                    </Button>
-                  ),
-              },
-            ]}
-          />
-        )}
-      </Card>
+    <ListPage
+      text={t}
+      icon={KeyRound}
+      add={create}
+      rows={data.tokens}
+      columns={[
+        {
+          key: 'label',
+          title: t.name,
+          className: 'wrap-anywhere font-medium',
+          cell: ({ label }) => label ?? <span className="text-muted">{t.unnamed}</span>,
+        },
+        { key: 'by', title: t.by, wideOnly: true, cell: ({ createdBy }) => createdBy },
+        {
+          key: 'created',
+          title: t.created,
+          wideOnly: true,
+          cell: ({ createdAt }) => <RelativeTime at={createdAt} />,
+        },
+        {
+          key: 'used',
+          title: t.lastUsed,
+          wideOnly: true,
+          cell: ({ lastUsedAt }) => (lastUsedAt ? <RelativeTime at={lastUsedAt} /> : t.never),
+        },
+        {
+          key: 'state',
+          title: t.state,
+          cell: (key) => {
+            const state = stateOf(key)
+            return (
+              <span className="inline-flex flex-wrap items-center gap-2">
+                <Badge tone={state === 'valid' ? 'good' : 'plain'}>{t[state]}</Badge>
+                {state === 'valid' && key.expiresAt && (
+                  <span className="text-muted text-xs">{t.until(format.date(key.expiresAt))}</span>
+                )}
+              </span>
+            )
+          },
+        },
+        {
+          key: 'actions',
+          title: t.actions,
+          align: 'right',
+          cell: (key) =>
+            mayRevoke &&
+            stateOf(key) === 'valid' && (
+              <Button
+                small
+                kind="quiet"
+                aria-label={`${t.revoke}: ${key.label ?? t.unnamed}`}
+                onClick={() => setRevoking(key)}
+              >
+                {t.revoke}
+              </Button>
+            ),
+        },
+      ]}
+    >
       {making && <NewKey onClose={() => setMaking(false)} onMade={setMade} />}
       <Dialog open={made !== null} onOpenChange={() => setMade(null)} title={t.madeTitle} description={t.madeHint}>
         <div className="grid gap-4">
@@ -116,13 +110,13 @@ export function KeysPage() {
       <ConfirmDialog
         open={revoking !== null}
         onOpenChange={() => setRevoking(null)}
-        title={t.revokeTitle(revoking?.label ?? t.unnamed)}
+        title={t.revokeTitle(revoking?.label ?? null)}
         description={t.revokeText}
         submit={t.revoke}
         busy={revoke.isPending}
         onSubmit={() => revoking && revoke.mutate(revoking.id)}
       />
-    </Page>
+    </ListPage>
   )
 }
 

@@ -106,7 +106,13 @@ export function MembersPage() {
                 title: t.actions,
                 align: 'right',
                 cell: (member) => (
-                  <Button small kind="quiet" unavailable={whyNot} onClick={() => setRemoving(member)}>
+                  <Button
+                    small
+                    kind="quiet"
+                    aria-label={`${t.remove}: ${member.name || member.email}`}
+                    unavailable={whyNot}
+                    onClick={() => setRemoving(member)}
+                  >
                     {t.remove}
                   </Button>
                 ),
@@ -128,8 +134,14 @@ export function MembersPage() {
                   key: 'actions',
                   title: t.actions,
                   align: 'right',
-                  cell: ({ id }) => (
-                    <Button small kind="quiet" onClick={() => withdraw.mutate(id)}>
+                  cell: ({ id, email }) => (
+                    <Button
+                      small
+                      kind="quiet"
+                      aria-label={`${t.withdraw}: ${email}`}
+                      busy={withdraw.isPending && withdraw.variables === id}
+                      onClick={() => withdraw.mutate(id)}
+                    >
                       {t.withdraw}
                     </Button>
                   ),

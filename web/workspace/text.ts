@@ -27,7 +27,7 @@ export const workspaceText = phrases({
       expired: 'expired',
       until: (date: string) => `until ${date}`,
       revoke: 'Revoke',
-      revokeTitle: (label: string) => `Revoke ${label}?`,
+      revokeTitle: (label: string | null) => (label === null ? 'Revoke the key without a name?' : `Revoke ${label}?`),
       revokeText: 'Whatever uses it stops working at once: requests, live connections and tunnels.',
       done: 'The key is revoked.',
       actions: 'Actions',
@@ -111,7 +111,8 @@ export const workspaceText = phrases({
       expired: 'abgelaufen',
       until: (date: string) => `bis ${date}`,
       revoke: 'Widerrufen',
-      revokeTitle: (label: string) => `${label} widerrufen?`,
+      revokeTitle: (label: string | null) =>
+        label === null ? 'Den Schlüssel ohne Namen widerrufen?' : `${label} widerrufen?`,
       revokeText: 'Was ihn benutzt, geht sofort nicht mehr: Anfragen, offene Verbindungen und Tunnel.',
       done: 'Der Schlüssel ist widerrufen.',
       actions: 'Aktionen',
