@@ -86,7 +86,7 @@ function CrashItem({ crash }: { crash: Crash }) {
       ) : (
         <div className="min-w-0">
           <h3 className="mb-1.5 font-medium text-[13px] text-muted">{t.lines}</h3>
-          <CodeBlock text={lines.map(withoutColours).join('\n')} />
+          <CodeBlock text={lines.join('\n')} />
         </div>
       )}
     </li>
@@ -116,6 +116,3 @@ const Words = ({ what, next }: { what: string; next: string | undefined }) => (
 
 const entryOf = (words: Readonly<Record<string, string>>, key: string): string | undefined =>
   Object.hasOwn(words, key) ? words[key] : undefined
-
-/** The panel takes the escape character out of these lines; what would be left of a colour says nothing to anybody. */
-const withoutColours = (line: string): string => line.replace(/\[[0-9;]{0,20}m/g, '')

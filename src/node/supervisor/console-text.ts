@@ -1,4 +1,3 @@
-import { stripVTControlCharacters } from 'node:util'
 import { type LineStyle, stylesPerLineMax } from '../../contract/console.ts'
 import { printableLine } from '../../lib/printable.ts'
 
@@ -36,9 +35,11 @@ const selectGraphicRendition = /\u001b\[([0-9;]{0,40})m/
 const decoded = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 
+/** The last version that shows something. */
 function readable(raw: string): string {
-  const drawn = stripVTControlCharacters(raw)
-    .split('\r')
-    .filter((part) => part !== '')
-  return printableLine(drawn.at(-1) ?? '')
+  for (const version of raw.split('\r').reverse()) {
+    const text = printableLine(version)
+    if (text !== '') return text
+  }
+  return ''
 }

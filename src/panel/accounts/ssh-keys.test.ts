@@ -36,7 +36,7 @@ testOnEachDatabase('an SSH key is added, listed by its fingerprint, and removed'
   const publicKey =
     'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEz33NQkr6NVBDnAQSfsN6gMRfmfJNuhqRNRgWBIqK11 ada@\u001b[31mlaptop'
   const made = await world.acme.createSshKey({ body: { publicKey } })
-  assert.equal(made.name, 'ada@[31mlaptop')
+  assert.equal(made.name, 'ada@laptop')
   assert.equal(made.type, 'ssh-ed25519')
   assert.match(made.fingerprint, /^SHA256:[A-Za-z0-9+/]{43}$/)
   assert.ok(made.tokenId)
