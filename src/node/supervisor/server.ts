@@ -3,22 +3,11 @@ import { join } from 'node:path'
 import { AppError, conflict } from '../../contract/errors.ts'
 import type { ConsoleLine, ServerSpec, ServerState, ServerUsage } from '../../contract/node.ts'
 import { type Incident, incidentLinesMax } from '../../contract/node-watching.ts'
-import { type Nap, napsMax } from '../../contract/wake.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { newShortId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
-import { printableLine } from '../../lib/printable.ts'
 import { Queue } from '../../lib/queue.ts'
 import { endRestore, finishSwap, isSwapping } from '../backups/swap.ts'
-import {
-  Door,
-  doorPortsOf,
-  openAgainMs,
-  sleepingWords,
-  type Visit,
-  wakesPerHourMax,
-  wakesWindowMs,
-} from '../doorman/index.ts'
+import { doorPortsOf, sleepingWords } from '../doorman/index.ts'
 import type { DebianPackages } from '../install/debian.ts'
 import { install } from '../install/installation.ts'
 import type { SharedPackages } from '../install/packages.ts'
@@ -29,6 +18,7 @@ import { Incidents, type NewIncident } from '../watching/incidents.ts'
 import { writeCommand } from './command-pipe.ts'
 import { type Console, openConsole } from './console.ts'
 import { afterCrash } from './crash-policy.ts'
+import { Doorkeeper } from './doorkeeper.ts'
 import { exitWords } from './exit-words.ts'
 import {
   containerOf,
@@ -50,6 +40,7 @@ import {
 } from './power.ts'
 import { readinessOf } from './readiness.ts'
 import { readRecord, readSpec, type ServerRecord, writeRecord, writeSpec } from './record.ts'
+import { capital, fullDisk, wordsOf } from './words.ts'
 
 /** Changes the files of a stopped server, by way of `swapIn`. Rejects when `signal` aborts, and with an `AppError` that says what went wrong. */
 export type RestoreWork = (request: {
@@ -100,7 +91,7 @@ export class Server implements AsyncDisposable {
   readonly #outside: ServerOutside
   readonly #queue = new Queue()
   #spec: ServerSpec
-  #record: ServerRecord
+  readonly #record: ServerRecord
   #usage: ServerUsage | null = null
   #run: Run | null = null
   #installing: AbortController | null = null
@@ -109,11 +100,7 @@ export class Server implements AsyncDisposable {
   #starting: AbortController | null = null
   #timer: AbortController | null = null
   #stopListening: (() => void) | null = null
-  /** Of its last sleep. */
-  #door: Door | null = null
-  #openAgain: AbortController | null = null
-  /** For whoever waits until it is up. */
-  #coming: PromiseWithResolvers<void> | null = null
+  readonly #door: Doorkeeper
   /** A killed process has this long until the next try. */
   #killedAt: number | null = null
   #closed = false
@@ -132,6 +119,18 @@ export class Server implements AsyncDisposable {
     this.#spec = spec
     this.#record = record
     this.#outside = outside
+    this.#door = new Doorkeeper({
+      queue: this.#queue,
+      clock: outside.clock,
+      log: outside.log,
+      console,
+      record,
+      spec: () => this.#spec,
+      closed: () => this.#closed,
+      publish: () => this.#publish(),
+      refuseUnstartable: () => this.#refuseUnstartable(),
+      wake: (now) => this.#apply(observe(record.power, { type: 'woken' }, now)),
+    })
   }
 
   /** Opens the server whose spec is in `folder`; null when there is none. Nothing of it moves before `recover`. */
@@ -155,7 +154,7 @@ export class Server implements AsyncDisposable {
 
   /** Whether nobody else can have its ports: processes of it may hold them, or its door does. */
   get holdsPorts(): boolean {
-    return this.active || (this.#door?.listening ?? false)
+    return this.active || this.#door.listening
   }
 
   /** Where everything of it is on this machine. */
@@ -204,7 +203,7 @@ export class Server implements AsyncDisposable {
       this.#publish()
       if (power.phase === 'offline' || power.phase === 'install_failed' || power.phase === 'restore_failed')
         return this.#armTimer()
-      if (power.phase === 'sleeping') return this.#tendDoor()
+      if (power.phase === 'sleeping') return this.#door.tend()
       if (power.phase === 'restoring') {
         this.#restore = { work: finishRestore, stopping: new AbortController(), done: Promise.resolve() }
         return this.#performRestore()
@@ -235,7 +234,7 @@ export class Server implements AsyncDisposable {
     return this.#queue.run(async () => {
       if (spec.revision <= this.#spec.revision) return this.state()
       await writeSpec(this.#folder, spec).catch(fullDisk)
-      const door = doorOf(this.#spec)
+      const before = this.#spec
       this.#spec = spec
       if (this.#record.power.phase !== 'restoring') await this.#holdQuota()
       if (this.#run)
@@ -249,10 +248,7 @@ export class Server implements AsyncDisposable {
       const { power } = this.#record
       const awake = observe(power, { type: 'wake-off' }, this.#now())
       if (!spec.wake && awake.next !== power) await this.#apply(awake)
-      else if (power.phase === 'sleeping' && doorOf(spec) !== door) {
-        this.#door?.drop()
-        this.#tendDoor()
-      }
+      else this.#door.specChanged(before)
       this.#publish()
       return this.state()
     })
@@ -303,7 +299,7 @@ export class Server implements AsyncDisposable {
   fallAsleep(why: string): Promise<void> {
     return this.#queue.run(async () => {
       if (this.#closed || this.#record.power.phase !== 'running' || !this.#spec.wake) return
-      this.#nap('slept', why, null)
+      this.#door.nap('slept', why, null)
       await this.console.note(`${why}: it goes to sleep`)
       await this.#apply(observe(this.#record.power, { type: 'idle' }, this.#now()))
     })
@@ -320,8 +316,7 @@ export class Server implements AsyncDisposable {
     switch (power.phase) {
       case 'sleeping':
       case 'starting':
-        this.#coming ??= withResolvers()
-        return this.#coming.promise
+        return this.#door.coming()
       case 'running':
         if (this.#spec.template.start.ready !== undefined) return null
         return this.#now() - power.since < settlingMs ? clock.sleep(settlingLookMs) : null
@@ -370,8 +365,7 @@ export class Server implements AsyncDisposable {
   /** Ends everything of it. Afterwards its folder may be removed. */
   async end(): Promise<void> {
     this.#closed = true
-    this.#openAgain?.abort()
-    await this.#door?.[Symbol.asyncDispose]()
+    await this.#door[Symbol.asyncDispose]()
     this.#killNow()
     this.#timer?.abort()
     this.#installing?.abort()
@@ -397,8 +391,7 @@ export class Server implements AsyncDisposable {
     this.#installing?.abort()
     this.#restore?.stopping.abort()
     this.#stopListening?.()
-    this.#openAgain?.abort()
-    await this.#door?.[Symbol.asyncDispose]()
+    await this.#door[Symbol.asyncDispose]()
     await this.#installWork
     await this.#restore?.done
     await this.#queue.idle()
@@ -432,111 +425,9 @@ export class Server implements AsyncDisposable {
       this.#outside.log.error({ err: error, server: this.id }, 'state not saved'),
     )
     this.#armTimer()
-    this.#tendDoor()
+    this.#door.tend()
     this.#publish()
     for (const effect of effects) void this.#queue.run(() => this.#performSafely(effect))
-  }
-
-  /** The door of a sleeping server is open; that of one that starts keeps whoever waits there, and hands them over once it is up. */
-  #tendDoor(): void {
-    switch (this.#record.power.phase) {
-      case 'sleeping':
-        void this.#queue.run(() => this.#openDoor())
-        return
-      case 'starting':
-        this.#openAgain?.abort()
-        this.#door?.starting()
-        return
-      case 'running':
-        this.#door?.handOver()
-        this.#coming?.resolve()
-        this.#coming = null
-        return
-      case 'installing':
-      case 'install_failed':
-      case 'offline':
-      case 'restoring':
-      case 'restore_failed':
-      case 'stopping':
-        this.#openAgain?.abort()
-        this.#door?.drop()
-        this.#coming?.reject(new Error('it does not come'))
-        this.#coming = null
-    }
-  }
-
-  async #openDoor(): Promise<void> {
-    if (this.#closed || this.#record.power.phase !== 'sleeping' || this.#door?.listening) return
-    this.#openAgain?.abort()
-    await this.#door?.[Symbol.asyncDispose]()
-    const before = this.#record.message
-    try {
-      this.#door = await Door.open({
-        name: this.#spec.name,
-        ports: doorPortsOf(this.#spec),
-        startMs: this.#record.lastStartMs,
-        wake: (visit) => this.#wake(visit),
-        log: this.#outside.log,
-      })
-      if (this.#closed) await this.#door[Symbol.asyncDispose]()
-      this.#record.message = null
-    } catch (error) {
-      this.#record.message = `Visitors cannot wake it: ${wordsOf(error)}`
-      this.#openDoorAgain()
-    }
-    if (this.#record.message !== before) this.#publish()
-  }
-
-  #openDoorAgain(): void {
-    const again = new AbortController()
-    this.#openAgain = again
-    void this.#outside.clock.sleep(openAgainMs, again.signal).then(
-      () => this.#queue.run(() => this.#openDoor()),
-      // Taken back: it is not asleep any more.
-      () => undefined,
-    )
-  }
-
-  /** A visitor wants in. Resolves to why the sleeping server is not started, in words for that visitor, or to null. */
-  async #wake({ what, address }: Visit): Promise<string | null> {
-    try {
-      return await this.#queue.run(async () => {
-        const { phase } = this.#record.power
-        if (phase === 'starting' || phase === 'running') return null
-        if (this.#closed || phase !== 'sleeping') return 'It was just stopped.'
-        const now = this.#now()
-        const recent = this.#record.recentWakes.filter((at) => at <= now && now - at < wakesWindowMs)
-        if (recent.length >= wakesPerHourMax) return this.#stayAsleep(tooOften, tooOften)
-        const obstacle = await this.#refuseUnstartable().then(
-          () => null,
-          (error: unknown) => wordsOf(error),
-        )
-        if (obstacle !== null) return this.#stayAsleep(cannotNow, obstacle)
-        this.#record.recentWakes = [...recent, now]
-        const words = capital(printableLine(what))
-        this.#nap('woke', words, address)
-        await this.console.note(`${words}${address === null ? '' : ` from ${address}`}: it wakes up`)
-        await this.#apply(observe(this.#record.power, { type: 'woken' }, now))
-        return null
-      })
-    } catch (error) {
-      this.#outside.log.error({ err: error, server: this.id }, 'a sleeping server could not be woken')
-      return cannotNow
-    }
-  }
-
-  /** Tells the owner why, and the visitor as much as they may know. */
-  #stayAsleep(told: string, why: string): string {
-    if (this.#record.message !== why) {
-      this.#record.message = why
-      this.#publish()
-    }
-    return told
-  }
-
-  #nap(kind: Nap['kind'], why: string, address: string | null): void {
-    const nap = { id: newShortId(), kind, at: this.#now(), why: why.slice(0, napWordsMax), address }
-    this.#record.naps = [...this.#record.naps, nap].slice(-napsMax)
   }
 
   #observe(event: PowerEvent): Promise<void> {
@@ -606,7 +497,7 @@ export class Server implements AsyncDisposable {
       this.console.follow(true)
       starting.signal.throwIfAborted()
       // As late as can be: from here on the ports refuse until it listens.
-      this.#door?.close()
+      this.#door.close()
       const run = await runtime.start({
         folder: this.#folder,
         command: startCommandOf(this.#spec, this.#folder, runtime, packages),
@@ -964,10 +855,7 @@ export class Server implements AsyncDisposable {
 
   async #refuseUnstartable(): Promise<void> {
     this.#refuseSuspended()
-    const taken = await this.#outside.whyPortsTaken(
-      this.#spec,
-      (port, protocol) => this.#door?.holds(port, protocol) ?? false,
-    )
+    const taken = await this.#outside.whyPortsTaken(this.#spec, (port, protocol) => this.#door.holds(port, protocol))
     if (taken) throw conflict(taken)
     const limitMiB = this.#spec.resources.disk
     const isOver = (bytes: number | null): boolean => bytes !== null && bytes > limitMiB * 1024 * 1024
@@ -1006,29 +894,12 @@ const finishRestore: RestoreWork = async ({ folder, signal }) => {
   if (!(await finishSwap(folder, signal))) throw conflict('the node was stopped before it was complete')
 }
 
-const tooOften = `Visitors have woken it ${wakesPerHourMax} times within an hour: it sleeps on for a while, until somebody starts it by hand.`
-const cannotNow = 'It cannot start now: ask its owner.'
-
 /** A game that says nothing of being ready listens within this time, in ms, and is tried that often. */
 const settlingMs = 10_000
 const settlingLookMs = 500
 
-/** One that nobody may wait for. */
-function withResolvers(): PromiseWithResolvers<void> {
-  const made = Promise.withResolvers<void>()
-  made.promise.catch(() => undefined)
-  return made
-}
-
-/** What the door of a server depends on. */
-const doorOf = (spec: ServerSpec): string => JSON.stringify([spec.name, doorPortsOf(spec)])
-
-/** Characters of why it slept or woke: a sentence with a name in it. */
-const napWordsMax = 200
-
 const noExit = { code: null, signal: null, outOfMemory: false } as const
 const asBefore = 'The files are as they were before.'
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 const newRecord = (now: number): ServerRecord => ({
   version: 1,
@@ -1041,18 +912,3 @@ const newRecord = (now: number): ServerRecord => ({
   recentWakes: [],
   lastStartMs: null,
 })
-
-const fullDiskWords = 'The disk of this node is full; free some space and try again'
-
-function fullDisk(error: NodeJS.ErrnoException): never {
-  if (error.code === 'ENOSPC' || error.code === 'EDQUOT')
-    throw new AppError('conflict', fullDiskWords, { cause: error })
-  throw error
-}
-
-/** An error of ours explains itself; of any other a person learns only that it was ours. */
-function wordsOf(error: unknown): string {
-  if (error instanceof AppError) return error.message
-  if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return fullDiskWords
-  return 'Something went wrong on the node; its log says what'
-}

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { AppError, conflict, notFound } from '../../contract/errors.ts'
+import { conflict, notFound } from '../../contract/errors.ts'
 import { incidentsPerReply, type NodeEvent, ServerKey, type ServerSpec, type ServerState } from '../../contract/node.ts'
 import type { Incident, Players } from '../../contract/node-watching.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -21,6 +21,7 @@ import { startWatcher } from '../watching/watcher.ts'
 import { whyPortTaken } from './ports.ts'
 import { writeSpec } from './record.ts'
 import { Server, type ServerOutside } from './server.ts'
+import { fullDisk } from './words.ts'
 
 const run = promisify(execFile)
 
@@ -274,10 +275,4 @@ async function removeTree(folder: string): Promise<void> {
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error
-}
-
-function fullDisk(error: NodeJS.ErrnoException): never {
-  if (error.code === 'ENOSPC' || error.code === 'EDQUOT')
-    throw new AppError('conflict', 'The disk of this node is full; free some space and try again', { cause: error })
-  throw error
 }
