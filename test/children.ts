@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
 /** The first line that a child prints. @throws Error when it ends without one, which would else be waited for in vain */
@@ -19,4 +20,12 @@ export function firstMessage(child: ChildProcess): Promise<unknown> {
     child.once('error', reject)
     child.once('exit', (code, signal) => reject(new Error(`It ended (${code ?? signal}) and said nothing`)))
   })
+}
+
+/** `kill -9`; resolves once it is gone, also when it was before. */
+export async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = once(child, 'exit')
+  child.kill('SIGKILL')
+  await gone
 }

@@ -1,38 +1,17 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '../../src/client/index.ts'
 import { publicOperations } from '../../src/contract/api/index.ts'
-import { firstLine, firstMessage } from '../children.ts'
+import type { Secret } from '../../src/lib/secret.ts'
+import { firstLine, firstMessage, killed } from '../children.ts'
 import { reservePort, reservePorts } from '../ports.ts'
+import { addGreeter } from './greeter.ts'
 import { eventually, startAcme } from './panel.ts'
 import { joinedNode } from './panel-node.ts'
 
 const root = join(import.meta.dirname, '../..')
-
-/** Says its port and its uptime to every visitor, and every line that it is told. */
-const game = {
-  id: 'game',
-  name: 'Game',
-  summary: 'Greets its visitors',
-  protocols: ['tcp'],
-  resources: { memory: 256, disk: 2000, cpu: 1 },
-  start: {
-    command: [
-      'node',
-      '-e',
-      `const s = require('net').createServer((c) => c.end('hello from ' + require('fs').readFileSync('name.txt', 'utf8')))
-s.listen(process.env.SERVER_PORT, () => console.log('up'))
-require('readline').createInterface({ input: process.stdin }).on('line', (l) => l === 'stop' ? process.exit(0) : console.log('heard ' + l))`,
-    ],
-    ready: 'up',
-  },
-  files: [{ path: 'name.txt', content: 'nobody', once: true }],
-  stop: { by: 'command', command: 'stop' },
-  stopTimeoutSeconds: 20,
-}
 
 export interface FleetNode {
   id: string
@@ -44,16 +23,23 @@ export interface FleetNode {
   start(): Promise<void>
 }
 
+export interface FleetOptions {
+  /** An SQLite file of its own unless given. */
+  postgres?: Secret
+  /** The socket of the engine that runs containers for both nodes. */
+  engine?: string
+}
+
 /** A panel, an edge and two nodes, each a process of its own that may be killed and started again. */
-export async function startFleet() {
+export async function startFleet({ postgres, engine }: FleetOptions = {}) {
   await using closer = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'pharos-fleet-'))
   closer.defer(() => rm(folder, { recursive: true, force: true }))
-  const database = { kind: 'sqlite', file: join(folder, 'panel.db') } as const
+  const sqlite = { kind: 'sqlite', file: join(folder, 'panel.db') } as const
+  const database = postgres ? ({ kind: 'postgres', url: postgres } as const) : sqlite
   const [panelPort, httpPort, edgePorts] = [await reservePort(), await reservePort(), await reservePorts(12)]
   const founded = await startAcme(database, { folder, config: { port: panelPort } })
-  await mkdir(join(folder, 'templates', 'game'), { recursive: true })
-  await writeFile(join(folder, 'templates', 'game', 'template.yaml'), JSON.stringify(game))
+  await addGreeter(join(folder, 'templates'))
   const { key } = founded
   const { pin } = founded.panel
   const { credential: edgeCredential } = await founded.panel.registerLocalEdge('edge')
@@ -65,25 +51,22 @@ export async function startFleet() {
   }
   await founded[Symbol.asyncDispose]()
 
-  const kill = async (child: ChildProcess): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const gone = once(child, 'exit')
-    child.kill('SIGKILL')
-    await gone
-  }
   const startPanel = async (): Promise<ChildProcess> => {
     const child = fork(join(root, 'test/world/panel-process.ts'), { stdio: 'inherit' })
-    child.send({ port: panelPort, dataDir: folder, templatesDir: join(folder, 'templates'), database })
+    child.send({
+      ...{ port: panelPort, dataDir: folder, templatesDir: join(folder, 'templates') },
+      ...(postgres ? { database: { kind: 'postgres' }, databaseUrl: postgres.reveal() } : { database: sqlite }),
+    })
     await firstMessage(child)
     return child
   }
   let panel = await startPanel()
-  closer.defer(() => kill(panel))
+  closer.defer(() => killed(panel))
   const panels = [{ host: '127.0.0.1', port: panelPort, pin }]
   const edge = spawn(process.execPath, [join(root, 'src/edge/testing/edge-process.ts')], {
     stdio: ['pipe', 'pipe', 'ignore'],
   })
-  closer.defer(() => kill(edge))
+  closer.defer(() => killed(edge))
   edge.stdin.end(
     JSON.stringify({
       ...{ listenHost: '127.0.0.1', httpPort, dataDir: join(folder, 'edge'), ports: edgePorts, panels },
@@ -97,15 +80,17 @@ export async function startFleet() {
   const nodes: FleetNode[] = []
   for (const { id, name, credential } of joined) {
     const dataDir = join(folder, name)
+    const containers = engine === undefined ? {} : { docker: engine, containerNetwork: 'host' }
+    const databasePorts = await reservePorts(3)
     const fresh = async (): Promise<ChildProcess> => {
       const child = fork(join(root, 'test/world/node-process.ts'), { stdio: 'inherit' })
-      child.send({ dataDir, panels, credential })
+      child.send({ dataDir, panels, credential, ...containers, databasePorts })
       await firstMessage(child)
       return child
     }
     const node: FleetNode = {
       ...{ id, name, dataDir, child: await fresh() },
-      kill: () => kill(node.child),
+      kill: () => killed(node.child),
       async start() {
         node.child = await fresh()
       },
@@ -120,7 +105,7 @@ export async function startFleet() {
   const running = closer.move()
   return {
     ...{ api, one, two, online, folder, url: `http://127.0.0.1:${panelPort}`, key },
-    killPanel: () => kill(panel),
+    killPanel: () => killed(panel),
     async startPanel() {
       panel = await startPanel()
     },
@@ -136,6 +121,9 @@ export async function startFleet() {
           const { transfer } = await api.serverTransfer({ params })
           return transfer === null || transfer.endedAt !== null
         }, 'no transfer is under way')
+        // The last one ends the MariaDB of its node.
+        for (const { id: database } of await api.databases({ params }))
+          await api.deleteDatabase({ params: { ...params, database } })
         await api.deleteServer({ params })
       }
       await running.disposeAsync()

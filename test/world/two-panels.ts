@@ -1,6 +1,5 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ApiError, createClient } from '../../src/client/index.ts'
@@ -8,32 +7,13 @@ import { publicOperations } from '../../src/contract/api/index.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import type { Secret } from '../../src/lib/secret.ts'
 import { openDatabase } from '../../src/panel/db/index.ts'
-import { firstLine, firstMessage } from '../children.ts'
+import { firstLine, firstMessage, killed } from '../children.ts'
 import { reservePort, reservePorts } from '../ports.ts'
+import { addGreeter } from './greeter.ts'
 import { eventually, startAcme } from './panel.ts'
 import { joinedNode } from './panel-node.ts'
 
 const root = join(import.meta.dirname, '../..')
-
-/** Says every line that it is told, and a word to each visitor. */
-const game = {
-  id: 'game',
-  name: 'Game',
-  summary: 'Greets its visitors',
-  protocols: ['tcp'],
-  resources: { memory: 256, disk: 2000, cpu: 1 },
-  start: {
-    command: [
-      'node',
-      '-e',
-      `require('net').createServer((c) => c.end('hello')).listen(process.env.SERVER_PORT, () => console.log('up'))
-require('readline').createInterface({ input: process.stdin }).on('line', (l) => l === 'stop' ? process.exit(0) : l === 'crash' ? process.exit(3) : console.log('heard ' + l))`,
-    ],
-    ready: 'up',
-  },
-  stop: { by: 'command', command: 'stop' },
-  stopTimeoutSeconds: 20,
-}
 
 /** As `panel-process.ts` takes it. */
 type PanelProcessConfig = { port: number; [key: string]: unknown }
@@ -92,8 +72,7 @@ export async function startTwoPanels(databaseUrl: Secret) {
   const webhookNetworks = ['127.0.0.0/8']
   const founded = await startAcme(database, { folder, config: { port: portA } })
   const templatesDir = join(folder, 'templates')
-  await mkdir(join(templatesDir, 'game'), { recursive: true })
-  await writeFile(join(templatesDir, 'game', 'template.yaml'), JSON.stringify(game))
+  await addGreeter(templatesDir)
   const { key } = founded
   const first = { host: '127.0.0.1', port: portA, pin: founded.panel.pin }
   const { credential: edgeCredential } = await founded.panel.registerLocalEdge('edge')
@@ -163,11 +142,4 @@ export async function startTwoPanels(databaseUrl: Secret) {
       }
     },
   }
-}
-
-async function killed(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const gone = once(child, 'exit')
-  child.kill('SIGKILL')
-  await gone
 }
