@@ -10,12 +10,13 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   client: ['contract'],
   http: ['lib', 'contract'],
   link: ['lib', 'contract'],
+  openid: ['lib', 'http'],
   settings: ['lib', 'contract'],
   mysql: ['lib', 'contract'],
   mcp: ['lib', 'contract', 'client'],
-  panel: ['lib', 'contract', 'http', 'client', 'link', 'mysql', 'mcp'],
+  panel: ['lib', 'contract', 'http', 'client', 'link', 'mysql', 'mcp', 'openid'],
   node: ['lib', 'contract', 'http', 'client', 'link', 'mysql', 'agent'],
-  edge: ['lib', 'contract', 'http', 'client', 'link'],
+  edge: ['lib', 'contract', 'http', 'client', 'link', 'openid'],
   agent: ['lib', 'contract', 'client', 'link'],
   cli: ['lib', 'contract', 'client', 'agent', 'settings', 'instance', 'mcp'],
   roles: ['lib', 'contract', 'client', 'link', 'settings', 'panel', 'node', 'edge', 'agent'],
@@ -27,7 +28,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
 const webMayImport = ['contract', 'client']
 
 /** Folders that are used by others only through their `index.ts`. */
-const closedFolders = ['link', 'http', 'mysql']
+const closedFolders = ['link', 'http', 'mysql', 'openid']
 
 /** Packages that belong to one place, or to few: another user would tie another part of the product to them. */
 const packageHomes: Readonly<Record<string, readonly string[]>> = {
@@ -40,6 +41,7 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/cli/'],
   ssh2: ['src/node/sftp/'],
   ioredis: ['src/panel/rates/'],
+  'openid-client': ['src/openid/'],
   '@modelcontextprotocol/server': ['src/mcp/'],
 }
 

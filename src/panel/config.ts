@@ -56,6 +56,8 @@ export const PanelConfig = z.strictObject({
     .prefault({}),
   /** Networks that webhooks may call although they are not public: `10.0.0.0/8`. */
   webhookNetworks: z.array(Network).max(100).default([]),
+  /** Networks that identity providers may be in although they are not public. */
+  signInNetworks: z.array(Network).max(100).default([]),
   /** Resolvers that are asked about domains, `address` or `address:port`; without any those of the system. */
   dnsServers: z.array(z.string().min(1).max(100)).max(10).default([]),
   /** Who makes certificates for domains; without it nobody does. */

@@ -13,6 +13,7 @@ import { documentOperations } from '../contract/api/document.ts'
 import { domainOperations } from '../contract/api/domains.ts'
 import { fileOperations, fileTransfers } from '../contract/api/files.ts'
 import { foreignEdgeOperations } from '../contract/api/foreign-edges.ts'
+import { identityProviderOperations } from '../contract/api/identity-providers.ts'
 import { apiPrefix, publicOperations, publicTransfers } from '../contract/api/index.ts'
 import { inspectionOperations } from '../contract/api/inspection.ts'
 import { instanceOperations } from '../contract/api/instance.ts'
@@ -49,6 +50,7 @@ import type { Metrics } from '../lib/metrics.ts'
 import { openSealer } from '../lib/seal.ts'
 import type { Secret } from '../lib/secret.ts'
 import { acceptLinks, type Greeted, LinkError, listenShared, loadIdentity } from '../link/index.ts'
+import { Providers } from '../openid/index.ts'
 import { Abuse, abuseRoutes } from './abuse/index.ts'
 import { createAccess, openTickets, type PanelContexts } from './access/index.ts'
 import {
@@ -100,6 +102,13 @@ import {
   foreignReports,
 } from './foreign-edges/index.ts'
 import { healthRoutes, panelReadiness } from './health.ts'
+import {
+  anyIdentity,
+  hasIdentity,
+  IdentityProviders,
+  identityProviderRoutes,
+  ProviderSignIns,
+} from './identity-providers/index.ts'
 import { captureParts, Inspection, inspectionRoutes } from './inspection/index.ts'
 import { createPost } from './mail/index.ts'
 import { Mcp } from './mcp/index.ts'
@@ -249,8 +258,15 @@ export async function startPanel(
     workspaces,
     activity,
     joinServer: (trx, invitation, userId) => subusers.join(trx, invitation, userId),
+    identities: { any: anyIdentity, has: hasIdentity },
     secureCookies: config.publicUrl?.startsWith('https:') ?? false,
     setupSecretFile: join(config.dataDir, 'setup-secret'),
+  })
+  const providers = new Providers({ isReachable: reachableBy(config.signInNetworks), now: () => clock.now() })
+  const identityProviders = new IdentityProviders({ database, clock, sealer, providers, publicUrl })
+  const providerSignIns = new ProviderSignIns({
+    ...{ database, clock, log, accounts, identityProviders, providers, publicUrl },
+    secure: config.publicUrl?.startsWith('https:') ?? false,
   })
   const shipped = await loadTemplates(config.templatesDir)
   const templates = new Templates({ shipped, db: database, clock })
@@ -359,6 +375,7 @@ export async function startPanel(
     panelPart(accountOperations, accountRoutes(accounts, access)),
     panelPart(userOperations, userRoutes(accounts, database)),
     panelPart(accountSecurityOperations, accountSecurityRoutes(accounts, config.publicUrl ?? null)),
+    panelPart(identityProviderOperations, identityProviderRoutes(identityProviders, providerSignIns, accounts)),
     panelPart(deviceOperations, deviceRoutes(devices, publicUrl)),
     panelPart(foreignEdgeOperations, foreignEdgeRoutes(foreignEdges, publicUrl)),
     panelPart(sshKeyOperations, sshKeyRoutes(accounts)),

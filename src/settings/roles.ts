@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { logLevels } from '../contract/log-level.ts'
 import {
   address,
   choice,
@@ -26,7 +27,7 @@ const common = {
   dataDir: optionalText({ help: 'the folder that holds everything that must be kept', expected: 'a folder' }),
   logLevel: choice({
     help: 'how much to log, to standard error',
-    of: ['debug', 'info', 'warn', 'error', 'silent'],
+    of: logLevels,
     default: 'warn',
   }),
   metricsAddress: address({
@@ -57,6 +58,11 @@ const panelOnly = {
   }),
   webhookNetworks: list({
     help: 'networks that webhooks may call although they are not public',
+    expected: 'addresses or networks, such as 10.0.0.0/8',
+    item: z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]),
+  }),
+  signInNetworks: list({
+    help: 'networks that identity providers of accounts may be in although they are not public',
     expected: 'addresses or networks, such as 10.0.0.0/8',
     item: z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]),
   }),

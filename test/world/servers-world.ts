@@ -261,6 +261,7 @@ export async function startServersWorld(config: DatabaseConfig | 'sqlite' = 'sql
         email,
         name: email,
         password_hash: '-',
+        has_password: 1,
         instance_admin: more.instanceAdmin ? 1 : 0,
         created_at: 1,
       })

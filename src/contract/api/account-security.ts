@@ -235,10 +235,10 @@ export const accountSecurityOperations = {
     ...base,
     method: 'DELETE',
     path: '/account/passkeys/{passkey}',
-    summary: 'Forget a passkey; nobody signs in with it any more',
+    summary: 'Forget a passkey; nobody signs in with it any more. Refused where it is the last way to sign in',
     access: 'session',
     params: passkeyParams,
     reply: z.strictObject({ id: z.string(), deleted: z.literal(true) }),
-    errors: ['not_found'],
+    errors: ['not_found', 'conflict'],
   }),
 }

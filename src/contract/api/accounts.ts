@@ -34,7 +34,7 @@ export const SecondFactorCode = z
   .meta({ description: 'Six digits from the authenticator app, or a recovery code', examples: ['123456'] })
 
 /** The password was right and is not enough: `POST /sessions/second-factor` goes on with the challenge. */
-const SecondFactorNeeded = z
+export const SecondFactorNeeded = z
   .strictObject({
     secondFactor: z.strictObject({
       challenge: z.string().meta({ description: 'Good for five minutes, and for one session' }),

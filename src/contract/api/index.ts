@@ -9,6 +9,7 @@ import { documentOperations } from './document.ts'
 import { domainOperations } from './domains.ts'
 import { fileOperations, fileTransfers } from './files.ts'
 import { foreignEdgeOperations } from './foreign-edges.ts'
+import { identityProviderOperations } from './identity-providers.ts'
 import { inspectionOperations } from './inspection.ts'
 import { instanceOperations } from './instance.ts'
 import { networkOperations } from './network.ts'
@@ -41,6 +42,7 @@ export const publicOperations = {
   ...accountOperations,
   ...accountSecurityOperations,
   ...userOperations,
+  ...identityProviderOperations,
   ...deviceOperations,
   ...sshKeyOperations,
   ...serverOperations,

@@ -1,7 +1,7 @@
 import type { Log } from '../../lib/log.ts'
+import { Providers } from '../../openid/index.ts'
 import type { Room } from '../ingress/body-peek.ts'
 import { Passwords } from './passwords.ts'
-import { Providers } from './provider.ts'
 import { Rates } from './rates.ts'
 import { EndedSessions } from './sign-in.ts'
 

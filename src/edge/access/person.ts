@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { GrantedOidcRule } from '../../contract/access-rules.ts'
-import type { Claims } from './provider.ts'
+import type { Claims } from '../../openid/index.ts'
 
 /** Somebody who has signed in, as far as rules ask. It is what a session holds, so it is small. */
 export const Person = z.strictObject({

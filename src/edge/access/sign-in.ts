@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { type GrantedOidcRule, signInPath, signOutPath } from '../../contract/access-rules.ts'
 import { hashSecret } from '../../lib/secret.ts'
+import { type Providers, ProviderTrouble } from '../../openid/index.ts'
 import { cookieOf, valuesOf } from './fields.ts'
 import { page } from './pages.ts'
 import { letsIn, Person, personOf } from './person.ts'
-import { type Providers, ProviderTrouble } from './provider.ts'
 import { Seal, sealedCharsMax } from './sealed.ts'
 import { addressOf, answered, type JudgedRequest, refused, type Verdict } from './verdict.ts'
 
@@ -107,7 +107,9 @@ export class SignIn {
     if (!begun || states.length !== 1 || begun.until <= now() || browser !== begun.browser) return failed
     let person: Person
     try {
-      const claims = await providers.finish(this.rule, back, { ...begun, state })
+      // Many providers say some of it only when they are asked for it: the address, and what the rule asks for.
+      const wanted = ['email', ...Object.keys(this.rule.claims)]
+      const claims = await providers.finish(this.rule, back, { ...begun, state }, wanted)
       person = personOf(this.rule, claims, {
         id: randomBytes(12).toString('base64url'),
         mark: this.#mark,

@@ -7,20 +7,22 @@ import { type Clock, isoTime } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Sealer } from '../../lib/seal.ts'
-import { hashSecret } from '../../lib/secret.ts'
+import { hashSecret, newSecret } from '../../lib/secret.ts'
 import type { Activity } from '../activity/index.ts'
 import type { Changes, Database, InvitationRow, Store, UserRow } from '../db/index.ts'
 import type { Rates } from '../rates/index.ts'
 import type { Workspaces } from '../workspaces/index.ts'
 import { type Attempts, createAttempts } from './attempts.ts'
-import { createChallenges } from './challenges.ts'
+import { type Challenges, createChallenges } from './challenges.ts'
+import { freshSessionMs } from './limits.ts'
+import { listPasskeys } from './passkey-store.ts'
 import { createPasskeys, type Passkeys } from './passkeys.ts'
 import { createPasswords } from './passwords.ts'
 import { createSecondFactor, type SecondFactor, wrongCodeWords } from './second-factor.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { openSetup, type Setup } from './setup.ts'
 import { createSshKeys, type SshKeys } from './ssh-keys.ts'
-import { findUser, findUserByEmail, insertUser, setPassword } from './store.ts'
+import { findSession, findUser, findUserByEmail, insertUser, setPassword } from './store.ts'
 
 /** People and how they prove who they are. */
 export interface Accounts {
@@ -31,6 +33,7 @@ export interface Accounts {
   readonly secondFactor: SecondFactor
   readonly passkeys: Passkeys
   readonly sshKeys: SshKeys
+  readonly challenges: Challenges
   account(userId: string): Promise<z.output<typeof Account>>
   /**
    * The user with this password, who is in unless a second factor is to be proven by `secondStep`; throws `unauthorized`, with the same
@@ -42,6 +45,18 @@ export interface Accounts {
     from: From,
     operation?: SigningIn,
   ): Promise<{ userId: string; next: SecondStep | null }>
+  /** What remains to be done by somebody whom a provider knows; null where that is nothing. Throws `unauthorized`. */
+  providerStep(userId: string, identity: string, from: From): Promise<SecondStep | null>
+  /** A sign-in with a provider that came to nothing, in the log of the account. */
+  refusedByProvider(userId: string, from: From): Promise<void>
+  /** Makes an account without a password, as a part of the transaction that links it, and returns its id. */
+  createWithoutPassword(trx: Store, person: { email: string; name: string; passwordHash: string }): Promise<string>
+  /** The hash of a password that nobody knows. */
+  unknowablePassword(): Promise<string>
+  /** Whether the account has a password that somebody knows. */
+  hasPassword(userId: string): Promise<boolean>
+  /** Whether the account can sign in without any provider. */
+  standsAlone(store: Store, userId: string): Promise<boolean>
   /** The id of the user whom `signIn` gave this challenge, who has proven the second factor now. Throws `unauthorized`. */
   secondStep(challenge: string, code: string, from: From): Promise<string>
   /** Tells the present password and second factor of somebody from later ones; null where there is no such user. */
@@ -54,7 +69,10 @@ export interface Accounts {
   enter(operation: SigningIn, userId: string, from: From): Promise<string>
   /** The user, who has just typed their password once more. Throws `forbidden` when it is wrong. */
   confirmPassword(userId: string, password: string, address: string): Promise<UserRow>
-  /** Throws `forbidden` when `current` is wrong. Ends every session but `keep`. */
+  /**
+   * Throws `forbidden` when `current` is wrong. Ends every session but `keep`, which has to be a new one where the account has no password
+   * yet.
+   */
   changePassword(
     userId: string,
     input: { current: string; password: string },
@@ -77,7 +95,14 @@ export interface SecondStep {
 export type From = Pick<RequestFacts, 'address' | 'userAgent'>
 
 /** The operations that begin a session. The log of the account has each of them, and what was wrong: passwords, codes, passkeys. */
-type SigningIn = 'setup' | 'signIn' | 'secondFactor' | 'signInWithPasskey' | 'acceptInvitation' | 'sftpSignIn'
+type SigningIn =
+  | 'setup'
+  | 'signIn'
+  | 'secondFactor'
+  | 'signInWithPasskey'
+  | 'signInWithProvider'
+  | 'acceptInvitation'
+  | 'sftpSignIn'
 
 export interface AccountsOptions {
   database: Database
@@ -90,6 +115,13 @@ export interface AccountsOptions {
   activity: Pick<Activity, 'record'>
   /** Gives a user what an invitation to a server promises. Part of the accepting transaction. */
   joinServer(trx: Store, invitation: InvitationRow & { server_id: string }, userId: string): Promise<void>
+  /** What accounts are at providers. */
+  identities: {
+    /** Whether the account is linked to one that it can sign in with now. */
+    any(store: Store, userId: string): Promise<boolean>
+    /** Whether this link is still there, and good. */
+    has(store: Store, userId: string, identity: string): Promise<boolean>
+  }
   secureCookies: boolean
   setupSecretFile: string
 }
@@ -100,7 +132,13 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
   const attempts = createAttempts(rates)
   const challenges = createChallenges({ database, clock, sealer })
   const secondFactor = createSecondFactor({ database, changes, clock, sealer, attempts })
-  const passkeys = createPasskeys({ database, clock, challenges, log })
+  const standsAlone: Accounts['standsAlone'] = async (store, userId) =>
+    (await findUser(store, userId))?.has_password === 1 || (await listPasskeys(store, userId)).length > 0
+  const passkeys = createPasskeys({
+    ...{ database, clock, challenges, log },
+    hasOtherWay: async (trx, userId) =>
+      (await findUser(trx, userId))?.has_password === 1 || (await options.identities.any(trx, userId)),
+  })
   const sshKeys = createSshKeys({ database, changes, clock })
   const sessions = createSessions({ database, changes, clock, secure: options.secureCookies })
 
@@ -131,10 +169,26 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
     })
   }
   const confirmPassword: Accounts['confirmPassword'] = async (userId, password, address) => {
+    const known = await findUser(database.kysely, userId)
+    if (known?.has_password === 0) throw forbidden(noPasswordWords)
     const right = await attempts.begin(address, userId)
-    const user = await prove(await findUser(database.kysely, userId), password, right)
+    const user = await prove(known, password, right)
     if (!user) throw forbidden('The current password is wrong')
     return user
+  }
+  /** An account without a password proves itself by a sign-in that has just happened. */
+  const confirmFresh = async (userId: string, sessionId: string | null): Promise<void> => {
+    const session = sessionId === null ? undefined : await findSession(database.kysely, userId, sessionId)
+    if (session && clock.now() - session.created_at < freshSessionMs) return
+    throw forbidden('This account has no password yet. Sign out and in again, then set one within ten minutes.')
+  }
+  const secondStep = (user: UserRow, identity: string | null): SecondStep => {
+    const { text, expiresAt } = challenges.issue('second-factor', {
+      userId: user.id,
+      passwordMark: markOf(user),
+      identity,
+    })
+    return { challenge: text, expiresAt: isoTime(expiresAt) }
   }
   const letIn = async (trx: Store, invitation: InvitationRow, userId: string): Promise<void> => {
     const { server_id } = invitation
@@ -149,6 +203,8 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
     secondFactor,
     passkeys,
     sshKeys,
+    challenges,
+    standsAlone,
     async account(userId) {
       const user = await findUser(database.kysely, userId)
       if (!user) throw unauthorized('The account is gone')
@@ -171,17 +227,38 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
         throw unauthorized('The e-mail address or the password is wrong')
       }
       if (!(await secondFactor.isOn(user.id))) return { userId: user.id, next: null }
-      const { text, expiresAt } = challenges.issue('second-factor', { userId: user.id, passwordMark: markOf(user) })
       // Whoever knows the password and goes no further is to be seen as well.
       record(operation, user, from, { code: null })
-      return { userId: user.id, next: { challenge: text, expiresAt: isoTime(expiresAt) } }
+      return { userId: user.id, next: secondStep(user, null) }
     },
+    async providerStep(userId, identity, from) {
+      const user = await findUser(database.kysely, userId)
+      if (!user) throw unauthorized('The account is gone')
+      if (!(await secondFactor.isOn(userId))) return null
+      record('signInWithProvider', user, from, { code: null })
+      return secondStep(user, identity)
+    },
+    async refusedByProvider(userId, from) {
+      record('signInWithProvider', await findUser(database.kysely, userId), from, refused)
+    },
+    async createWithoutPassword(trx, { email, name, passwordHash }) {
+      const id = newId('usr')
+      await insertUser(trx, {
+        ...{ id, email, name, password_hash: passwordHash },
+        ...{ has_password: 0, instance_admin: 0, created_at: clock.now() },
+      })
+      return id
+    },
+    unknowablePassword: () => passwords.hash(newSecret('phn')),
+    hasPassword: async (userId) => (await findUser(database.kysely, userId))?.has_password === 1,
     async secondStep(text, code, from) {
       const right = await attempts.begin(from.address, null)
       const challenge = challenges.read('second-factor', text)
       const user = challenge ? await findUser(database.kysely, challenge.claims.userId) : undefined
       if (!challenge || !user || markOf(user) !== challenge.claims.passwordMark) throw startAgain()
+      const { identity } = challenge.claims
       const outcome = await secondFactor.prove(user.id, code, from.address, async (trx) => {
+        if (identity !== null && !(await options.identities.has(trx, user.id, identity))) throw startAgain()
         if (!(await challenges.use(trx, challenge))) throw startAgain()
         return true
       })
@@ -218,7 +295,8 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
     },
     confirmPassword,
     async changePassword(userId, { current, password }, { address, keep }) {
-      await confirmPassword(userId, current, address)
+      if ((await findUser(database.kysely, userId))?.has_password === 0) await confirmFresh(userId, keep)
+      else await confirmPassword(userId, current, address)
       await setPassword(database.kysely, userId, await passwords.hash(password))
       await sessions.endOthers(userId, keep)
       await changes.publish({ of: 'user', id: userId })
@@ -232,6 +310,10 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
       right()
       const { email } = invitation
       const known = await findUserByEmail(database.kysely, email)
+      if (known?.has_password === 0)
+        throw unauthorized(
+          `${email} has an account here without a password. Sign in with its provider, set a password under Account, and open this link again.`,
+        )
       if (known && !(await prove(known, password, await attempts.begin(from.address, email)))) {
         record('acceptInvitation', known, from, refused)
         throw unauthorized(`${email} has an account here, and this is not its password`)
@@ -257,6 +339,7 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
             email,
             name: name ?? email.slice(0, email.indexOf('@')),
             password_hash: passwordHash,
+            has_password: 1,
             instance_admin: 0,
             created_at: clock.now(),
           })
@@ -273,8 +356,11 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
 
 const refused = { code: 'unauthorized' } as const
 
+const noPasswordWords =
+  'This account has no password yet. Set one under Account, within ten minutes after signing in: whatever guards the account asks for it.'
+
 /** Tells one password of an account from the next. */
 const markOf = ({ password_hash }: UserRow): string => hashSecret(password_hash)
 
 const startAgain = (): Error =>
-  unauthorized('This took too long, or was used already. Sign in with the password again.')
+  unauthorized('This took too long, or was used already. Sign in again from the beginning.')

@@ -6,32 +6,45 @@ import { Secret } from '../../lib/secret.ts'
 import type { Database, Store } from '../db/index.ts'
 import { challengeLifetimeMs } from './limits.ts'
 
+/** Somebody was sent to a provider, from the browser that holds what `browser` is the hash of. */
+const atProvider = { provider: z.string(), browser: z.string(), nonce: z.string(), verifier: z.string() } as const
+
 /** What a challenge says, by what it is for. */
 const claimsOf = {
-  /** Somebody knew the password. `passwordMark` tells that password: a new one ends the challenge. */
-  'second-factor': z.strictObject({ userId: z.string(), passwordMark: z.string() }),
+  /**
+   * Somebody knew the password, or is linked to an identity at a provider. `passwordMark` tells that password: a new one ends the
+   * challenge, as unlinking does.
+   */
+  'second-factor': z.strictObject({
+    userId: z.string(),
+    passwordMark: z.string(),
+    identity: z.string().nullable().default(null),
+  }),
   'new-passkey': z.strictObject({ userId: z.string(), origin: z.string() }),
   'passkey-sign-in': z.strictObject({ origin: z.string() }),
+  /** `next`: where to go then. */
+  'provider-sign-in': z.strictObject({ ...atProvider, next: z.string().nullable() }),
+  'provider-link': z.strictObject({ ...atProvider, userId: z.string() }),
 } as const
 
-type Kind = keyof typeof claimsOf
-type Claims<K extends Kind> = z.output<(typeof claimsOf)[K]>
+export type ChallengeKind = keyof typeof claimsOf
+type Claims<K extends ChallengeKind> = z.output<(typeof claimsOf)[K]>
 
 /**
  * Short-lived questions that are answered once. They are sealed text and not rows: asking costs nothing, however often
  * strangers do it; only answered ones are written down.
  */
 export interface Challenges {
-  issue<K extends Kind>(kind: K, claims: Claims<K>): { text: string; expiresAt: number }
+  issue<K extends ChallengeKind>(kind: K, claims: Claims<K>): { text: string; expiresAt: number }
   /** Null for one that is not ours, is for something else, or has run out. */
-  read<K extends Kind>(kind: K, text: string): Challenge<K> | null
+  read<K extends ChallengeKind>(kind: K, text: string): Challenge<K> | null
   /** False where it has been answered before. Part of the transaction that lets somebody in. */
-  use(trx: Store, challenge: Challenge<Kind>): Promise<boolean>
+  use(trx: Store, challenge: Challenge<ChallengeKind>): Promise<boolean>
   /** Forgets those that nobody could answer any more. */
   forgetExpired(): Promise<void>
 }
 
-export interface Challenge<K extends Kind> {
+export interface Challenge<K extends ChallengeKind> {
   readonly id: string
   readonly expiresAt: number
   readonly claims: Claims<K>
@@ -39,14 +52,14 @@ export interface Challenge<K extends Kind> {
 
 export function createChallenges(options: { database: Database; clock: Clock; sealer: Sealer }): Challenges {
   const { database, clock, sealer } = options
-  const purpose = (kind: Kind): string => `challenge ${kind}`
+  const purpose = (kind: ChallengeKind): string => `challenge ${kind}`
   return {
     issue(kind, claims) {
       const expiresAt = clock.now() + challengeLifetimeMs
       const content = JSON.stringify({ id: newId('chl'), expiresAt, claims })
       return { text: sealer.seal(new Secret(content), purpose(kind)), expiresAt }
     },
-    read<K extends Kind>(kind: K, text: string) {
+    read<K extends ChallengeKind>(kind: K, text: string) {
       const content = opened(sealer, text, purpose(kind))
       if (content === null) return null
       const { id, expiresAt, claims } = Envelope.parse(JSON.parse(content))

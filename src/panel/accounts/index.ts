@@ -1,4 +1,5 @@
-export { type Accounts, createAccounts } from './accounts.ts'
+export { type Accounts, createAccounts, type From } from './accounts.ts'
+export type { Challenge, Challenges } from './challenges.ts'
 export { accountRoutes } from './routes.ts'
 export { accountSecurityRoutes } from './security-routes.ts'
 export type { SetupInput } from './setup.ts'

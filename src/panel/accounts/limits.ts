@@ -39,6 +39,9 @@ export const userAgentLengthMax = 200
 /** How long a second step or a passkey may be waited for, in milliseconds: finding the phone takes a while. */
 export const challengeLifetimeMs = 5 * minuteMs
 
+/** An account without a password sets its first one this soon after signing in, in milliseconds: a browser left open does not do it. */
+export const freshSessionMs = 10 * minuteMs
+
 /** Wrong codes for one account from everywhere. Three codes of a million are right at a time: guessing takes months, and fills the log of the account. */
 export const codesPerAccount = 20
 

@@ -10,7 +10,7 @@ import { conflict, notFound } from '../../contract/errors.ts'
 import { type Clock, isoTime } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
-import { type Database, isUniqueViolation, type PasskeyRow } from '../db/index.ts'
+import { type Database, isUniqueViolation, type PasskeyRow, type Store } from '../db/index.ts'
 import type { Challenge, Challenges } from './challenges.ts'
 import { challengeLifetimeMs, passkeysPerUserMax } from './limits.ts'
 import {
@@ -40,7 +40,7 @@ export interface Passkeys {
   ): Promise<PasskeyView>
   /** Throws `not_found`. */
   rename(userId: string, id: string, name: string): Promise<PasskeyView>
-  /** Throws `not_found`. */
+  /** Throws `not_found`, and `conflict` for the last way to sign in. */
   remove(userId: string, id: string): Promise<void>
   requestOptions(origin: URL): z.input<typeof RequestOptions>
   /** Whose passkey it claims to be, and whether that is proven. */
@@ -58,8 +58,10 @@ export function createPasskeys(options: {
   clock: Clock
   challenges: Challenges
   log: Log
+  /** Whether the account can sign in without any passkey. */
+  hasOtherWay(trx: Store, userId: string): Promise<boolean>
 }): Passkeys {
-  const { database, clock, challenges, log } = options
+  const { database, clock, challenges, log, hasOtherWay } = options
   const view = (row: PasskeyRow): PasskeyView => ({
     id: row.id,
     name: row.name,
@@ -143,7 +145,11 @@ export function createPasskeys(options: {
       return view(row)
     },
     async remove(userId, id) {
-      if (!(await deletePasskey(database.kysely, userId, id))) throw notFound(`Passkey ${id}`)
+      await database.transact(async (trx) => {
+        if (!(await deletePasskey(trx, userId, id))) throw notFound(`Passkey ${id}`)
+        if ((await listPasskeys(trx, userId)).length === 0 && !(await hasOtherWay(trx, userId)))
+          throw conflict('This passkey is the last way to sign in to the account. Set a password first.')
+      })
     },
     requestOptions(origin) {
       const { text } = challenges.issue('passkey-sign-in', { origin: origin.origin })

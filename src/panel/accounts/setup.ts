@@ -56,6 +56,7 @@ export async function openSetup({ database, clock, passwords, workspaces, secret
         email: input.email,
         name: input.name ?? input.email.slice(0, input.email.indexOf('@')),
         password_hash: passwordHash,
+        has_password: 1,
         instance_admin: 1,
         created_at: clock.now(),
       }

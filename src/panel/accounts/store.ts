@@ -16,7 +16,7 @@ export async function anyUser(store: Store): Promise<boolean> {
 }
 
 export const setPassword = (store: Store, userId: string, passwordHash: string): Promise<unknown> =>
-  store.updateTable('users').set({ password_hash: passwordHash }).where('id', '=', userId).execute()
+  store.updateTable('users').set({ password_hash: passwordHash, has_password: 1 }).where('id', '=', userId).execute()
 
 export const insertSession = (store: Store, row: SessionRow): Promise<unknown> =>
   store.insertInto('sessions').values(row).execute()
@@ -31,6 +31,9 @@ export const listSessions = (store: Store, userId: string, now: number): Promise
     .orderBy('last_used_at', 'desc')
     .orderBy('id')
     .execute()
+
+export const findSession = (store: Store, userId: string, id: string): Promise<SessionRow | undefined> =>
+  store.selectFrom('sessions').selectAll().where('user_id', '=', userId).where('id', '=', id).executeTakeFirst()
 
 /** False when the user has no such session. */
 export async function deleteSession(store: Store, userId: string, id: string): Promise<boolean> {

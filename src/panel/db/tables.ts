@@ -16,6 +16,9 @@ export interface Tables {
   ssh_keys: SshKeyRow
   /** Each is of no use again; after `expires_at` nobody would accept it anyway. */
   used_challenges: { id: string; expires_at: number }
+  // identity-providers
+  identity_providers: IdentityProviderRow
+  linked_identities: LinkedIdentityRow
   // workspaces
   workspaces: WorkspaceRow
   members: { workspace_id: string; user_id: string; role: string; joined_at: number }
@@ -172,9 +175,42 @@ export interface UserRow {
   id: string
   email: string
   name: string
+  /** Of a password that nobody knows where `has_password` is 0. */
   password_hash: string
+  has_password: number
   instance_admin: number
   created_at: number
+}
+
+/** An OpenID provider that people sign in with. */
+export interface IdentityProviderRow {
+  id: string
+  slug: string
+  name: string
+  issuer: string
+  client_id: string
+  /** Sealed; null for a client without one. */
+  client_secret: string | null
+  /** JSON: a list of names. */
+  scopes: string
+  new_accounts: 'nobody' | 'domains' | 'anybody'
+  /** JSON: a list of domains. */
+  domains: string
+  enabled: number
+  created_at: number
+}
+
+/** Who an account is at a provider. */
+export interface LinkedIdentityRow {
+  id: string
+  user_id: string
+  provider_id: string
+  /** `sub`: the provider's own name for the person, which stays. Whatever else it says may change hands. */
+  subject: string
+  /** What to call the person there, for people who read a list. */
+  account: string | null
+  created_at: number
+  last_used_at: number | null
 }
 
 export interface TwoFactorRow {

@@ -221,6 +221,7 @@ test('members are told by mail where there is a mail server, and nobody else eve
     email: 'ben@example.com',
     name: 'Ben',
     password_hash: '-',
+    has_password: 1,
     instance_admin: 0,
     created_at: 1,
   }

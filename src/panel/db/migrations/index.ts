@@ -23,6 +23,7 @@ import * as foreignEdges from './0023-foreign-edges.ts'
 import * as wakeOnConnect from './0024-wake-on-connect.ts'
 import * as abuse from './0027-abuse.ts'
 import * as domains from './0028-domains.ts'
+import * as identityProviders from './0032-identity-providers.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
 export const migrations: readonly Migration[] = [
@@ -50,4 +51,5 @@ export const migrations: readonly Migration[] = [
   { name: '0024-wake-on-connect', up: wakeOnConnect.up },
   { name: '0027-abuse', up: abuse.up },
   { name: '0028-domains', up: domains.up },
+  { name: '0032-identity-providers', up: identityProviders.up },
 ]
