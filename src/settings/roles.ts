@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { logLevels } from '../contract/log-level.ts'
 import {
   address,
   choice,
@@ -27,7 +26,7 @@ const common = {
   dataDir: optionalText({ help: 'the folder that holds everything that must be kept', expected: 'a folder' }),
   logLevel: choice({
     help: 'how much to log, to standard error',
-    of: logLevels,
+    of: ['debug', 'info', 'warn', 'error', 'silent'],
     default: 'warn',
   }),
   metricsAddress: address({
