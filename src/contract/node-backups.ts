@@ -83,6 +83,10 @@ export const IgnorePatterns = z
     `may have at most ${doubleStarsMax} \`**\` and ${starsMax} other \`*\` in a line`,
   )
 
+/** Whether a text is one such line, and says something. */
+export const isIgnorePattern = (line: string): boolean =>
+  line.trim() !== '' && !line.includes('\n') && IgnorePatterns.safeParse(line).success
+
 /** Paths inside the server's folder, for a restore of some files: no leading slash, no `..`. A folder means everything in it. */
 const RestoredPath = z
   .string()
@@ -216,6 +220,28 @@ export const nodeBackupOperations = {
     params: OfBackup,
     body: z.strictObject({ ...OfRepository, snapshot: Snapshot, path: SnapshotPath }),
     reply: z.strictObject({ entries: z.array(SnapshotEntry), more: z.boolean() }),
+    errors: ['not_found', 'conflict'],
+  }),
+  archiveFiles: operation({
+    ...base,
+    method: 'POST',
+    path: '/servers/{server}/backups/{backup}/contents',
+    summary:
+      'What a folder of an archive holds. Asked for the first time the archive is read as a whole, which may take longer than the reply',
+    params: OfBackup,
+    body: z.strictObject({
+      store: BackupStore,
+      format: z.enum(archiveFormats),
+      checksum: z.string().regex(/^[0-9a-f]{64}$/),
+      size: z.int().min(0),
+      path: SnapshotPath,
+    }),
+    reply: z.strictObject({
+      entries: z.array(SnapshotEntry),
+      more: z.boolean(),
+      /** Bytes of the archive that have been read, and that it has; null once all are. */
+      reading: z.strictObject({ bytesDone: z.int().min(0), bytesTotal: z.int().min(0) }).nullable(),
+    }),
     errors: ['not_found', 'conflict'],
   }),
   openBackup: operation({

@@ -169,7 +169,7 @@ export const ConfigPatch = z.strictObject({
 })
 export type ConfigPatch = z.output<typeof ConfigPatch>
 
-/** What an imported egg says that nothing here acts on: kept so that it can be exported again. */
+/** What an imported egg says beside the rest, kept so that it can be exported again. */
 const EggFacts = z.strictObject({
   format: z.enum(['PTDL_v1', 'PTDL_v2', 'PLCN_v1', 'PLCN_v2', 'PLCN_v3']),
   author: z.string().max(320).nullable(),
@@ -178,6 +178,7 @@ const EggFacts = z.strictObject({
   exportedAt: z.string().max(64).nullable(),
   features: z.array(z.string().max(100)).max(50),
   tags: z.array(z.string().max(100)).max(50),
+  /** Files that nobody reads or changes through Pharos: a pattern each, in the syntax of `.gitignore`. */
   fileDenylist: z.array(z.string().max(500)).max(200),
   /** JSON. */
   logs: z.string().max(4096).nullable(),

@@ -83,6 +83,17 @@ testOnEachDatabase(
     const { stdout } = await run('tar', ['-tf', join(world.folder, 'out.tar.zst')])
     assert.deepEqual(stdout.trim().split('\n'), ['world/', 'world/level.dat'])
 
+    const look = (path?: string) => world.filesIn(made.backupId, path)
+    assert.deepEqual(
+      (await look()).map(({ name, kind }) => [name, kind]),
+      [['world', 'folder']],
+    )
+    const [level, ...rest] = await look('world')
+    assert.deepEqual([level?.name, level?.kind, level?.size, rest], ['level.dat', 'file', 30_000, []])
+    await assert.rejects(look('latest.log'), refused(404, /latest\.log in backup API Backup/))
+    await assert.rejects(look('../..'), refused(400, /path/))
+    assert.ok((await readdir(world.archives)).includes(`${made.backupId}.names`))
+
     await acme.lockBackup({ params })
     await assert.rejects(acme.deleteBackup({ params }), refused(409, /is locked: unlock it/))
     await acme.unlockBackup({ params })
@@ -181,6 +192,7 @@ testOnEachDatabase(
     const foreign = { serverId: second.id.slice(8), backup: mine.backupId }
     await assert.rejects(acme.backup({ params: foreign }), refused(404, /not found/))
     await assert.rejects(acme.deleteBackup({ params: foreign }), refused(404, /not found/))
+    await assert.rejects(acme.backupFiles({ params: foreign, query: {} }), refused(404, /not found/))
     await assert.rejects(acme.restoreBackup({ params: foreign }), refused(404, /not found/))
     const bob = await addMember(world, 'bob@example.com')
     const { userId } = await acme.createSubuser({

@@ -77,6 +77,14 @@ export async function startBackupsWorld(
         return backup.state === 'ready' || backup.state === 'failed' ? backup : null
       }, 'the backup has ended')
     },
+    /** What a folder of a backup holds, once it has been read. */
+    async filesIn(backup: string, path = '') {
+      const ask = () => world.acme.backupFiles({ params: { serverId, backup }, query: { path } })
+      return eventually(async () => {
+        const { entries, reading } = await ask()
+        return reading ? null : entries
+      }, 'the backup has been read')
+    },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }

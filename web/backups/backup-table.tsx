@@ -138,7 +138,7 @@ function State({ backup: { state, progress } }: { backup: Backup }) {
 function Actions({ backup, onAsk }: { backup: Backup; onAsk(what: Asked['for']): void }) {
   const t = useText(backupsText)
   const { serverId, may } = useServer()
-  const { id, name, state, locked, format: engine } = backup
+  const { id, name, state, locked } = backup
   const download = useAction({
     run: () => api.downloadBackup({ params: { serverId, backup: id } }),
     onDone: ({ downloadUrl }) => follow(downloadUrl),
@@ -178,8 +178,8 @@ function Actions({ backup, onAsk }: { backup: Backup; onAsk(what: Asked['for']):
             label: t.browse,
             icon: FolderOpen,
             onSelect: () => onAsk('browse'),
-            disabled: notReady !== null || engine !== 'restic',
-            hint: notReady ?? (engine === 'restic' ? undefined : t.browseArchive),
+            disabled: notReady !== null,
+            hint: notReady ?? undefined,
           },
           {
             label: locked ? t.unlock : t.lock,

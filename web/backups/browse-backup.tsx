@@ -8,6 +8,7 @@ import { useText } from '../i18n/language.tsx'
 import { useServer } from '../servers/server-layout.tsx'
 import { Button } from '../ui/button.tsx'
 import { Dialog } from '../ui/dialog.tsx'
+import { Progress } from '../ui/progress.tsx'
 import { ErrorState, Loading, Notice } from '../ui/state.tsx'
 import { Checkbox } from '../ui/switch.tsx'
 import { Table } from '../ui/table.tsx'
@@ -16,7 +17,7 @@ import { backupsText } from './text.ts'
 
 const icons = { file: File, folder: Folder, link: Link2 } as const satisfies Record<BackupEntry['kind'], unknown>
 
-/** What is in an incremental backup, folder by folder; what is chosen of it can be put back alone. */
+/** What is in a backup, folder by folder; what is chosen of it can be put back alone. */
 export function BrowseBackup({
   backup,
   onClose,
@@ -48,7 +49,24 @@ export function BrowseBackup({
           </ErrorState>
         )}
         {!error && !data && <Loading />}
-        {data && data.entries.length === 0 && <p className="px-5 py-8 text-center text-muted">{t.emptyFolder}</p>}
+        {data?.reading && (
+          <div role="status" className="grid gap-2 px-5 py-8">
+            <p className="font-medium">{t.readingArchive}</p>
+            <Progress
+              value={data.reading.bytesDone}
+              max={data.reading.bytesTotal}
+              label={t.readingArchive}
+              text={t.readingOf(format.bytes(data.reading.bytesDone), format.bytes(data.reading.bytesTotal))}
+            />
+            <p className="text-[13px] text-muted">
+              {t.readingOf(format.bytes(data.reading.bytesDone), format.bytes(data.reading.bytesTotal))}.{' '}
+              {t.readingHint}
+            </p>
+          </div>
+        )}
+        {data && !data.reading && data.entries.length === 0 && (
+          <p className="px-5 py-8 text-center text-muted">{t.emptyFolder}</p>
+        )}
         {data && data.entries.length > 0 && (
           <Table
             caption={t.browseTitle(backup.name)}

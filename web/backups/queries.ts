@@ -19,12 +19,16 @@ export const backupSettingsQuery = (serverId: string) =>
     queryFn: ({ signal }) => api.backupSettings({ params: { serverId } }, { signal }),
   })
 
-/** What a folder of an incremental backup holds. A snapshot never changes: what was read once is read. */
+/** How often it is asked how much of an archive has been read, ms: the panel itself waits a moment before it says so. */
+const readingEveryMs = 500
+
+/** What a folder of a backup holds; asked again while its archive is being read. A backup never changes: what was read once is read. */
 export const backupFilesQuery = (serverId: string, backup: string, path: string) =>
   queryOptions({
     queryKey: ['server', serverId, 'backup-files', backup, path],
     queryFn: ({ signal }) => api.backupFiles({ params: { serverId, backup }, query: { path } }, { signal }),
-    staleTime: Number.POSITIVE_INFINITY,
+    staleTime: ({ state }) => (state.data?.reading ? 0 : Number.POSITIVE_INFINITY),
+    refetchInterval: ({ state }) => (state.data?.reading ? readingEveryMs : false),
     retry: false,
   })
 

@@ -178,7 +178,9 @@ export const backupOperations = {
     ...base,
     method: 'GET',
     path: '/servers/{serverId}/backups/{backup}/files',
-    summary: 'What a folder of an incremental backup holds',
+    summary: 'What a folder of a backup holds',
+    description:
+      'An archive says that only once it has been read as a whole, which happens the first time somebody looks into it. While `reading` is there nothing is listed yet: ask again after some seconds.',
     mcp: { tool: 'list_backup_files', strangers: 'names of files' },
     access: { server: 'backups.read' },
     params: OfBackup,
@@ -200,6 +202,11 @@ export const backupOperations = {
           .meta({ id: 'BackupEntry' }),
       ),
       more: z.boolean().meta({ description: 'There are more than are listed' }),
+      reading: z
+        .strictObject({ bytesDone: z.int(), bytesTotal: z.int() })
+        .meta({ id: 'BackupReading' })
+        .nullable()
+        .meta({ description: 'How much of the archive has been read so far; null once its entries are known' }),
     }),
     errors: ['conflict'],
   }),

@@ -16,6 +16,7 @@ import { Signal } from '../../lib/signals.ts'
 import { type Runtime, serverFiles } from '../runtime.ts'
 import type { Servers } from '../supervisor/servers.ts'
 import { compressor } from './codec.ts'
+import { type ArchiveFiles, type ArchiveOrder, Contents } from './contents.ts'
 import { Passes } from './incremental/passes.ts'
 import { createResticPrograms, type ResticPrograms } from './incremental/programs.ts'
 import { Repositories, type RepositoryOrder } from './incremental/repositories.ts'
@@ -62,6 +63,7 @@ export class Backups implements AsyncDisposable {
   readonly #options: BackupsOptions
   readonly #place: BackupPlace
   readonly #repositories: Repositories
+  readonly #contents: Contents
   readonly #passes: Passes
   readonly #jobs = new Map<string, Job>()
   /** By backup, the server that it is being restored into. */
@@ -74,6 +76,7 @@ export class Backups implements AsyncDisposable {
     this.#place = place
     const { clock, log, programs = createResticPrograms({ debian: null, log }) } = options
     this.#repositories = new Repositories({ place, programs, clock, log })
+    this.#contents = new Contents({ place, log })
     this.#passes = new Passes(clock)
   }
 
@@ -130,6 +133,7 @@ export class Backups implements AsyncDisposable {
     if (job && job.report.server !== server) return
     job?.stopping.abort()
     await job?.done
+    await this.#contents.forget(server, id)
     await this.#place.remove(server, id)
   }
 
@@ -152,6 +156,12 @@ export class Backups implements AsyncDisposable {
   ): Promise<{ entries: SnapshotEntry[]; more: boolean }> {
     const { entries, more } = await this.#repositories.list(server, order)
     return { entries, more }
+  }
+
+  /** The same of an archive, or how far it has been read. Throws `not_found`, and `conflict` where it is not what was made. */
+  async archiveFiles(server: string, id: string, order: ArchiveOrder): Promise<ArchiveFiles> {
+    if (order.store.kind === 'local') await this.archive(server, id)
+    return this.#contents.files(server, id, order)
   }
 
   /** A pass for one download of a snapshot. */
@@ -228,6 +238,7 @@ export class Backups implements AsyncDisposable {
     const jobs = [...this.#jobs.values()]
     for (const { stopping } of jobs) stopping.abort(new AppError('conflict', cutOffWords))
     await Promise.all(jobs.map(({ done }) => done))
+    await this.#contents[Symbol.asyncDispose]()
     await this.#repositories[Symbol.asyncDispose]()
   }
 

@@ -24,3 +24,15 @@ export const restoreDepthMax = 210
 
 /** What is known of a backup whose archive is in a store elsewhere is kept this long for a panel that has not asked yet, in ms. */
 export const elsewhereKeptMs = 30 * 24 * 60 * 60 * 1000
+
+/** Reading an archive to say what it holds is given up after this, in ms: a hundred gigabytes from a disk, and what only swells ends too. */
+export const contentsMs = 60 * 60_000
+
+/** Whoever looks into an archive for the first time gets an answer after this, in ms: its files, or how far they are. */
+export const contentsAnswerMs = 3_000
+
+/** What is remembered of the entries of one archive, in bytes before it is compressed: two million ordinary names. */
+export const namesBytesMax = 512 * 1024 * 1024
+
+/** Reasons why an archive could not be looked into that are kept for who asks next. */
+export const contentsFailuresMax = 100

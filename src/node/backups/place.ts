@@ -13,6 +13,7 @@ import { elsewhereKeptMs } from './limits.ts'
  * | --- | --- |
  * | `<id>.partial` | an archive that is being written; empty, a backup that has only begun, or a snapshot |
  * | `<id>.archive` | a whole one: its bytes were on disk before it got this name |
+ * | `<id>.names` | what an archive holds, once somebody has looked into it: lines of JSON, with zstd. It may go at any time |
  * | `<id>.json` | how it ended; written last, so an archive without it belongs to nobody |
  * | `repository/` | the server's snapshots, in restic's own format; `repository.new` while it is made |
  * | `repository-cache/` | of a repository in a store elsewhere: its indexes |
@@ -45,6 +46,10 @@ export class BackupPlace {
 
   archive(server: string, id: string): string {
     return join(this.root, server, `${id}.archive`)
+  }
+
+  names(server: string, id: string): string {
+    return join(this.root, server, `${id}.names`)
   }
 
   repository(server: string): string {
@@ -97,7 +102,12 @@ export class BackupPlace {
 
   /** The record goes first: what is left of a removal that was cut off belongs to nobody. */
   async remove(server: string, id: string): Promise<void> {
-    for (const path of [this.#json(server, id), this.archive(server, id), this.partial(server, id)])
+    for (const path of [
+      this.#json(server, id),
+      this.archive(server, id),
+      this.partial(server, id),
+      this.names(server, id),
+    ])
       await rm(path, { force: true })
   }
 
@@ -116,6 +126,8 @@ export class BackupPlace {
           await rm(path, { force: true })
           if (!ended) cutOff.push({ server, id })
         } else if (kind === 'json' && name.endsWith('.tmp')) await rm(path, { force: true })
+        else if (kind === 'names' && !(ended && names.has(`${id}.archive`) && name === `${id}.names`))
+          await rm(path, { force: true })
         else if (kind === 'json' && !names.has(`${id}.archive`) && now - (await stat(path)).mtimeMs > elsewhereKeptMs)
           await rm(path, { force: true })
       }

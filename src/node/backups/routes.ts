@@ -22,6 +22,7 @@ export const backupPart = (backups: Backups): ApiPart =>
       return {}
     },
     backupFiles: ({ params, body }) => backups.files(params.server, body),
+    archiveFiles: ({ params, body }) => backups.archiveFiles(params.server, params.backup, body),
     openBackup: ({ params, body }) => ({ pass: backups.admit(params.server, params.backup, body) }),
     checkRepository: ({ params, body }) => backups.checkRepository(params.server, body),
     repositoryCheck: ({ params }) => backups.repositoryCheck(params.server),

@@ -1,12 +1,11 @@
 import { createReadStream } from 'node:fs'
-import type { Readable } from 'node:stream'
-import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { decompressed } from './decoder.ts'
 import { type Job, Refused, type Unpacked } from './job.ts'
 import { TarReader, type TarSink } from './tar-reader.ts'
 import { Target } from './target.ts'
 import { unzip } from './zip.ts'
 
-/** One read of the archive, and one piece of what it becomes, in bytes: each costs a trip to the thread pool. */
+/** One read of the archive, in bytes: each costs a trip to the thread pool. */
 const pieceBytes = 256 * 1024
 
 /** Unpacks the archive open at `fd`, a file or, unless it is a zip, a pipe, into the working folder, which is empty and nobody else's. */
@@ -29,13 +28,6 @@ export async function extractArchive(job: Job, fd: number): Promise<Unpacked> {
     reader.end()
   }
   return target.end()
-}
-
-function decompressed(source: Readable, kind: Job['kind']): Readable {
-  const options = { chunkSize: pieceBytes }
-  const decoder = kind.endsWith('zst') ? createZstdDecompress(options) : createGunzip(options)
-  source.on('error', (error) => decoder.destroy(error))
-  return source.pipe(decoder)
 }
 
 function sinkOf(target: Target): TarSink {

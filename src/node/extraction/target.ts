@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import {
   chmodSync,
   closeSync,
@@ -13,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { type Job, Refused, shown, type Unpacked } from './job.ts'
+import { entryParts, isAscii } from './names.ts'
 
 /** What an entry is beside its name. */
 export interface Facts {
@@ -164,40 +164,9 @@ export class Target {
   }
 
   #parts(name: string): string[] {
-    const parts = name
-      .replace(/^(?:\.\/)+/, '')
-      .replace(/\/+$/, '')
-      .split('/')
-      .filter((part) => part !== '.')
-    if (parts.length === 1 && parts[0] === '') return []
-    const { faithful, depthMax } = this.#job
-    if (
-      name.startsWith('/') ||
-      name.includes('\0') ||
-      (!faithful && name.includes('\\')) ||
-      parts.some((part) => part === '..' || part === '')
-    )
-      throw new Refused(`${shown(name)} would leave the folder`)
-    if (!faithful && !isPlain(name)) throw new Refused(`${shown(name)} is not a name in UTF-8`)
-    if (parts.some((part) => part.length > nameBytesMax))
-      throw new Refused(`${shown(name)} is longer than ${nameBytesMax} bytes`)
-    if (parts.length > depthMax) throw new Refused(`${shown(name)} is more than ${depthMax} folders deep`)
-    return parts
+    return entryParts(name, this.#job)
   }
 }
-
-/** A longer name no file system takes (NAME_MAX). */
-const nameBytesMax = 255
-
-/** UTF-8, and not what a decoder puts in place of bytes that are none. */
-function isPlain(name: string): boolean {
-  if (isAscii(name)) return true
-  const bytes = Buffer.from(name, 'latin1')
-  return isUtf8(bytes) && !bytes.includes('\ufffd')
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are a part of ASCII
-const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text)
 
 /** What the file system takes: bytes as they are. `before` keeps a name from being read as anything else. */
 const pathOf = (path: string, before = './'): string | Buffer =>

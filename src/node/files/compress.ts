@@ -19,7 +19,7 @@ const namesTried = 1000
 
 /**
  * Puts `names`, relative to the folder `root`, into a new archive in that folder. What changes or vanishes meanwhile is taken
- * as it is when its turn comes.
+ * as it is when its turn comes; what is protected is left out.
  */
 export async function compress(
   files: ServerFiles,
@@ -55,16 +55,11 @@ export async function compress(
   }
 }
 
-/** A folder as a .tar.gz, as it is read. The folder is closed with the stream. */
-export function folderArchive(folder: FileHandle): Readable {
+/** A folder but what is excluded as a .tar.gz, as it is read. The folder is closed with the stream. */
+export function folderArchive(folder: FileHandle, excluded: (path: string) => boolean): Readable {
   const archive = async function* () {
     try {
-      yield* archiveOf(
-        `${pathOfFolder(folder)}/.`,
-        () => false,
-        newTally(),
-        () => undefined,
-      )
+      yield* archiveOf(`${pathOfFolder(folder)}/.`, excluded, newTally(), () => undefined)
     } finally {
       await folder.close()
     }
@@ -101,7 +96,8 @@ async function choose(files: ServerFiles, root: string, names: readonly string[]
       if (whole.has(path.slice(0, at))) return true
     return false
   }
-  return { excluded: (path) => !above.has(path) && !isChosen(path) }
+  const isProtected = await files.protectedIn(root)
+  return { excluded: (path) => (!above.has(path) && !isChosen(path)) || isProtected(path) }
 }
 
 function tarOf(kind: Exclude<Kind, 'zip'>, folder: FileHandle, { excluded }: Chosen, signal: AbortSignal): Readable {

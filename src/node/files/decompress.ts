@@ -110,8 +110,10 @@ async function plan(files: ServerFiles, from: string, to: string, overwrite: boo
       if (error.code === 'ENOENT') return null
       throw openError(path, error)
     })
-    if (!there) moves.push({ from: source, to: path, replace: false })
-    else if (there.isDirectory() && entry.isDirectory()) moves.push(...(await plan(files, source, path, overwrite)))
+    if (!there) {
+      await files.refuseProtectedIn(source, [place.inside])
+      moves.push({ from: source, to: path, replace: false })
+    } else if (there.isDirectory() && entry.isDirectory()) moves.push(...(await plan(files, source, path, overwrite)))
     else if (overwrite && there.isFile() && entry.isFile()) moves.push({ from: source, to: path, replace: true })
     else throw exists(path)
   }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { conflict } from '../../contract/errors.ts'
+import type { ServerSpec } from '../../contract/node.ts'
 import { fileModeHeader, type nodeFileOperations, type nodeFileTransfers } from '../../contract/node-files.ts'
 import type { Contexts, Handlers, TransferHandlers } from '../../contract/operation.ts'
 import { ranged } from '../../http/index.ts'
@@ -13,6 +14,7 @@ import { measureDisk } from '../stats/disk.ts'
 import type { Servers } from '../supervisor/servers.ts'
 import { compress, folderArchive } from './compress.ts'
 import { decompress } from './decompress.ts'
+import { ProtectedFiles } from './protected.ts'
 import { Pulls } from './pull.ts'
 import { Scratch } from './scratch.ts'
 import { readChunks, ServerFiles } from './server-files.ts'
@@ -61,7 +63,7 @@ export function openNodeFiles(options: NodeFilesOptions): NodeFiles {
     const { home } = runtime.places({ folder, shared: null })
     const scratch = new Scratch(folder, (made) => quotas.cover({ folder, owner }, made))
     const files = new ServerFiles({
-      ...{ root: { path, home, owner }, scratch, space, runtime },
+      ...{ root: { path, home, owner, protectedFiles: protectedBy(() => servers.get(id)) }, scratch, space, runtime },
       refuseChanges() {
         const server = servers.get(id)
         if (server.spec.held)
@@ -181,10 +183,12 @@ export function openNodeFiles(options: NodeFilesOptions): NodeFiles {
           },
         )
       },
-      archiveFolder: async ({ params, query }) => ({
-        headers: { 'content-type': 'application/gzip' },
-        content: folderArchive(await (await of(params.server)).openFolder(query.path)),
-      }),
+      async archiveFolder({ params, query }) {
+        const files = await of(params.server)
+        const excluded = await files.protectedIn(query.path)
+        const content = folderArchive(await files.openFolder(query.path), excluded)
+        return { headers: { 'content-type': 'application/gzip' }, content }
+      },
       async writeFile({ params, query, request, content }) {
         const files = await of(params.server)
         const expected = Number(request.header('content-length') ?? 0)
@@ -230,4 +234,15 @@ export function openNodeFiles(options: NodeFilesOptions): NodeFiles {
   }
 }
 
+/** What the server's template protects at this moment. */
+function protectedBy(server: () => { spec: Pick<ServerSpec, 'template'> }): () => ProtectedFiles | null {
+  let known: { patterns: readonly string[]; found: ProtectedFiles | null } = { patterns: none, found: null }
+  return () => {
+    const patterns = server().spec.template.egg?.fileDenylist ?? none
+    if (patterns !== known.patterns) known = { patterns, found: ProtectedFiles.of(patterns) }
+    return known.found
+  }
+}
+
+const none: readonly string[] = []
 const activePhases: ReadonlySet<string> = new Set(['starting', 'running', 'stopping'])

@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readlink } from 'node:fs/promises'
 import { type AppError, conflict, forbidden, notFound } from '../../contract/errors.ts'
 import type { Owner } from '../runtime.ts'
+import type { ProtectedFiles } from './protected.ts'
 
 /**
  * Opens what is inside a server's folder, which the server may change at any moment and in the worst way. Every step goes from
@@ -16,6 +17,8 @@ export interface Root {
   home: string
   /** Whom new files and folders belong to; null where they are this process's user's anyway. */
   owner: Owner | null
+  /** What nobody reads or changes from here; asked of each path as it is without its links. Nothing unless given. */
+  protectedFiles?(): ProtectedFiles | null
 }
 
 /** A path longer than this is nobody's file, in bytes: the kernel's own limit (PATH_MAX). */
@@ -56,10 +59,13 @@ export const quoted = (text: string): string => JSON.stringify(text.length > 200
 export class Place implements AsyncDisposable {
   readonly #folders: FileHandle[]
   readonly name: string
+  /** Its path from the root as it was reached, without links; empty for the root. */
+  readonly inside: string
 
-  constructor(folders: FileHandle[], name: string) {
+  constructor(folders: FileHandle[], name: string, inside: string) {
     this.#folders = folders
     this.name = name
+    this.inside = inside
   }
 
   get folder(): FileHandle {
@@ -96,30 +102,42 @@ export interface PlaceOptions {
 export async function openPlace(root: Root, path: string, options: PlaceOptions = {}): Promise<Place> {
   const waiting = partsOf(path)
   const folders = [await open(root.path, folderFlags)]
+  /** What the open folders below the root are called. */
+  const names: string[] = []
+  const insideAt = (name: string): string => {
+    const inside = [...names, ...(name === '' ? [] : [name])].join('/')
+    if (root.protectedFiles?.()?.has(inside)) throw isProtected(path)
+    return inside
+  }
+  const arrived = (name: string): Place => new Place(folders, name, insideAt(name))
   let links = 0
   try {
     for (;;) {
       const part = waiting.shift()
-      if (part === undefined) return new Place(folders, '')
+      if (part === undefined) return arrived('')
       if (part === '' || part === '.') continue
       if (part === '..') {
         if (folders.length === 1) throw outside(path)
         await folders.pop()?.close()
+        names.pop()
         continue
       }
       const here = `${pathOfFolder(folders.at(-1) as FileHandle)}/${part}`
       const isLast = waiting.length === 0
-      if (isLast && !options.follow) return new Place(folders, part)
+      if (isLast && !options.follow) return arrived(part)
       const target = await linkTarget(here)
       if (target !== null) {
         links += 1
         if (links > linksMax) throw forbidden(`${quoted(path)} leads through a circle of symbolic links`)
         waiting.unshift(...(await followed(target, root, folders, path)))
+        names.length = folders.length - 1
         continue
       }
-      if (isLast) return new Place(folders, part)
+      if (isLast) return arrived(part)
       if (folders.length > depthMax) throw conflict(`${quoted(path)} is more than ${depthMax} folders deep`)
+      insideAt(part)
       folders.push(await enter(here, path, root.owner, options.create ?? false))
+      names.push(part)
     }
   } catch (error) {
     await closeAll(folders)
@@ -189,6 +207,12 @@ export function openError(path: string, error: unknown): Error {
       return error instanceof Error ? error : new Error(String(error))
   }
 }
+
+/** The words for what a kind of server protects. */
+export const isProtected = (path: string): AppError =>
+  forbidden(
+    `${quoted(path)} is protected by this kind of server: it is neither read nor changed from here. Who administers the installation can change that in its template`,
+  )
 
 const outside = (path: string): AppError => forbidden(`${quoted(path)} leads outside the server's folder`)
 

@@ -12,6 +12,7 @@ import { searchEntriesMax, searchMs, searchResultsMax } from './limits.ts'
 import { listFolder, type Page } from './listing.ts'
 import {
   folderFlags,
+  isProtected,
   openError,
   openFile,
   openFolder,
@@ -157,6 +158,27 @@ export class ServerFiles {
     await this.#moveNew(temporary, place, path)
   }
 
+  /** Throws where something in a folder is protected, were it at one of `paths` from the root. Nothing happens with what is no folder. */
+  async refuseProtectedIn(folder: string, paths: readonly string[]): Promise<void> {
+    const protectedFiles = this.root.protectedFiles?.()
+    if (!protectedFiles || !(await lstat(folder).catch(() => null))?.isDirectory()) return
+    const everything = () => false
+    for await (const found of walkTree(folder, everything, () => undefined))
+      for (const path of paths) {
+        const inside = `${path}/${found.path}`
+        if (protectedFiles.has(inside)) throw isProtected(inside)
+      }
+  }
+
+  /** What an archive of the folder leaves out, by names relative to it: what is protected. */
+  async protectedIn(path: string): Promise<(name: string) => boolean> {
+    const protectedFiles = this.root.protectedFiles?.()
+    if (!protectedFiles) return () => false
+    await using place = await openPlace(this.root, path, { follow: true })
+    const before = place.inside === '' ? '' : `${place.inside}/`
+    return (name) => protectedFiles.has(before + name)
+  }
+
   async createFolder(path: string): Promise<void> {
     await using place = await openPlace(this.root, path)
     if (place.isRoot) throw exists('/')
@@ -178,7 +200,7 @@ export class ServerFiles {
       throw openError(from, error)
     })
     await using target = await openPlace(this.root, to)
-    await this.#moveNew(source.path, target, to, from)
+    await this.#moveNew(source.path, target, to, { fromName: from, fromInside: source.inside })
   }
 
   /** Copies a file or a folder with everything in it; links are copied as links. */
@@ -188,6 +210,7 @@ export class ServerFiles {
     if (source.isRoot) throw conflict('The root cannot be copied into itself')
     await using target = await openPlace(this.root, to)
     if (target.isRoot || (await isThere(target.path))) throw exists(to)
+    await this.refuseProtectedIn(source.path, [source.inside, target.inside])
     const temporary = await this.scratch.next()
     using reservation = await Reservation.of(this.space, 0)
     try {
@@ -206,11 +229,12 @@ export class ServerFiles {
     if (place.isRoot) throw conflict('The root itself cannot be deleted; delete what is in it')
     const temporary = await this.scratch.next()
     // One step, whatever is in it and whoever changes it: nothing is followed, and there is no half of it left.
-    await this.#change(() =>
-      rename(place.path, temporary).catch((error: unknown) => {
+    await this.#change(async () => {
+      await this.refuseProtectedIn(place.path, [place.inside])
+      await rename(place.path, temporary).catch((error: unknown) => {
         throw openError(path, error)
-      }),
-    )
+      })
+    })
     // What it is can be told only now that nobody else reaches it.
     const facts = await lstat(temporary)
     if (facts.isDirectory()) {
@@ -289,10 +313,16 @@ export class ServerFiles {
     this.#refuseChanges()
   }
 
-  async #moveNew(from: string, target: Place, to: string, fromName = to): Promise<void> {
+  async #moveNew(
+    from: string,
+    target: Place,
+    to: string,
+    { fromName = to, fromInside }: { fromName?: string; fromInside?: string } = {},
+  ): Promise<void> {
     if (target.isRoot) throw exists('/')
     await this.#change(async () => {
       if (await isThere(target.path)) throw exists(to)
+      await this.refuseProtectedIn(from, [target.inside, ...(fromInside === undefined ? [] : [fromInside])])
       await rename(from, target.path).catch((error: unknown) => {
         throw openError((error as NodeJS.ErrnoException).code === 'ENOENT' ? fromName : to, error)
       })

@@ -227,6 +227,7 @@ export async function replace(files: ServerFiles, from: string, to: string): Pro
   if (source.isRoot || target.isRoot) throw conflict('The root itself cannot be moved or replaced')
   try {
     await files.change(async () => {
+      await files.refuseProtectedIn(source.path, [source.inside, target.inside])
       const replaced = await lstat(target.path).catch(() => null)
       await rename(source.path, target.path)
       if (replaced?.isFile() && replaced.nlink === 1) files.space.removed(replaced.size)

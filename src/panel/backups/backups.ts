@@ -1,5 +1,5 @@
 import { type Client, createClient } from '../../client/index.ts'
-import { type AppError, conflict, notFound } from '../../contract/errors.ts'
+import { AppError, conflict, notFound } from '../../contract/errors.ts'
 import { ApiError } from '../../contract/exchange.ts'
 import {
   type BackupFormat,
@@ -62,6 +62,13 @@ export interface NewBackup {
   /** Undefined for the installation's own. */
   format?: BackupFormat | undefined
   locked: boolean
+}
+
+/** What a folder of a backup holds; nothing while `reading` says how much of its archive has been read. */
+export interface BackupContents {
+  entries: SnapshotEntry[]
+  more: boolean
+  reading: { bytesDone: number; bytesTotal: number } | null
 }
 
 type ServerFacts = ServerAccess['row']
@@ -243,15 +250,16 @@ export class Backups implements AsyncDisposable {
     return words
   }
 
-  /** What a folder of a backup holds. Throws `conflict` where it is not one of those that can be looked into. */
-  async files(server: ServerFacts, id: string, path: string): Promise<{ entries: SnapshotEntry[]; more: boolean }> {
+  /** What a folder of a backup holds, or how much of an archive has been read for that. Throws `not_found`, and `conflict` where no node reaches it. */
+  async files(server: ServerFacts, id: string, path: string): Promise<BackupContents> {
     const { row } = await this.one(server, id)
-    if (row.state !== 'ready') throw notReady(row)
-    if (!isSnapshot(row))
-      throw conflict(
-        `Backup ${row.name} is a plain archive, which says what it holds only when it is read: download it, or make incremental backups.`,
-      )
-    return this.#options.repositories.files(row, path)
+    if (row.state !== 'ready' || row.checksum === null || row.size === null) throw notReady(row)
+    try {
+      return await this.#contentsOf(server, { ...row, checksum: row.checksum, size: row.size }, path)
+    } catch (error) {
+      const missing = error instanceof AppError && error.cause instanceof ApiError && error.cause.code === 'not_found'
+      throw missing ? notFound(path === '' ? `What is in backup ${row.name}` : `${path} in backup ${row.name}`) : error
+    }
   }
 
   /** Begins to check the server's incremental backups, unless that is under way. Throws `conflict` where it has none. */
@@ -424,6 +432,29 @@ export class Backups implements AsyncDisposable {
   async #refuseWhileRestoring(server: ServerFacts): Promise<void> {
     if ((await this.#options.servers.status(server)).status === 'restoring')
       throw conflict(`A backup is being restored into ${server.name}: delete backups when that has ended.`)
+  }
+
+  async #contentsOf(
+    server: ServerFacts,
+    row: BackupRow & { checksum: string; size: number },
+    path: string,
+  ): Promise<BackupContents> {
+    const { checksum, size, format } = row
+    if (format === 'restic')
+      return { ...(await this.#options.repositories.files({ ...row, format }, path)), reading: null }
+    const node = await this.#readerOf(server, row)
+    node.mustKnow('archiveContents')
+    const body = { store: this.#options.places.orderFor(row), format, checksum, size, path }
+    return answerOf(node.name, this.#client(node).archiveFiles({ params: { server: server.id, backup: row.id }, body }))
+  }
+
+  /** A node that can read the archive: the one that made it, or of an archive in a store the one that has the server now. */
+  async #readerOf(server: ServerFacts, row: BackupRow): Promise<LiveNode> {
+    const own = this.#options.nodes.online(row.node_id)
+    if (own) return own
+    if (this.#options.places.isLocal(row))
+      throw conflict(`The node that keeps backup ${row.name} is away: try again once it is back.`)
+    return this.#nodeOf(server)
   }
 
   #client(node: LiveNode): BackupClient {

@@ -44,10 +44,11 @@ export function backupHandlers({
       return { message: `Backup ${name} is not locked any more` }
     },
     backupFiles: async ({ server, params, query }) => {
-      const { entries, more } = await backups.files(server.row, params.backup, query.path)
+      const { entries, more, reading } = await backups.files(server.row, params.backup, query.path)
       return {
         entries: entries.map(({ modifiedAt, ...entry }) => ({ ...entry, modifiedAt: isoTime(modifiedAt) })),
         more,
+        reading,
       }
     },
     verifyBackups: async ({ server, body }) => checkView(await backups.check(server.row, body.readData)),

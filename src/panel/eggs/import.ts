@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AppError } from '../../contract/errors.ts'
+import { isIgnorePattern } from '../../contract/node-backups.ts'
 import {
   builtinVariables,
   choiceVariables,
@@ -66,7 +67,7 @@ export function importEgg(source: unknown, id?: string): Imported {
       exportedAt: egg.exported_at?.slice(0, 64) ?? null,
       features: egg.features.slice(0, 50).map((text) => text.slice(0, 100)),
       tags: egg.tags.slice(0, 50).map((text) => text.slice(0, 100)),
-      fileDenylist: egg.file_denylist.slice(0, 200).map((text) => text.slice(0, 500)),
+      fileDenylist: protectedBy(egg, report),
       logs: logsOf(egg),
     },
   }
@@ -362,6 +363,23 @@ function logsOf({ config: { logs } }: Egg): string | null {
   return text === '{}' || text === '[]' || text.length > 4096 ? null : text
 }
 
+/** A pattern that says nothing, or takes too long to match, protects nothing. */
+function protectedBy({ file_denylist }: Egg, report: Report): string[] {
+  const kept = file_denylist.filter((line) => line.length <= patternCharsMax && isIgnorePattern(line))
+  for (const line of file_denylist)
+    if (!kept.includes(line))
+      report.dropped(
+        'file_denylist',
+        `${JSON.stringify(line.slice(0, 100))} is no pattern that can be held: it protects nothing`,
+      )
+  if (kept.length > patternsMax) report.dropped('file_denylist', `only the first ${patternsMax} patterns protect`)
+  return kept.slice(0, patternsMax)
+}
+
+/** Of what an egg protects: what a template holds. */
+const patternsMax = 200
+const patternCharsMax = 500
+
 /** Features of the panels that eggs come from, and what does their work here. */
 const features: Readonly<Record<string, string>> = {
   eula: 'nobody is asked to agree to Minecraft’s terms: set eula=true in eula.txt when you do',
@@ -398,7 +416,6 @@ function tellRest(egg: Egg, report: Report): void {
       `features.${feature}`,
       (Object.hasOwn(features, feature) && features[feature]) || 'nothing here knows it',
     )
-  if (egg.file_denylist.length > 0) report.kept('file_denylist', 'whoever may write files may write these, too')
   if (logsOf(egg) !== null) report.kept('config.logs', 'the console is read from the program’s output')
   if (egg.image?.startsWith('data:') || 'icon' in egg) report.dropped('image', 'templates have no icon')
   for (const key of Object.keys(egg))
