@@ -318,7 +318,7 @@ describe('backups, databases and schedules of a server', { skip: noBrowser, time
     await page.getByRole('button', { name: 'Run now: Wrong' }).click()
     await page.getByRole('status').getByText('Failed', { exact: true }).waitFor()
     await page.getByText(/^Task 1 failed/).waitFor()
-    await page.getByLabel('Wrong is on').click()
+    await page.getByLabel('Switched on: Wrong').click()
     await page.getByText('none, it is off').waitFor()
     await page.getByRole('button', { name: 'Edit: Wrong' }).click()
     await page.getByLabel('Name', { exact: true }).fill('Right')

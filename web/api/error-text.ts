@@ -20,8 +20,7 @@ const errorWords = phrases({
 
 /** What went wrong: the API’s own words, which name the thing and the next move, in the language that is spoken where they are known in it. */
 export function errorText(error: unknown): string {
-  const language = spokenLanguage()
-  const t = errorWords[language]
+  const t = errorWords[spokenLanguage()]
   const problems = problemsOf(error)
   if (problems.length > 0)
     return problems.map((each) => `${each.where.replace(/^body\./, '')}: ${problemText(each)}`).join('\n')
@@ -29,8 +28,11 @@ export function errorText(error: unknown): string {
   // A request that reached nobody, and one that something in between has answered.
   if (error.code === 'unreachable') return t.unreachable
   if (error.code === 'internal') return t.internal(error.requestId ?? '–')
-  return language === 'de' ? sentenceIn(error.message) : error.message
+  return saidByPanel(error.message)
 }
+
+/** A sentence of the panel, in the language that is spoken where it is known in it. */
+export const saidByPanel = (sentence: string): string => (spokenLanguage() === 'de' ? sentenceIn(sentence) : sentence)
 
 /** What is wrong with one field of a form that was refused. */
 export function fieldError(error: unknown, field: string): string | undefined {

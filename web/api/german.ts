@@ -58,6 +58,17 @@ const sentences = {
   'Port * is the primary one of *, which always has one: make another port primary first.':
     'Port $1 ist der Haupt-Port von $2, und einen gibt es immer: Mache erst einen anderen zum Haupt-Port.',
   'Cannot * *. *': 'Das geht mit $2 gerade nicht. $3',
+  'It crashed with *. It is started again in * seconds.':
+    'Er ist abgestürzt ($1). In $2 Sekunden wird er wieder gestartet.',
+  'It crashed with *. That was crash * within * minutes: it stays off until you start it.':
+    'Er ist abgestürzt ($1). Das war Absturz $2 in $3 Minuten: Er bleibt aus, bis du ihn startest.',
+  'It crashed with *': 'Er ist abgestürzt ($1).',
+  'The people who run this installation suspended it.': 'Die Betreiber dieser Installation haben ihn gesperrt.',
+  'Node * is away; the server may still be running there.':
+    'Die Maschine $1 ist weg; vielleicht läuft der Server dort weiter.',
+  'Waiting for node * to begin.': 'Gleich fängt die Maschine $1 an.',
+  'Node * is back and has not reported this server yet.':
+    'Die Maschine $1 ist wieder da und hat von diesem Server noch nichts gesagt.',
   // Files.
   '* exists already; choose another name or remove it first':
     '$1 gibt es schon: Wähl einen anderen Namen, oder lösche es erst.',

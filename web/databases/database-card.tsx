@@ -106,9 +106,13 @@ export function DatabaseCard({ database }: { database: Database }) {
           ],
           [
             t.remote,
-            <code key="remote" className="font-mono text-[13px]">
-              {database.remote}
-            </code>,
+            database.remote === '%' ? (
+              t.anywhere
+            ) : (
+              <code key="remote" className="font-mono text-[13px]">
+                {database.remote}
+              </code>
+            ),
           ],
           [t.size, database.sizeBytes === null ? t.sizeUnknown : format.bytes(database.sizeBytes)],
           [

@@ -75,7 +75,7 @@ export const FileRow = memo(function FileRow({
         <label className="inline-flex size-8 items-center justify-center">
           <input
             type="checkbox"
-            className="size-4.5 accent-accent"
+            className="tick size-4.5"
             aria-label={t.select(shown)}
             checked={selected}
             disabled={unreadable}

@@ -103,7 +103,7 @@ export function FileTable({
               <label className="inline-flex size-8 items-center justify-center">
                 <input
                   type="checkbox"
-                  className="size-4.5 accent-accent"
+                  className="tick size-4.5"
                   aria-label={t.selectAll}
                   checked={all}
                   ref={(box) => {

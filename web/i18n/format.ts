@@ -24,7 +24,8 @@ export interface Format {
 }
 
 /** `timeZone`: in which times are told; that of the device where it is undefined. */
-export function formatFor(language: Language, timeZone?: string): Format {
+export function formatFor(spoken: Language, timeZone?: string): Format {
+  const language = localeOf(spoken)
   const number = new Intl.NumberFormat(language, { maximumFractionDigits: 0 })
   const time = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium', timeZone })
   const date = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeZone })
@@ -66,6 +67,10 @@ export function formatFor(language: Language, timeZone?: string): Format {
     list: (items) => list.format(items),
   }
 }
+
+/** The language as it is written where this person is: dates of Britain are not those of America. */
+export const localeOf = (language: Language): string =>
+  navigator.languages.find((tag) => tag.toLowerCase().split('-', 1)[0] === language) ?? language
 
 export function useFormat(): Format {
   const { language, timeZone } = useLanguage()

@@ -99,6 +99,7 @@ export function NetworkPage() {
               key: 'actions',
               title: t.actions,
               align: 'right',
+              corner: true,
               cell: (allocation) => (
                 <Menu
                   label={`${t.actions}: ${addressOf(allocation)}`}

@@ -5,7 +5,7 @@ import type { PermissionGroup } from './permission-groups.ts'
 export const peopleText = phrases({
   en: {
     title: 'People',
-    hint: 'Who else may use this server, and what they may do. Changes are felt at once.',
+    hint: 'Who else may use this server, and what they may do. Changes take effect at once.',
     invite: 'Add somebody',
     email: 'E-mail address',
     emailHint: 'Somebody without an account here gets an invitation.',

@@ -143,7 +143,12 @@ export function ScheduleCard({
           </section>
           <p className="wrap-anywhere text-[13px] text-muted">{schedule.by ? t.by(schedule.by) : t.byNobody}</p>
           <Switch
-            label={t.enabledOf(name)}
+            label={
+              <>
+                {t.switchOn}
+                <span className="sr-only">: {name}</span>
+              </>
+            }
             hint={mayUpdate ? undefined : t.mayNot}
             checked={enable.isPending ? enable.variables : schedule.enabled}
             disabled={!mayUpdate || enable.isPending}

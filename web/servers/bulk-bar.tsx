@@ -37,9 +37,9 @@ export function BulkBar({
   return (
     <section
       aria-label={t.selection}
-      className="sticky bottom-3 z-20 mt-4 flex flex-wrap items-center gap-2 rounded-xl border border-line-strong bg-raised p-2 pl-4 shadow-xl"
+      className="sticky bottom-3 z-20 mt-4 flex flex-wrap items-center gap-2 rounded-xl border border-line-strong bg-raised p-2 shadow-xl sm:pl-4"
     >
-      <span className="mr-auto font-medium" role="status">
+      <span className="mr-auto font-medium max-sm:w-[calc(100%-3rem)] max-sm:pl-2" role="status">
         {t.selected(servers.length)}
       </span>
       {actions.map(([action, icon]) => (
@@ -50,7 +50,13 @@ export function BulkBar({
       <Button small icon={Folder} onClick={() => setMoving(true)}>
         {t.folder}
       </Button>
-      <IconButton small icon={X} label={t.clearSelection} onClick={onClear} />
+      <IconButton
+        small
+        icon={X}
+        label={t.clearSelection}
+        onClick={onClear}
+        className="max-sm:absolute max-sm:top-2 max-sm:right-2"
+      />
       <ConfirmDialog
         open={killing}
         onOpenChange={setKilling}

@@ -40,7 +40,7 @@ export function PowerButtons({
     return refusal(powerRules[action][status], t.isSo)
   }
   return (
-    <div className="flex flex-wrap gap-2">
+    <div className="grid w-full grid-cols-2 gap-2 sm:flex sm:w-auto sm:flex-wrap">
       {buttons.map(({ action, icon, permission }) => (
         <Button
           key={action}

@@ -17,10 +17,13 @@ const MiB = 1024 * 1024
 /** One server at a glance. Drawn again only when it changes itself: there may be hundreds. */
 export const ServerCard = memo(function ServerCard({
   server,
+  kind,
   selected,
   onSelect,
 }: {
   server: ServerListItem
+  /** What it runs, by its name. */
+  kind: string
   selected: boolean
   onSelect(id: string, selected: boolean): void
 }) {
@@ -62,7 +65,7 @@ export const ServerCard = memo(function ServerCard({
           >
             {server.name}
           </Link>
-          <span className="block truncate text-muted text-xs">{server.template}</span>
+          <span className="block truncate text-muted text-xs">{kind}</span>
         </div>
         {server.status === 'running' && <PlayerCount serverId={id} />}
         <StatusBadge status={server.status} />

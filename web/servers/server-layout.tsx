@@ -4,8 +4,10 @@ import { ChevronLeft } from 'lucide-react'
 import { Suspense, useLayoutEffect, useRef } from 'react'
 import type { ServerPermission } from '../../src/contract/permissions.ts'
 import { sleepingBegins } from '../../src/contract/power.ts'
+import { saidByPanel } from '../api/error-text.ts'
 import { useText } from '../i18n/language.tsx'
 import { TransferNotice } from '../transfers/transfer-notice.tsx'
+import { buttonClass } from '../ui/button.tsx'
 import { Copyable } from '../ui/copy.tsx'
 import { useExtras } from '../ui/page.tsx'
 import { Loading, Notice } from '../ui/state.tsx'
@@ -55,11 +57,17 @@ export function ServerLayout() {
   }, [title])
   return (
     <div className="mx-auto w-full max-w-7xl px-4 py-5 sm:px-6 lg:px-8">
-      <Link to="/servers" className="inline-flex items-center gap-1 text-muted hover:text-ink">
-        <ChevronLeft aria-hidden className="size-4" />
-        {t.all}
-      </Link>
-      <header className="mt-2 flex flex-wrap items-center justify-between gap-x-6 gap-y-3">
+      <div className="flex min-h-9 items-center justify-between">
+        <Link
+          to="/servers"
+          className="-ml-1 inline-flex h-8 items-center gap-1 rounded-md pr-2 text-muted hover:text-ink"
+        >
+          <ChevronLeft aria-hidden className="size-4" />
+          {t.all}
+        </Link>
+        {extras}
+      </div>
+      <header className="flex flex-wrap items-center justify-between gap-x-6 gap-y-3">
         <div className="min-w-0">
           <h1 className="flex flex-wrap items-center gap-3 font-semibold text-xl tracking-tight">
             <span className="wrap-anywhere">{server.name}</span>
@@ -77,10 +85,7 @@ export function ServerLayout() {
             )}
           </div>
         </div>
-        <div className="flex flex-wrap items-center gap-2">
-          <PowerButtons serverId={serverId} status={server.status} may={may} />
-          {extras}
-        </div>
+        <PowerButtons serverId={serverId} status={server.status} may={may} />
       </header>
       <Tabs active={tab} />
       <div className="grid gap-4">
@@ -88,7 +93,19 @@ export function ServerLayout() {
         {!server.node.online && <Notice tone="warn">{t.nodeAway(server.node.name)}</Notice>}
         {server.status === 'sleeping' && <Notice tone="info">{t.asleep}</Notice>}
         {server.message && !server.message.startsWith(sleepingBegins) && (
-          <Notice tone={server.status === 'install_failed' ? 'bad' : 'info'}>{server.message}</Notice>
+          <Notice
+            tone={server.status === 'install_failed' ? 'bad' : 'info'}
+            actions={
+              server.status === 'install_failed' &&
+              may('settings.reinstall') && (
+                <Link to="/servers/$serverId/settings" params={{ serverId }} className={buttonClass('plain', true)}>
+                  {t.toReinstall}
+                </Link>
+              )
+            }
+          >
+            {saidByPanel(server.message)}
+          </Notice>
         )}
         {server.lastExit?.outOfMemory && server.status === 'offline' && <Notice tone="warn">{t.outOfMemory}</Notice>}
         <Suspense fallback={<Loading />}>

@@ -13,7 +13,7 @@ import { Select } from '../ui/select.tsx'
 import { EmptyState, ErrorState, Loading } from '../ui/state.tsx'
 import { Checkbox } from '../ui/switch.tsx'
 import { BulkBar } from './bulk-bar.tsx'
-import { type ServerListItem, serversQuery, shortId } from './queries.ts'
+import { type ServerListItem, serversQuery, shortId, templatesQuery } from './queries.ts'
 import { ServerCard } from './server-card.tsx'
 import { serversText } from './text.ts'
 import { arrange, groupings, type ServerGroup, type ServersView, sortings, useServersView } from './view.ts'
@@ -50,6 +50,8 @@ export function ServersPage() {
 
 function Servers({ servers }: { servers: readonly ServerListItem[] }) {
   const t = useText(serversText)
+  const { data: templates } = useQuery(templatesQuery)
+  const kindOf = (id: string): string => templates?.find((each) => each.id === id)?.name ?? id
   const [view, changeView] = useServersView()
   const [wanted, setWanted] = useState('')
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
@@ -73,7 +75,9 @@ function Servers({ servers }: { servers: readonly ServerListItem[] }) {
         : null
       : grouping === 'status'
         ? t.statuses[name as ServerListItem['status']]
-        : name
+        : grouping === 'template'
+          ? kindOf(name)
+          : name
   return (
     <>
       <div className="mb-4 grid gap-3 sm:flex sm:flex-wrap sm:items-center">
@@ -131,6 +135,7 @@ function Servers({ servers }: { servers: readonly ServerListItem[] }) {
                     <ServerCard
                       key={server.id}
                       server={server}
+                      kind={kindOf(server.template)}
                       selected={selected.has(shortId(server.id))}
                       onSelect={select}
                     />

@@ -49,7 +49,7 @@ export const serversText = phrases({
     disk: 'Disk',
     template: 'Game',
     of: (used: string, limit: string) => `${used} of ${limit}`,
-    cores: (count: string) => `${count} cores`,
+    cores: (count: string) => (count === '1' ? '1 core' : `${count} cores`),
     noAddress: 'No address yet',
     players: 'Players',
     copyAddress: 'Copy the address',
@@ -98,6 +98,7 @@ export const serversText = phrases({
     made: (name: string) => `${name} is being installed.`,
     noTemplates: 'This panel knows no kind of server.',
     needsWorkspace: 'You belong to no workspace that may create servers.',
+    toReinstall: 'Install it again in the settings',
     uptime: (duration: string) => `up ${duration}`,
     asleep:
       'It sleeps, since nobody uses it. Whoever joins or connects wakes it; so does Start. Stop makes it really offline.',
@@ -154,7 +155,7 @@ export const serversText = phrases({
     disk: 'Platte',
     template: 'Spiel',
     of: (used: string, limit: string) => `${used} von ${limit}`,
-    cores: (count: string) => `${count} Kerne`,
+    cores: (count: string) => (count === '1' ? '1 Kern' : `${count} Kerne`),
     noAddress: 'Noch keine Adresse',
     players: 'Spieler',
     copyAddress: 'Adresse kopieren',
@@ -203,6 +204,7 @@ export const serversText = phrases({
     made: (name: string) => `${name} wird installiert.`,
     noTemplates: 'Dieses Panel kennt keine Art von Server.',
     needsWorkspace: 'Du gehörst zu keinem Arbeitsbereich, der Server erstellen darf.',
+    toReinstall: 'In den Einstellungen neu installieren',
     uptime: (duration: string) => `läuft seit ${duration}`,
     asleep:
       'Er schläft, weil ihn niemand nutzt. Wer beitritt oder sich verbindet, weckt ihn; auch Starten tut das. Nach Anhalten ist er wirklich aus.',

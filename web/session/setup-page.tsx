@@ -94,11 +94,15 @@ export function SetupPage() {
           </Field>
         ) : (
           slug !== '' && (
-            <p className="-mt-2 flex flex-wrap items-center gap-x-2 text-[13px] text-muted">
-              <span className="wrap-anywhere">{t.slugWillBe(slug)}</span>
-              <Button small kind="quiet" onClick={() => setChoosing(true)}>
+            <p className="wrap-anywhere -mt-2 text-[13px] text-muted">
+              {t.slugWillBe(slug)}{' '}
+              <button
+                type="button"
+                className="min-h-6 text-accent-text underline underline-offset-2"
+                onClick={() => setChoosing(true)}
+              >
                 {t.changeSlug}
-              </Button>
+              </button>
             </p>
           )
         )}

@@ -24,7 +24,7 @@ export const sessionText = phrases({
     workspaceName: 'What your workspace is called',
     workspaceHint: 'Servers, tunnels and people belong to it: a team, a community, or just you.',
     slug: 'Its short name',
-    slugWillBe: (slug: string) => `Addresses will look like web.${slug}.…`,
+    slugWillBe: (slug: string) => `In addresses it is called “${slug}”.`,
     changeSlug: 'Change',
     slugHint: (base: string) =>
       `2 to 32 lower-case letters and digits. It stays, and becomes part of addresses: web.${base}.…`,
@@ -58,7 +58,7 @@ export const sessionText = phrases({
     workspaceName: 'Wie dein Arbeitsbereich heißt',
     workspaceHint: 'Server, Tunnel und Leute gehören dazu: ein Team, eine Gemeinschaft oder nur du.',
     slug: 'Sein Kurzname',
-    slugWillBe: (slug: string) => `Adressen sehen dann so aus: web.${slug}.…`,
+    slugWillBe: (slug: string) => `In Adressen heißt er „${slug}“.`,
     changeSlug: 'Ändern',
     slugHint: (base: string) =>
       `2 bis 32 kleine Buchstaben und Ziffern. Er bleibt, und wird Teil von Adressen: web.${base}.…`,

@@ -80,7 +80,7 @@ export function FormDialog({
       <form onSubmit={send} className="grid gap-4" noValidate>
         {children}
         {/* However long the form is, what ends it stays in sight. */}
-        <div className="-mx-5 -bottom-px sticky -mb-5 flex flex-wrap justify-end gap-2 rounded-b-xl border-line border-t bg-raised px-5 py-3">
+        <div className="-mx-5 -bottom-5 sticky -mb-5 flex flex-wrap justify-end gap-2 rounded-b-xl border-line border-t bg-raised px-5 py-3">
           <Button onClick={() => dialog.onOpenChange(false)}>{t.cancel}</Button>
           <Button type="submit" kind={danger ? 'danger' : 'primary'} busy={busy} disabled={disabled}>
             {submit}

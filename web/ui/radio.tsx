@@ -25,7 +25,7 @@ export function RadioGroup<V extends string>({
             checked={choice.value === value}
             onChange={() => onChange(choice.value)}
             aria-describedby={choice.hint ? `${id}-${choice.value}-hint` : undefined}
-            className="mt-0.5 size-4.5 shrink-0 accent-accent"
+            className="dot mt-0.5 size-4.5 shrink-0"
           />
           <span className="min-w-0">
             <label htmlFor={`${id}-${choice.value}`}>{choice.label}</label>

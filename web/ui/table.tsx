@@ -8,6 +8,8 @@ export interface Column<Row> {
   /** Left out where there is little room. */
   wideOnly?: boolean
   align?: 'right'
+  /** Where rows are blocks: in their upper right corner. For a button alone. */
+  corner?: boolean
   className?: string
 }
 
@@ -47,9 +49,9 @@ export function Table<Row>({
         {rows.map((row) => (
           <tr
             key={rowKey(row)}
-            className="border-line border-b last:border-b-0 hover:bg-sunken/50 max-md:grid max-md:gap-1 max-md:px-5 max-md:py-3"
+            className="border-line border-b last:border-b-0 hover:bg-sunken/50 max-md:relative max-md:grid max-md:gap-1 max-md:px-5 max-md:py-3"
           >
-            {columns.map(({ key, title, cell, wideOnly, align, className }, position) => {
+            {columns.map(({ key, title, cell, wideOnly, align, corner, className }, position) => {
               const content = cell(row)
               const labelled = position > 0 && key !== 'actions'
               return (
@@ -60,6 +62,8 @@ export function Table<Row>({
                     'max-md:flex max-md:items-baseline max-md:justify-between max-md:gap-4 max-md:empty:hidden',
                     (wideOnly || isNothing(content)) && 'max-md:hidden',
                     key === 'actions' && 'max-md:justify-end',
+                    corner && 'max-md:absolute max-md:top-2 max-md:right-3',
+                    position === 0 && columns.some((each) => each.corner) && 'max-md:min-h-8 max-md:pr-9',
                     align === 'right' && 'md:text-right',
                     className,
                   )}
