@@ -59,7 +59,7 @@ export function TryIt({ operation, resolve }: { operation: ApiOperation; resolve
   if (!canBeTried(operation)) return <p className="text-muted">{t.notHere}</p>
   return (
     <form
-      className="grid gap-4"
+      className="grid min-w-0 gap-4"
       onSubmit={(event) => {
         event.preventDefault()
         if (blocked || attempt.isPending) return

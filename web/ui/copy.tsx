@@ -60,7 +60,7 @@ export function Copyable({ text, secret = false, className }: { text: string; se
 /** Some lines to paste into a terminal. */
 export function CommandBlock({ text }: { text: string }) {
   return (
-    <div className="flex items-start gap-2 rounded-lg border border-line bg-sunken py-2 pr-1.5 pl-3">
+    <div className="flex min-w-0 items-start gap-2 rounded-lg border border-line bg-sunken py-2 pr-1.5 pl-3">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre tabIndex={0} className="min-w-0 flex-1 overflow-x-auto py-1 font-mono text-[13px] leading-5">
         {text}

@@ -34,9 +34,10 @@ function OpenDialog({ title, description, children, wide = false }: Omit<DialogP
       <Radix.Overlay className="fixed inset-0 z-40 bg-black/55 backdrop-blur-[1px]" />
       <Radix.Content
         {...(description ? {} : { 'aria-describedby': undefined })}
+        onOpenAutoFocus={keepOffClose}
         onCloseAutoFocus={returnFocus}
         className={classNames(
-          'fixed top-1/2 left-1/2 z-40 max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] -translate-x-1/2 -translate-y-1/2 overflow-y-auto scroll-pb-18 rounded-xl border border-line bg-raised p-5 shadow-2xl',
+          'fixed top-1/2 left-1/2 z-40 max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] -translate-x-1/2 -translate-y-1/2 overflow-y-auto scroll-pb-18 outline-none rounded-xl border border-line bg-raised p-5 shadow-2xl',
           wide ? 'max-w-3xl' : 'max-w-lg',
         )}
       >
@@ -47,12 +48,22 @@ function OpenDialog({ title, description, children, wide = false }: Omit<DialogP
         {children}
         {/* The last one, so that the focus begins at what the dialog is about. */}
         <Radix.Close asChild>
-          <IconButton label={t.close} icon={X} small className="absolute top-4 right-3" />
+          <IconButton label={t.close} icon={X} small className="absolute top-4 right-3" data-close />
         </Radix.Close>
       </Radix.Content>
     </Radix.Portal>
   )
 }
+
+/** Where there is nothing to do but to read, or nothing yet, the focus begins at the dialog itself: nobody opens one to close it. */
+function keepOffClose(event: Event): void {
+  const { currentTarget: content } = event
+  if (!(content instanceof HTMLElement) || content.querySelector(focusable)) return
+  event.preventDefault()
+  content.focus()
+}
+
+const focusable = ['a[href]', 'button:not([data-close])', 'input', 'select', 'textarea', '[tabindex="0"]'].join(', ')
 
 /** A form in a dialog: Enter sends it, and it stays open until `onSubmit` has succeeded. */
 export function FormDialog({

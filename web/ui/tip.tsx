@@ -1,12 +1,14 @@
 import { Tooltip } from 'radix-ui'
-import { type ReactNode, useState } from 'react'
+import { type FocusEvent, type ReactNode, useState } from 'react'
 
 /** Words that appear beside `children` on hover and focus. Without `text` there are none, and `children` stay the same element. */
 export function Tip({ text, children }: { text: ReactNode; children: ReactNode }) {
   const [open, setOpen] = useState(false)
   return (
     <Tooltip.Root open={open && Boolean(text)} onOpenChange={setOpen}>
-      <Tooltip.Trigger asChild>{children}</Tooltip.Trigger>
+      <Tooltip.Trigger asChild onFocus={onlyVisible}>
+        {children}
+      </Tooltip.Trigger>
       <Tooltip.Portal>
         <Tooltip.Content
           sideOffset={6}
@@ -18,6 +20,11 @@ export function Tip({ text, children }: { text: ReactNode; children: ReactNode }
       </Tooltip.Portal>
     </Tooltip.Root>
   )
+}
+
+/** What a dialog gives the focus to after a click needs no words; who comes by keyboard reads them. */
+const onlyVisible = (event: FocusEvent<HTMLButtonElement>): void => {
+  if (!event.currentTarget.matches(':focus-visible')) event.preventDefault()
 }
 
 export const TipProvider = ({ children }: { children: ReactNode }) => (
