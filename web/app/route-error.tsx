@@ -1,12 +1,13 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { type ErrorComponentProps, Link, useRouter } from '@tanstack/react-router'
-import { useEffect } from 'react'
+import { Lock, type LucideIcon, MapPinOff } from 'lucide-react'
+import { type ReactNode, useEffect } from 'react'
 import { ApiError } from '../../src/client/index.ts'
 import { errorText } from '../api/error-text.ts'
 import { useText } from '../i18n/language.tsx'
 import { end } from '../session/session.ts'
 import { buttonClass } from '../ui/button.tsx'
-import { ErrorState } from '../ui/state.tsx'
+import { EmptyState, ErrorState } from '../ui/state.tsx'
 import { appText } from './text.ts'
 
 /** Shown in place of a page that failed. Somebody whose session has ended goes to the sign-in and comes back afterwards. */
@@ -32,6 +33,12 @@ export function RouteError({ error, reset }: ErrorComponentProps) {
       </ErrorState>
     )
   if (error instanceof ApiError && error.code === 'not_found') return <NotFound />
+  if (error instanceof ApiError && error.code === 'forbidden')
+    return (
+      <DeadEnd icon={Lock} title={t.forbiddenTitle}>
+        {errorText(error)}
+      </DeadEnd>
+    )
   return (
     <ErrorState
       title={t.brokenTitle}
@@ -48,12 +55,26 @@ export function RouteError({ error, reset }: ErrorComponentProps) {
 export function NotFound() {
   const t = useText(appText)
   return (
-    <div className="grid justify-items-center gap-3 px-6 py-20 text-center">
-      <h1 className="font-semibold text-lg">{t.notFoundTitle}</h1>
-      <p className="text-muted">{t.notFoundText}</p>
-      <Link to="/servers" className={buttonClass('primary')}>
-        {t.toServers}
-      </Link>
-    </div>
+    <DeadEnd icon={MapPinOff} title={t.notFoundTitle}>
+      {t.notFoundText}
+    </DeadEnd>
+  )
+}
+
+/** A page that leads nowhere, and the way back. */
+function DeadEnd({ icon, title, children }: { icon: LucideIcon; title: string; children: ReactNode }) {
+  const t = useText(appText)
+  useEffect(() => {
+    document.title = `${title} · Pharos`
+  }, [title])
+  const back = (
+    <Link to="/servers" className={buttonClass('primary')}>
+      {t.toServers}
+    </Link>
+  )
+  return (
+    <EmptyState icon={icon} title={title} actions={back} heading="h1">
+      {children}
+    </EmptyState>
   )
 }

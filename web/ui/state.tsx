@@ -11,18 +11,21 @@ export function EmptyState({
   title,
   children,
   actions,
+  heading: Heading = 'h2',
 }: {
   icon: LucideIcon
   title: ReactNode
   children?: ReactNode
   actions?: ReactNode
+  /** `h1` where it is all of the page. */
+  heading?: 'h1' | 'h2'
 }) {
   return (
     <div className="grid justify-items-center gap-3 px-6 py-14 text-center">
       <span className="rounded-full bg-accent-soft p-3">
         <Icon aria-hidden className="size-6 text-accent-text" />
       </span>
-      <h2 className="font-semibold text-base">{title}</h2>
+      <Heading className="font-semibold text-base">{title}</Heading>
       {children && <p className="max-w-md text-balance text-muted">{children}</p>}
       {actions && <div className="mt-1 flex flex-wrap justify-center gap-2">{actions}</div>}
     </div>
