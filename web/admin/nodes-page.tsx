@@ -121,7 +121,7 @@ function Nodes() {
                   title: t.ports,
                   wideOnly: true,
                   cell: ({ ports, publicAddress }) => (
-                    <code className="text-[13px]">
+                    <code className="whitespace-nowrap text-[13px]">
                       {publicAddress ? `${publicAddress}:` : ''}
                       {ports.first}–{ports.last}
                     </code>

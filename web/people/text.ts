@@ -24,8 +24,7 @@ export const peopleText = phrases({
     removed: 'Removed.',
     mailed: (email: string) => `The invitation is on its way to ${email}.`,
     linkTitle: 'Hand over this link',
-    linkHint: (email: string) =>
-      `This panel sends no e-mail. Give this link to ${email}: it works once, and is shown once.`,
+    linkHint: (email: string) => `No e-mail was sent. Give this link to ${email}: it works once, and is shown once.`,
     mayNot: 'You have no permission for this. Ask the owner of the server.',
     notYours: 'You do not have this yourself, so you cannot give it.',
     you: 'you',
@@ -53,7 +52,7 @@ export const peopleText = phrases({
     mailed: (email: string) => `Die Einladung ist unterwegs zu ${email}.`,
     linkTitle: 'Gib diesen Link weiter',
     linkHint: (email: string) =>
-      `Dieses Panel verschickt keine E-Mails. Gib ${email} diesen Link: Er gilt einmal und wird einmal gezeigt.`,
+      `Es ging keine E-Mail hinaus. Gib ${email} diesen Link: Er gilt einmal und wird einmal gezeigt.`,
     mayNot: 'Dazu fehlt dir die Berechtigung. Frage den Besitzer des Servers.',
     notYours: 'Das darfst du selbst nicht, also kannst du es nicht geben.',
     you: 'du',

@@ -164,7 +164,7 @@ function ImportReport({ report: { template, outcome, notes } }: { report: Report
               {
                 key: 'where',
                 title: t.notePlace,
-                className: 'wrap-anywhere',
+                className: 'wrap-anywhere md:min-w-44',
                 cell: ({ where }) => <code className="text-[13px]">{where}</code>,
               },
               {

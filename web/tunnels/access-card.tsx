@@ -185,7 +185,7 @@ function Passwords({ rules: { tunnel, basic } }: { rules: Rules }) {
       <h3 className="font-semibold">{t.passwords}</h3>
       <p className="text-[13px] text-muted">{t.passwordsHint}</p>
       {basic?.users.length === 0 && <Notice tone="warn">{t.nobody}</Notice>}
-      <ul className="grid gap-1">
+      <ul className="grid gap-1 empty:hidden">
         {(basic?.users ?? []).map((name) => (
           <li key={name} className="flex items-center justify-between gap-2">
             <span className="wrap-anywhere">{name}</span>

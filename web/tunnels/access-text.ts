@@ -3,7 +3,7 @@ import { phrases } from '../i18n/language.tsx'
 export const accessText = phrases({
   en: {
     title: 'Who may visit it',
-    hint: 'Whoever is inside and may not be any more is cut within a second. Header rules are changed with "pharos access headers".',
+    hint: 'Whoever is inside and may not be any more is cut within a second. Header rules are changed with “pharos access headers”.',
     mayNot: 'Your role in this workspace does not allow this.',
     save: 'Save',
     saved: 'Saved. Visitors feel it at once.',
@@ -49,7 +49,7 @@ export const accessText = phrases({
   },
   de: {
     title: 'Wer ihn besuchen darf',
-    hint: 'Wer drin ist und nicht mehr darf, wird binnen einer Sekunde getrennt. Regeln für Kopfzeilen ändert "pharos access headers".',
+    hint: 'Wer drin ist und nicht mehr darf, wird binnen einer Sekunde getrennt. Regeln für Kopfzeilen ändert „pharos access headers“.',
     mayNot: 'Deine Rolle in diesem Arbeitsbereich erlaubt das nicht.',
     save: 'Speichern',
     saved: 'Gespeichert. Besucher spüren es sofort.',

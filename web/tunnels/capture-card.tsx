@@ -101,8 +101,8 @@ function CaptureForm({ tunnel, capture }: { tunnel: string; capture: Capture }) 
   const plain = { autoComplete: 'off', autoCapitalize: 'none', spellCheck: false } as const
   return (
     <form onSubmit={submit} aria-label={t.kept} className="grid gap-4" noValidate>
-      <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
-        <Field label={t.mode} className="sm:col-span-2 lg:col-span-1">
+      <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-5">
+        <Field label={t.mode} className="sm:col-span-2">
           <Select
             value={mode}
             choices={(['off', 'metadata', 'full'] as const).map((value) => ({ value, label: t.modes[value] }))}

@@ -62,6 +62,8 @@ export function TunnelsPage() {
         {
           key: 'address',
           title: t.address,
+          // What people come for.
+          className: 'md:w-2/5',
           cell: ({ addresses }) => (
             <span className="grid min-w-0 justify-items-start max-md:justify-items-end">
               {addresses.map((address) => (
@@ -97,7 +99,7 @@ export function TunnelsPage() {
           key: 'server',
           title: t.server,
           wideOnly: true,
-          className: 'wrap-anywhere',
+          className: 'wrap-anywhere md:min-w-28',
           cell: ({ serverId }) =>
             serverId && (
               <Link

@@ -57,8 +57,7 @@ export const workspaceText = phrases({
       withdrawn: 'The invitation is withdrawn.',
       mailed: (email: string) => `The invitation is on its way to ${email}.`,
       linkTitle: 'Hand over this link',
-      linkHint: (email: string) =>
-        `This panel sends no e-mail. Give this link to ${email}: it works once, and is shown once.`,
+      linkHint: (email: string) => `No e-mail was sent. Give this link to ${email}: it works once, and is shown once.`,
       you: 'you',
       mayNot: 'Only owners and admins change members.',
       actions: 'Actions',
@@ -144,7 +143,7 @@ export const workspaceText = phrases({
       mailed: (email: string) => `Die Einladung ist unterwegs zu ${email}.`,
       linkTitle: 'Gib diesen Link weiter',
       linkHint: (email: string) =>
-        `Dieses Panel verschickt keine E-Mails. Gib ${email} diesen Link: Er gilt einmal und wird einmal gezeigt.`,
+        `Es ging keine E-Mail hinaus. Gib ${email} diesen Link: Er gilt einmal und wird einmal gezeigt.`,
       you: 'du',
       mayNot: 'Nur Besitzer und Admins ändern Mitglieder.',
       actions: 'Aktionen',
