@@ -45,6 +45,7 @@ export const outside: Record<string, Shot> = {
   },
   'setup-gone': { path: '/setup' },
   invitation: { path: '/invitation#phi_x' },
+  'invitation-gone': { path: '/invitation' },
   'report-abuse': { path: '/report-abuse?host=shop.example.com' },
 }
 
@@ -119,24 +120,69 @@ export const inside: Record<string, Shot> = {
   'server-settings-delete': { path: '/servers/{server}/settings', act: press(/^(Delete the server|Server löschen)$/) },
   'server-missing': { path: '/servers/ffffffff/console' },
   tunnels: { path: '/tunnels' },
+  'tunnels-open': { path: '/tunnels', act: press(/^(Open a tunnel|Tunnel öffnen)$/) },
+  'tunnel-missing': { path: '/tunnels/nothing' },
   domains: { path: '/domains' },
   usage: { path: '/usage' },
   keys: { path: '/keys' },
+  'keys-new': { path: '/keys', act: press(/^(New key|Neuer Schlüssel)$/) },
+  'keys-revoke': { path: '/keys', act: press(/^(Revoke|Widerrufen)/) },
   members: { path: '/members' },
+  'members-invite': { path: '/members', act: press(/^(Invite somebody|Jemanden einladen)$/) },
+  'members-remove': { path: '/members', act: press(/^(Remove|Entfernen)/) },
   webhooks: { path: '/webhooks' },
+  'webhooks-new': { path: '/webhooks', act: press(/^(New webhook|Neuer Webhook)$/) },
   webhook: { path: '/webhooks/{webhook}' },
+  'webhook-change': { path: '/webhooks/{webhook}', act: press(/^(Change|Ändern)$/) },
+  'webhook-delivery': { path: '/webhooks/{webhook}', act: press(/^(Details|Einzelheiten)$/) },
   activity: { path: '/activity' },
   api: { path: '/api' },
   'api-operation': { path: '/api#createServer' },
   account: { path: '/account' },
+  'account-two-factor': { path: '/account', act: press(/^(Turn on|Einschalten)$/) },
+  'account-ssh-key': { path: '/account', act: press(/^(Add an SSH key|SSH-Schlüssel hinzufügen)$/) },
+  'account-menu': { path: '/usage', act: press(/@example\.com/) },
   device: { path: '/device' },
+  'device-unknown': {
+    path: '/device',
+    async act(page) {
+      await page.locator('main input').fill('bbbb-bbbb')
+      await page.locator('main [type=submit]').click()
+      await page.getByRole('alert').waitFor()
+    },
+  },
   nodes: { path: '/admin/nodes' },
+  'nodes-add': { path: '/admin/nodes', act: press(/^(Add a machine|Maschine hinzufügen)$/) },
+  'nodes-details': {
+    path: '/admin/nodes',
+    act: choose(/^(Actions for|Aktionen für)/, /^(Details|Einzelheiten)$/),
+  },
+  'nodes-placement': { path: '/admin/nodes', act: choose(/^(Actions for|Aktionen für)/, /^(Placement|Platzierung)$/) },
+  'nodes-drain': {
+    path: '/admin/nodes',
+    act: choose(/^(Actions for|Aktionen für)/, /^(Move all servers away|Alle Server umziehen)$/),
+  },
   edges: { path: '/admin/edges' },
+  'edges-add': { path: '/admin/edges', act: press(/^(Add an edge|Edge hinzufügen)$/) },
   templates: { path: '/admin/templates' },
+  'templates-import': { path: '/admin/templates', act: press(/^(Import an egg|Egg importieren)$/) },
+  'templates-details': {
+    path: '/admin/templates',
+    act: choose(/^(Actions for|Aktionen für)/, /^(Details|Einzelheiten)$/),
+  },
+  'templates-source': { path: '/admin/templates', act: press(/^(Add a source|Quelle hinzufügen)$/) },
   'database-hosts': { path: '/admin/database-hosts' },
+  'database-hosts-add': {
+    path: '/admin/database-hosts',
+    act: press(/^(Add a host|Datenbank-Server hinzufügen)$/),
+  },
   plans: { path: '/admin/plans' },
+  'plans-workspace': { path: '/admin/plans', act: press(/^(Look it up|Nachsehen)$/) },
+  'plans-change': { path: '/admin/plans', act: press(/^(Change Standard|Standard ändern)$/) },
   abuse: { path: '/admin/abuse' },
   users: { path: '/admin/users' },
+  'users-no-match': { path: '/admin/users', act: (page) => page.getByRole('searchbox').fill('nothing like it') },
+  shortcuts: { path: '/usage', act: (page) => page.keyboard.press('?') },
   nothing: { path: '/not-a-page' },
 }
 
