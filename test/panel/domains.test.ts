@@ -56,12 +56,14 @@ test('a domain is served once its record is found, under any way to write it, an
   )
   const before = await look(acme, made.id)
   assert.equal(before.state, 'pending')
+  assert.equal(before.check?.reason, 'no_record')
   assert.match(before.check?.message ?? '', /no TXT record at _pharos-verify\.app\.example\.org/)
   assert.equal((await visit('app.example.org')).status, 404)
 
   await setRecords(world, made.id, { address: false })
   const proved = await look(acme, made.id)
   assert.equal(proved.state, 'active')
+  assert.equal(proved.check?.reason, 'not_here')
   assert.match(proved.check?.message ?? '', /does not lead to this installation yet/)
   await eventually(
     async () => (await visit('APP.example.org.')).text === 'the service at APP.example.org./x',
@@ -141,6 +143,7 @@ test('nobody takes a domain that another workspace proves: not the name, not one
     addText(dns, records)
     const seen = await look(bobs, id)
     assert.equal(seen.state, 'pending', name)
+    assert.equal(seen.check?.reason, 'taken', name)
     assert.match(seen.check?.message ?? '', /Another workspace has proved/, name)
   }
   assert.equal((await visit('app.single.org')).text, 'the service at app.single.org/x')
@@ -172,6 +175,7 @@ test('an alias at the place of the record proves nothing, whatever its target sa
   dns.set('TXT', 'records.example.info', ...ownershipOf(made.records))
   const seen = await look(acme, made.id)
   assert.equal(seen.state, 'pending')
+  assert.equal(seen.check?.reason, 'alias')
   assert.match(seen.check?.message ?? '', /is an alias \(CNAME\)/)
   await acme.deleteDomain({ params: { domain: made.id } })
 })
@@ -190,6 +194,7 @@ test('a proof that is gone is warned of, a DNS that fails changes nothing, and a
   const warned = await look(acme, made.id)
   assert.equal(warned.state, 'warned')
   assert.ok(warned.offAt)
+  assert.equal(warned.check?.reason, 'other_record')
   assert.match(warned.check?.message ?? '', /but not this one/)
   assert.deepEqual(warned.check?.found, ['_pharos-verify.lost.example.org TXT something else'])
   assert.equal((await visit('lost.example.org')).status, 200)

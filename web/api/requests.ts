@@ -27,6 +27,8 @@ export function createRequestRecord(): RequestRecord {
   const none: readonly MadeRequest[] = []
   return {
     add(page, { method, path, body }) {
+      // Waiting for news of what was asked for already: as many as there is news, and nothing that the page does not show.
+      if (/[?&]wait=/.test(path)) return
       const made = { method, path, body: body === undefined ? undefined : shapeOf(JSON.parse(body)) }
       const others = (pages.get(page) ?? none).filter((each) => each.method !== method || each.path !== path)
       // Set anew, so that the oldest page is the first.

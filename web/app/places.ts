@@ -16,6 +16,7 @@ import {
   Siren,
   UserRound,
   Users,
+  Waypoints,
   Webhook,
 } from 'lucide-react'
 import { rolePermissions, type WorkspacePermission } from '../../src/contract/permissions.ts'
@@ -68,6 +69,7 @@ export function usePlaces(): readonly PlaceGroup[] {
       places: [
         { to: '/admin/nodes', icon: HardDrive, label: t.nodes, shown: instanceAdmin },
         { to: '/admin/edges', icon: RadioTower, label: t.edges, shown: instanceAdmin },
+        { to: '/admin/foreign-edges', icon: Waypoints, label: t.foreignEdges, shown: instanceAdmin },
         { to: '/admin/templates', icon: Shapes, label: t.templates, shown: instanceAdmin },
         { to: '/admin/database-hosts', icon: Database, label: t.databaseHosts, shown: instanceAdmin },
         { to: '/admin/plans', icon: Gauge, label: t.plans, shown: instanceAdmin },

@@ -220,6 +220,11 @@ const edges = createRoute({
   path: '/admin/edges',
   component: lazyRouteComponent(() => import('../admin/edges-page.tsx'), 'EdgesPage'),
 })
+const foreignEdges = createRoute({
+  getParentRoute: () => inside,
+  path: '/admin/foreign-edges',
+  component: lazyRouteComponent(() => import('../foreign-edges/foreign-edges-page.tsx'), 'ForeignEdgesPage'),
+})
 
 const templates = createRoute({
   getParentRoute: () => inside,
@@ -284,6 +289,7 @@ const routes = root.addChildren([
     reference,
     nodes,
     edges,
+    foreignEdges,
     templates,
     plans,
     abuseReports,

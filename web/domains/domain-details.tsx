@@ -50,7 +50,8 @@ function Found({ domain, mayCheck }: { domain: Domain; mayCheck: boolean }) {
     changes: [domainsQuery.queryKey],
   })
   const { check, state, offAt } = domain
-  const taken = check?.ownership === 'found' && (state === 'pending' || state === 'off')
+  const reason = check?.reason ?? null
+  const refused = reason === 'taken' || reason === 'reserved'
   return (
     <section className="grid min-w-0 gap-2">
       <div className="flex flex-wrap items-center justify-between gap-2">
@@ -67,15 +68,19 @@ function Found({ domain, mayCheck }: { domain: Domain; mayCheck: boolean }) {
         </Button>
       </div>
       {state === 'warned' && offAt !== null && <Notice tone="warn">{t.warnedText(format.time(offAt))}</Notice>}
-      {state === 'off' && !taken && <Notice tone="bad">{t.offText}</Notice>}
-      {taken && <Notice tone="bad">{t.refused}</Notice>}
+      {state === 'off' && !refused && <Notice tone="bad">{t.offText}</Notice>}
       {check === null ? (
         <p className="text-muted">{t.never}</p>
       ) : (
         <>
-          <p>
-            {t.ownership[check.ownership]} {t.addresses[check.address]}
-          </p>
+          {refused && <Notice tone="bad">{t.checkReasons[reason]}</Notice>}
+          {!refused && (
+            <p>
+              {reason === null
+                ? `${t.ownership[check.ownership]} ${t.addresses[check.address]}`
+                : t.checkReasons[reason]}
+            </p>
+          )}
           {check.found.length > 0 && (
             <p className="wrap-anywhere text-muted">
               {t.found}: <span className="font-mono text-xs">{check.found.join(', ')}</span>
@@ -93,14 +98,24 @@ function Found({ domain, mayCheck }: { domain: Domain; mayCheck: boolean }) {
 function Certificate({ domain }: { domain: Domain }) {
   const t = useText(domainsText)
   const format = useFormat()
-  const { state, message, expiresAt, renewsAt, nextAt } = domain.certificate
+  const { state, reason, detail, expiresAt, renewsAt, nextAt } = domain.certificate
+  const isToCome = state === 'none' || state === 'waiting'
   return (
     <section className="grid min-w-0 gap-2">
       <h3 className="inline-flex items-center gap-2 font-medium">
         {t.certificate} <CertificateState domain={domain} />
       </h3>
-      <p>{t.certificateHints[state]}</p>
-      {state === 'failed' && message !== null && <Notice tone="bad">{message}</Notice>}
+      <p>{isToCome && reason !== null ? t.certificateReasons[reason] : t.certificateHints[state]}</p>
+      {!isToCome && reason !== null && (
+        <Notice tone={state === 'failed' ? 'bad' : 'warn'}>
+          {t.certificateReasons[reason]}
+          {detail !== null && (
+            <span className="mt-1 block font-mono text-xs">
+              {t.said}: <bdi>{detail}</bdi>
+            </span>
+          )}
+        </Notice>
+      )}
       <p className="text-muted text-xs">
         {expiresAt !== null && `${t.expires}: ${format.time(expiresAt)}. `}
         {renewsAt !== null && `${t.renews}: ${format.time(renewsAt)}. `}

@@ -20,8 +20,30 @@ export const domainsText = phrases({
       waiting: 'It is made once the domain is proved, leads here, and its tunnel is open.',
       ordering: 'The certificate authority is looking at the domain. This takes some seconds, at most some minutes.',
       issued: 'It is renewed by itself.',
-      failed: 'The last attempt failed. It is tried again by itself; what the authority said:',
+      failed: 'The last attempt failed. It is tried again by itself.',
     },
+    certificateReasons: {
+      own_certificate: 'The service itself shows its certificate: its TLS is passed through.',
+      no_tls: 'It needs none: nobody speaks TLS to it.',
+      no_authority: 'This installation makes no certificates: whoever runs it has set no authority.',
+      no_zone: 'This installation makes no certificates for wildcards: whoever runs it has set no zone for them.',
+      not_proved: 'It is made once the ownership record is there.',
+      tunnel_closed: 'It is made once the tunnel is open.',
+      not_here: 'It is made once the domain leads here.',
+      not_delegated: 'It is made once the record that lets it be made is set.',
+      workspace_budget: 'Your workspace has ordered as many as it may in a week. It is made when there is room again.',
+      installation_budget:
+        'This installation has ordered as many as it may in a week. It is made when there is room again.',
+      unreachable: 'The certificate authority could not be reached.',
+      refused: 'The certificate authority refused.',
+      not_validated: 'The certificate authority did not find what proves the domain. Check that its records lead here.',
+      unsupported: 'The certificate authority does not offer what is needed here. Tell whoever runs this installation.',
+      slow: 'The certificate authority did not come to an end.',
+      unreadable: 'The certificate authority gave an answer that makes no sense.',
+      name_server: 'The name server did not take the record for the certificate. Tell whoever runs this installation.',
+      internal: 'Something went wrong here. Tell whoever runs this installation.',
+    },
+    said: 'It said',
     expires: 'Valid until',
     renews: 'Renewed from',
     again: 'Tried again',
@@ -38,6 +60,21 @@ export const domainsText = phrases({
     lastCheck: 'Last look',
     never: 'Nobody has looked yet.',
     found: 'Found instead',
+    checkReasons: {
+      complete: 'Everything is set.',
+      no_answer: 'The DNS did not answer. It is asked again by itself.',
+      no_record:
+        'The ownership record is not there yet. Name servers may take some minutes to show a new one; it is looked for by itself.',
+      other_record:
+        'There are TXT records at the name of the ownership record, but not this one. Add it; others may stay.',
+      alias:
+        'There is an alias (CNAME) in place of the ownership record. Set the TXT record itself: an alias proves whose its target is.',
+      not_here:
+        'The domain is yours, but does not lead here yet: set an address record. Behind a proxy of others that is as it should be.',
+      taken:
+        'Another workspace has proved this name. If the domain is yours, remove the record of that workspace first.',
+      reserved: 'This name belongs to the installation.',
+    },
     ownership: {
       found: 'The ownership record is there.',
       missing: 'The ownership record was not found. An alias (CNAME) in its place does not count.',
@@ -48,7 +85,6 @@ export const domainsText = phrases({
       missing: 'The domain does not lead here yet. Behind a proxy of others that is as it should be.',
       unknown: 'Where the domain leads could not be seen.',
     },
-    refused: 'Another workspace has proved this name, or it belongs to the installation.',
     warnedText: (until: string) =>
       `The ownership record is gone. Visitors are let in until ${until}; set the record again before that.`,
     offText: 'The domain is not served any more. Set the record again, then look.',
@@ -90,8 +126,35 @@ export const domainsText = phrases({
       waiting: 'Es wird ausgestellt, sobald die Domain nachgewiesen ist, hierher führt und ihr Tunnel offen ist.',
       ordering: 'Die Zertifizierungsstelle prüft die Domain. Das dauert Sekunden, höchstens einige Minuten.',
       issued: 'Es wird von selbst erneuert.',
-      failed: 'Der letzte Versuch ist fehlgeschlagen. Er wird von selbst wiederholt; die Stelle sagte:',
+      failed: 'Der letzte Versuch ist fehlgeschlagen. Er wird von selbst wiederholt.',
     },
+    certificateReasons: {
+      own_certificate: 'Der Dienst zeigt selbst sein Zertifikat: Sein TLS wird durchgereicht.',
+      no_tls: 'Es braucht keines: Niemand spricht TLS mit ihm.',
+      no_authority: 'Diese Installation stellt keine Zertifikate aus: Wer sie betreibt, hat keine Stelle eingestellt.',
+      no_zone:
+        'Diese Installation stellt keine Zertifikate für Wildcards aus: Wer sie betreibt, hat keine Zone dafür eingestellt.',
+      not_proved: 'Es wird ausgestellt, sobald der Besitznachweis da ist.',
+      tunnel_closed: 'Es wird ausgestellt, sobald der Tunnel offen ist.',
+      not_here: 'Es wird ausgestellt, sobald die Domain hierher führt.',
+      not_delegated: 'Es wird ausgestellt, sobald der Eintrag gesetzt ist, der das zulässt.',
+      workspace_budget:
+        'Dein Arbeitsbereich hat so viele bestellt, wie er in einer Woche darf. Es wird ausgestellt, wenn wieder Platz ist.',
+      installation_budget:
+        'Diese Installation hat so viele bestellt, wie sie in einer Woche darf. Es wird ausgestellt, wenn wieder Platz ist.',
+      unreachable: 'Die Zertifizierungsstelle war nicht zu erreichen.',
+      refused: 'Die Zertifizierungsstelle hat abgelehnt.',
+      not_validated:
+        'Die Zertifizierungsstelle fand nicht, was die Domain nachweist. Prüfe, ob ihre Einträge hierher führen.',
+      unsupported:
+        'Die Zertifizierungsstelle bietet nicht an, was hier nötig ist. Sag es denen, die diese Installation betreiben.',
+      slow: 'Die Zertifizierungsstelle kam zu keinem Ende.',
+      unreadable: 'Die Zertifizierungsstelle gab eine Antwort, die keinen Sinn ergibt.',
+      name_server:
+        'Der Nameserver nahm den Eintrag für das Zertifikat nicht an. Sag es denen, die diese Installation betreiben.',
+      internal: 'Hier ging etwas schief. Sag es denen, die diese Installation betreiben.',
+    },
+    said: 'Die Antwort',
     expires: 'Gültig bis',
     renews: 'Erneuert ab',
     again: 'Nächster Versuch',
@@ -109,6 +172,21 @@ export const domainsText = phrases({
     lastCheck: 'Zuletzt nachgesehen',
     never: 'Noch niemand hat nachgesehen.',
     found: 'Stattdessen gefunden',
+    checkReasons: {
+      complete: 'Alles ist gesetzt.',
+      no_answer: 'Das DNS hat nicht geantwortet. Es wird von selbst wieder gefragt.',
+      no_record:
+        'Der Besitznachweis ist noch nicht da. Bis Nameserver einen neuen Eintrag zeigen, können Minuten vergehen; er wird von selbst gesucht.',
+      other_record:
+        'Unter dem Namen des Besitznachweises gibt es TXT-Einträge, aber nicht diesen. Füge ihn hinzu; andere dürfen bleiben.',
+      alias:
+        'Anstelle des Besitznachweises steht ein Alias (CNAME). Setze den TXT-Eintrag selbst: Ein Alias weist nur nach, wem sein Ziel gehört.',
+      not_here:
+        'Die Domain gehört dir, führt aber noch nicht hierher: Setze einen Adresseintrag. Hinter dem Proxy eines anderen Anbieters ist das richtig so.',
+      taken:
+        'Ein anderer Arbeitsbereich hat diesen Namen nachgewiesen. Gehört die Domain dir, entferne zuerst den Eintrag jenes Arbeitsbereichs.',
+      reserved: 'Dieser Name gehört zu dieser Installation.',
+    },
     ownership: {
       found: 'Der Besitznachweis ist da.',
       missing: 'Der Besitznachweis wurde nicht gefunden. Ein Alias (CNAME) an seiner Stelle zählt nicht.',
@@ -119,7 +197,6 @@ export const domainsText = phrases({
       missing: 'Die Domain führt noch nicht hierher. Hinter dem Proxy eines anderen Anbieters ist das richtig so.',
       unknown: 'Wohin die Domain führt, war nicht zu sehen.',
     },
-    refused: 'Ein anderer Arbeitsbereich hat diesen Namen nachgewiesen, oder er gehört zu dieser Installation.',
     warnedText: (until: string) =>
       `Der Besitznachweis fehlt. Besucher kommen noch bis ${until} herein; setze den Eintrag vorher wieder.`,
     offText: 'Die Domain wird nicht mehr bedient. Setze den Eintrag wieder und sieh dann nach.',
@@ -134,6 +211,6 @@ export const domainsText = phrases({
     removed: 'Die Domain ist aufgegeben.',
     actions: 'Aktionen',
     details: 'Einträge und Zustand',
-    mayNot: 'Nur Inhaber und Admins eines Arbeitsbereichs ändern seine Domains.',
+    mayNot: 'Nur Besitzer und Admins eines Arbeitsbereichs ändern seine Domains.',
   },
 })

@@ -141,7 +141,7 @@ function Sleep() {
     },
   })
   const mayUpdate = may('settings.update')
-  const wrong = fieldError(save.error, 'idleMinutes')
+  const wrong = fieldError(save.error, 'wakeOnConnect.idleMinutes')
   const submit = (event: FormEvent): void => {
     event.preventDefault()
     save.mutate()

@@ -9,6 +9,7 @@ import { Card } from '../ui/card.tsx'
 import { EmptyState, Notice } from '../ui/state.tsx'
 import { Table } from '../ui/table.tsx'
 import { inspectionText } from './inspection-text.ts'
+import { useLiveRequests } from './live-requests.ts'
 import { Outcome } from './outcome.tsx'
 import { captureQuery, type RequestSummary, requestsQuery, type Tunnel } from './queries.ts'
 import { RequestDialog } from './request-dialog.tsx'
@@ -17,6 +18,7 @@ import { RequestDialog } from './request-dialog.tsx'
 export function RequestsCard({ tunnel }: { tunnel: Tunnel }) {
   const t = useText(inspectionText)
   const query = useQuery(requestsQuery(tunnel.id))
+  useLiveRequests(tunnel.id, query.data?.cursor)
   const [shown, setShown] = useState<string | null>(null)
   return (
     <Card title={t.requests} description={t.requestsHint} flush>

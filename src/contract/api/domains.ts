@@ -29,6 +29,55 @@ export const DomainRecord = z
   })
   .meta({ id: 'DomainRecord' })
 
+/**
+ * What one look at the DNS means.
+ * - `complete`: everything is set. - `no_answer`: the DNS did not answer; it is asked again. - `no_record`: there is no ownership record
+ *   yet. - `other_record`: there are TXT records at its name, but not this one. - `alias`: a CNAME is in its place, which proves nothing.
+ * - `not_here`: it is yours, but does not lead here. - `taken`: another workspace has proved it. - `reserved`: it belongs to the installation.
+ */
+export const checkReasons = [
+  'complete',
+  'no_answer',
+  'no_record',
+  'other_record',
+  'alias',
+  'not_here',
+  'taken',
+  'reserved',
+] as const
+export type CheckReason = (typeof checkReasons)[number]
+
+/**
+ * Why a domain has no certificate, or not the next one yet.
+ * - With state `none`: `own_certificate` (the service shows its own), `no_tls` (nobody speaks TLS to it), `no_authority` and `no_zone` (whoever
+ *   runs the installation has set none).
+ * - `waiting`: `not_proved`, `tunnel_closed`, `not_here`, `not_delegated` (of a wildcard: its `certificate` record), `workspace_budget` and
+ *   `installation_budget` (as many were ordered as may be in a week).
+ * - `failed`: the authority is `unreachable`, has `refused`, could not see the domain (`not_validated`), does not offer what is needed
+ *   (`unsupported`), came to no end (`slow`) or made no sense (`unreadable`); a `name_server` did not take a record; `internal`.
+ */
+export const certificateReasons = [
+  'own_certificate',
+  'no_tls',
+  'no_authority',
+  'no_zone',
+  'not_proved',
+  'tunnel_closed',
+  'not_here',
+  'not_delegated',
+  'workspace_budget',
+  'installation_budget',
+  'unreachable',
+  'refused',
+  'not_validated',
+  'unsupported',
+  'slow',
+  'unreadable',
+  'name_server',
+  'internal',
+] as const
+export type CertificateReason = (typeof certificateReasons)[number]
+
 /** What one look at the DNS has found. */
 export const DomainCheck = z
   .strictObject({
@@ -38,6 +87,7 @@ export const DomainCheck = z
     }),
     address: z.enum(['found', 'missing', 'unknown']),
     found: z.array(z.string()).meta({ description: 'What was found instead, as it stands in the DNS' }),
+    reason: z.enum(checkReasons).nullable().meta({ description: 'The same for programs; null of older looks' }),
     message: z.string().meta({ description: 'What it means, and what to do next' }),
   })
   .meta({ id: 'DomainCheck' })
@@ -48,7 +98,9 @@ export const DomainCertificate = z
       description:
         '`none`: none is made here. `waiting`: it will be, when what `message` says has happened. `failed`: the last attempt failed; it is tried again at `nextAt`',
     }),
-    message: z.string().nullable(),
+    reason: z.enum(certificateReasons).nullable().meta({ description: 'Why there is none, or not the next one yet' }),
+    message: z.string().nullable().meta({ description: 'The same in words' }),
+    detail: z.string().nullable().meta({ description: 'What the authority or the name server said of it' }),
     expiresAt: Time.nullable().meta({ description: 'Of the certificate that visitors are shown' }),
     renewsAt: Time.nullable(),
     nextAt: Time.nullable().meta({ description: 'When it is tried again' }),

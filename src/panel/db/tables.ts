@@ -1,3 +1,4 @@
+import type { CertificateReason } from '../../contract/api/domains.ts'
 import type { TransferStage } from '../../contract/transfer-stages.ts'
 
 /**
@@ -775,7 +776,10 @@ export interface DomainCertificateRow {
   order_began_at: number | null
   /** In a row. */
   failures: number
+  /** Why there is no certificate yet, in words, for programs, and as others have put it. */
   problem: string | null
+  reason: CertificateReason | null
+  detail: string | null
   /** When to try next; null: nothing is to be done. */
   next_at: number | null
 }

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import {
+  type CertificateReason,
   type Domain,
   type DomainCertificate,
   type DomainRecord,
@@ -263,19 +264,27 @@ export class Domains implements AsyncDisposable {
   ): z.input<typeof DomainCertificate> {
     const time = (ms: number | null | undefined): string | null => (ms == null ? null : isoTime(ms))
     const dates = { expiresAt: time(row?.expires_at), renewsAt: time(row?.renew_at) }
-    const none = (message: string): z.input<typeof DomainCertificate> => ({
-      ...{ state: 'none', message, expiresAt: null, renewsAt: null, nextAt: null },
+    const none = (reason: CertificateReason, message: string): z.input<typeof DomainCertificate> => ({
+      ...{ state: 'none', reason, message, detail: null, expiresAt: null, renewsAt: null, nextAt: null },
     })
     const { acme } = this.#world
-    if (tunnel.kind === 'tls') return none('The service itself shows its certificate: its TLS is passed through.')
-    if (tunnel.kind !== 'http') return none('Not needed: nobody speaks TLS to it.')
+    if (tunnel.kind === 'tls')
+      return none('own_certificate', 'The service itself shows its certificate: its TLS is passed through.')
+    if (tunnel.kind !== 'http') return none('no_tls', 'Not needed: nobody speaks TLS to it.')
     if (acme === null)
-      return none('This installation makes no certificates: whoever runs it has set no authority (--acme-directory).')
-    if (isWildcard(name) && acme.dns === null) return none(wildcardsOff)
+      return none(
+        'no_authority',
+        'This installation makes no certificates: whoever runs it has set no authority (--acme-directory).',
+      )
+    if (isWildcard(name) && acme.dns === null) return none('no_zone', wildcardsOff)
     if (held === null)
-      return { state: 'waiting', message: 'The certificate is made once the domain is proved.', ...dates, nextAt: null }
-    if (!row) return { state: 'waiting', message: null, ...dates, nextAt: null }
-    const rest = { message: row.problem, ...dates, nextAt: time(row.next_at) }
+      return {
+        ...{ state: 'waiting', reason: 'not_proved', message: 'The certificate is made once the domain is proved.' },
+        ...{ detail: null, ...dates, nextAt: null },
+      }
+    if (!row) return { state: 'waiting', reason: null, message: null, detail: null, ...dates, nextAt: null }
+    const { reason, problem: message, detail } = row
+    const rest = { reason, message, detail, ...dates, nextAt: time(row.next_at) }
     if (row.order_url !== null) return { state: 'ordering', ...rest }
     if (row.certificate !== null) return { state: 'issued', ...rest }
     return { state: row.failures > 0 ? 'failed' : 'waiting', ...rest }

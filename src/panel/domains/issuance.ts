@@ -1,10 +1,11 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
+import type { CertificateReason } from '../../contract/api/domains.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { Own } from '../claims/index.ts'
 import type { DomainCertificateRow, DomainRow } from '../db/index.ts'
 import { type AcmeChallenge, AcmeClient, authorizationHash, type Order } from './acme/client.ts'
-import { updateText } from './acme/dns-update.ts'
+import { NameServerError, updateText } from './acme/dns-update.ts'
 import { AcmeError } from './acme/http.ts'
 import { alpnCertificate, certificateRequest, keyOf, newKey } from './acme/keys.ts'
 import {
@@ -100,8 +101,13 @@ export class Issuance implements Disposable {
     const { db, clock } = this.#world
     const missing = (await this.#missing(domain, isProvedNow, signal)) ?? (await this.#overBudget(domain))
     if (missing === null) return true
-    const { problem, pauseMs } = missing
-    await setCertificate(db.kysely, own, { problem, next_at: pauseMs === null ? null : clock.now() + pauseMs })
+    const { reason, problem, pauseMs } = missing
+    await setCertificate(db.kysely, own, {
+      reason,
+      problem,
+      detail: null,
+      next_at: pauseMs === null ? null : clock.now() + pauseMs,
+    })
     return false
   }
 
@@ -111,25 +117,35 @@ export class Issuance implements Disposable {
     signal: AbortSignal,
   ): Promise<Missing | null> {
     const { clock, isOpen } = this.#world
-    if (!isOpen(domain.tunnel_id)) return { problem: 'The certificate is made once the tunnel is open.', pauseMs: null }
+    if (!isOpen(domain.tunnel_id))
+      return { reason: 'tunnel_closed', problem: 'The certificate is made once the tunnel is open.', pauseMs: null }
     // Looked at anew: what was there an hour ago may be somebody else's by now.
     const now = await isProvedNow()
     if (!now || now.held_name === null || now.lost_at !== null || clock.now() - (now.proved_at ?? 0) > freshProofMs)
-      return { problem: 'The certificate is made once the ownership record is there.', pauseMs: hourMs }
+      return {
+        reason: 'not_proved',
+        problem: 'The certificate is made once the ownership record is there.',
+        pauseMs: hourMs,
+      }
     // People who have just added it wait for it; behind a proxy of others it may never come.
     const pauseMs = clock.now() - domain.created_at < dayMs ? conditionsPauseMs : hourMs
     if (!isWildcard(domain.name)) {
       const { address } = KeptCheck.parse(JSON.parse(now.checked ?? 'null'))
       return address === 'found'
         ? null
-        : { problem: 'The certificate is made once the domain leads to this installation.', pauseMs }
+        : {
+            reason: 'not_here',
+            problem: 'The certificate is made once the domain leads to this installation.',
+            pauseMs,
+          }
     }
     const { dns } = this.#acme
-    if (dns === null) return { problem: wildcardsOff, pauseMs: dayMs }
+    if (dns === null) return { reason: 'no_zone', problem: wildcardsOff, pauseMs: dayMs }
     const target = delegationTarget(domain, dns)
     return (await this.#dns.delegated(domain.name, target, signal)) === 'found'
       ? null
       : {
+          reason: 'not_delegated',
           problem: `The certificate is made once ${challengeLabel}.${below(domain.name)} is an alias (CNAME) of ${target}.`,
           pauseMs,
         }
@@ -142,9 +158,17 @@ export class Issuance implements Disposable {
     return db.transact(async (trx) => {
       await removeOrders(trx, since)
       if ((await countOrders(trx, since, workspaceId)) >= ordersPerWorkspaceMax)
-        return { problem: overBudget(`workspace has ordered ${ordersPerWorkspaceMax}`), pauseMs: hourMs }
+        return {
+          reason: 'workspace_budget',
+          problem: overBudget(`workspace has ordered ${ordersPerWorkspaceMax}`),
+          pauseMs: hourMs,
+        }
       if ((await countOrders(trx, since)) >= ordersMax)
-        return { problem: overBudget(`installation has ordered ${ordersMax}`), pauseMs: hourMs }
+        return {
+          reason: 'installation_budget',
+          problem: overBudget(`installation has ordered ${ordersMax}`),
+          pauseMs: hourMs,
+        }
       await insertOrder(trx, { id: newId('ord'), workspace_id: workspaceId, name, at: clock.now() })
       return null
     })
@@ -159,7 +183,7 @@ export class Issuance implements Disposable {
       order_url: url,
       order_key: sealer.seal(key, keyPurpose(domain.id)),
       order_began_at: clock.now(),
-      problem: null,
+      ...noProblem,
       next_at: clock.now(),
     }
     if (!(await setCertificate(db.kysely, own, change))) throw new Error('the domain was given up meanwhile')
@@ -181,7 +205,7 @@ export class Issuance implements Disposable {
     for (;;) {
       const { order, retryAfterMs } = await client.order(url, signal)
       if (order.status === 'valid') return await this.#take(domain, own, key, order, client, signal)
-      if (order.status === 'invalid') throw new AcmeError('invalid', await whyInvalid(client, order, signal), null)
+      if (order.status === 'invalid') throw await whyInvalid(client, order, signal)
       if (order.status === 'ready')
         await client.finalize(order.finalize, await certificateRequest(domain.name, key), signal)
       // After a restart edges come back a moment later: an answer that none of them has would be missed.
@@ -268,7 +292,7 @@ export class Issuance implements Disposable {
       renew_at: renewAt,
       ...noOrder,
       failures: 0,
-      problem: null,
+      ...noProblem,
       next_at: nextLook(renewAt, now),
     })
     if (!kept) return
@@ -301,17 +325,20 @@ export class Issuance implements Disposable {
       await setAccountUrl(db.kysely, this.#acme.directory, null)
       this.#forget()
     }
-    const words = error instanceof Error ? error.message : 'unknown reason'
+    const said = {
+      problem: error instanceof Error ? error.message : 'unknown reason',
+      ...reasonOf(error),
+    }
     // An authority that is away says nothing about the order: it goes on when it is back.
     if (known?.kind === 'unreachable' && row.order_url !== null && now - (row.order_began_at ?? 0) < orderMs) {
-      await setCertificate(db.kysely, own, { problem: words, next_at: now + conditionsPauseMs })
+      await setCertificate(db.kysely, own, { ...said, next_at: now + conditionsPauseMs })
       return
     }
     const failures = row.failures + 1
     await setCertificate(db.kysely, own, {
       ...noOrder,
       failures,
-      problem: words,
+      ...said,
       next_at: nextTry(failures, now, known?.retryAfterMs ?? null),
     })
   }
@@ -363,6 +390,8 @@ export const keyPurpose = (domainId: string): string => `${domainId} certificate
 export const wildcardsOff =
   'This installation makes no certificates for wildcards: whoever runs it has set no zone for them (--acme-dns-zone).'
 
+const noProblem = { reason: null, problem: null, detail: null }
+
 const noOrder = { order_url: null, order_key: null, order_began_at: null }
 
 /** The longest pause between two looks at an order, ms. */
@@ -377,6 +406,7 @@ const dayMs = 24 * hourMs
 
 /** What an order waits for, in words, and when to look again; null: when the tunnel is open. */
 interface Missing {
+  reason: CertificateReason
   problem: string
   pauseMs: number | null
 }
@@ -401,11 +431,33 @@ function certified(pem: string, name: string, key: Secret): { from: number; to: 
 }
 
 /** In the words of the challenge that failed: the order itself often says nothing. */
-async function whyInvalid(client: AcmeClient, order: Order, signal: AbortSignal): Promise<string> {
+async function whyInvalid(client: AcmeClient, order: Order, signal: AbortSignal): Promise<AcmeError> {
   for (const url of order.authorizations) {
     const { challenges } = await client.authorization(url, signal)
     const detail = challenges.find(({ status }) => status === 'invalid')?.error?.detail
-    if (detail !== undefined) return `The certificate authority could not validate the domain: ${detail}`
+    if (detail !== undefined)
+      return new AcmeError('invalid', `The certificate authority could not validate the domain: ${detail}`, null, {
+        detail,
+      })
   }
-  return `The certificate authority refused the order: ${order.error?.detail ?? 'it says no more'}`
+  const detail = order.error?.detail ?? 'it says no more'
+  return new AcmeError('refused', `The certificate authority refused the order: ${detail}`, null, { detail })
+}
+
+/** For programs, with what others have said of it. */
+function reasonOf(error: unknown): { reason: CertificateReason; detail: string | null } {
+  if (error instanceof NameServerError) return { reason: 'name_server', detail: error.message }
+  if (!(error instanceof AcmeError)) return { reason: 'internal', detail: null }
+  const { kind, detail } = error
+  switch (kind) {
+    case 'unreachable':
+    case 'unreadable':
+    case 'unsupported':
+    case 'slow':
+      return { reason: kind, detail }
+    case 'invalid':
+      return { reason: 'not_validated', detail }
+    default:
+      return { reason: 'refused', detail }
+  }
 }

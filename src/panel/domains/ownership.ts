@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DomainCheck } from '../../contract/api/domains.ts'
+import { type CheckReason, checkReasons, type DomainCheck } from '../../contract/api/domains.ts'
 import { isoTime } from '../../lib/clock.ts'
 import { type Own, setOwn } from '../claims/index.ts'
 import { type DomainRow, isUniqueViolation } from '../db/index.ts'
@@ -16,6 +16,7 @@ export const KeptCheck = z.strictObject({
   ownership: z.enum(['found', 'missing', 'unknown']),
   address: z.enum(['found', 'missing', 'unknown']),
   found: z.array(z.string()),
+  reason: z.enum(checkReasons).nullable().default(null),
   message: z.string(),
 })
 export type KeptCheck = z.output<typeof KeptCheck>
@@ -38,10 +39,13 @@ export class Ownership {
     const reserved = reservedBy(domain.name, this.ownNames())
     const before = proofOf(domain)
     const refusal =
-      reserved === null ? await this.#refusal(domain, look, signal) : `${reserved} belongs to this installation`
+      reserved === null
+        ? await this.#refusal(domain, look, signal)
+        : { reason: 'reserved' as const, message: `${reserved} belongs to this installation` }
     let after = judge(before, refusal === null ? look.ownership : 'missing', now)
-    if (reserved !== null && after.held) after = { ...after, held: false, lostAt: now, offWhy: refusal }
-    const checked: KeptCheck = { at: now, ...look, message: refusal ?? this.#words(domain, look) }
+    if (reserved !== null && after.held)
+      after = { ...after, held: false, lostAt: now, offWhy: refusal?.message ?? null }
+    const checked: KeptCheck = { at: now, ...look, ...(refusal ?? this.#meaning(domain, look)) }
     const pause = pauseUntilNext(after, look.ownership, now - domain.created_at, Math.random())
     const change = {
       held_name: after.held ? domain.name : null,
@@ -78,12 +82,15 @@ export class Ownership {
   }
 
   /** Why a workspace that proves a name cannot have it yet. One that has lost its proof makes room at once for somebody who proves the same name. */
-  async #refusal(domain: DomainRow, look: Look, signal: AbortSignal): Promise<string | null> {
+  async #refusal(domain: DomainRow, look: Look, signal: AbortSignal): Promise<Meaning | null> {
     if (look.ownership !== 'found' || domain.held_name !== null) return null
     for (const rival of await rivalsOf(this.#world.db.kysely, domain)) {
       const lost = rival.name === domain.name && (await this.#look(rival, signal)).ownership === 'missing'
       if (!lost)
-        return `Another workspace has proved that ${rival.name} is theirs. Remove its record at ${proofLabel}.${below(rival.name)} first, if that is your zone.`
+        return {
+          reason: 'taken',
+          message: `Another workspace has proved that ${rival.name} is theirs. Remove its record at ${proofLabel}.${below(rival.name)} first, if that is your zone.`,
+        }
       await this.#end(rival, 'Another workspace has proved that the domain is theirs')
     }
     return null
@@ -133,21 +140,40 @@ export class Ownership {
       })
   }
 
-  #words({ name, token }: DomainRow, { ownership, address, found }: Look): string {
+  #meaning({ name, token }: DomainRow, { ownership, address, found }: Look): Meaning {
     const record = `${proofLabel}.${below(name)}`
-    if (ownership === 'unknown') return 'The DNS did not answer. It is asked again by itself.'
-    if (ownership === 'missing')
-      return found.some((line) => line.startsWith(`${record} CNAME`))
-        ? `${record} is an alias (CNAME). Set the TXT record itself there: an alias proves whose its target is.`
-        : found.some((line) => line.startsWith(`${record} TXT`) && !line.includes(token))
-          ? `${record} has TXT records, but not this one. Add it; others may stay.`
-          : `There is no TXT record at ${record} yet. Name servers may take some minutes to show a new one.`
-    if (address === 'missing')
-      return isWildcard(name)
+    if (ownership === 'unknown')
+      return { reason: 'no_answer', message: 'The DNS did not answer. It is asked again by itself.' }
+    if (ownership === 'missing') {
+      if (found.some((line) => line.startsWith(`${record} CNAME`)))
+        return {
+          reason: 'alias',
+          message: `${record} is an alias (CNAME). Set the TXT record itself there: an alias proves whose its target is.`,
+        }
+      if (found.some((line) => line.startsWith(`${record} TXT`) && !line.includes(token)))
+        return {
+          reason: 'other_record',
+          message: `${record} has TXT records, but not this one. Add it; others may stay.`,
+        }
+      return {
+        reason: 'no_record',
+        message: `There is no TXT record at ${record} yet. Name servers may take some minutes to show a new one.`,
+      }
+    }
+    if (address !== 'missing') return { reason: 'complete', message: 'Everything is set.' }
+    return {
+      reason: 'not_here',
+      message: isWildcard(name)
         ? `The domain is yours. Names below it do not lead to this installation yet: set the address record for ${name}.`
-        : 'The domain is yours, but does not lead to this installation yet: set the address record. Behind a proxy of others that is as it should be.'
-    return 'Everything is set.'
+        : 'The domain is yours, but does not lead to this installation yet: set the address record. Behind a proxy of others that is as it should be.',
+    }
   }
+}
+
+/** What a look means, for programs and for people. */
+interface Meaning {
+  reason: CheckReason
+  message: string
 }
 
 /** What the last look found, as the API shows it. */

@@ -4,7 +4,16 @@ import { dutyOf, methodFor, nextLook, nextTry, renewalIn, renewalTime } from './
 
 const row = {
   ...{ domain_id: 'dom', certificate: null, key: null, expires_at: null, renew_at: null },
-  ...{ order_url: null, order_key: null, order_began_at: null, failures: 0, problem: null, next_at: 100 },
+  ...{
+    order_url: null,
+    order_key: null,
+    order_began_at: null,
+    failures: 0,
+    problem: null,
+    reason: null,
+    detail: null,
+    next_at: 100,
+  },
 }
 
 test('nothing is ordered before its time, twice, or while an order is under way', () => {

@@ -162,7 +162,7 @@ export const wantCertificate = (store: Store, domainId: string, now: number): Pr
       domain_id: domainId,
       ...{ certificate: null, key: null, expires_at: null, renew_at: null },
       ...{ order_url: null, order_key: null, order_began_at: null },
-      ...{ failures: 0, problem: null, next_at: now },
+      ...{ failures: 0, problem: null, reason: null, detail: null, next_at: now },
     })
     .onConflict((conflict) => conflict.doNothing())
     .execute()

@@ -24,6 +24,7 @@ import * as wakeOnConnect from './0024-wake-on-connect.ts'
 import * as abuse from './0027-abuse.ts'
 import * as domains from './0028-domains.ts'
 import * as identityProviders from './0032-identity-providers.ts'
+import * as certificateReasons from './0033-certificate-reasons.ts'
 
 /** Every migration, oldest first. A list rather than a folder listing: it is still there in a bundle. */
 export const migrations: readonly Migration[] = [
@@ -52,4 +53,5 @@ export const migrations: readonly Migration[] = [
   { name: '0027-abuse', up: abuse.up },
   { name: '0028-domains', up: domains.up },
   { name: '0032-identity-providers', up: identityProviders.up },
+  { name: '0033-certificate-reasons', up: certificateReasons.up },
 ]

@@ -15,7 +15,7 @@ const fudgeSeconds = 300
  * Adds or removes one TXT record in the operator's zone by a dynamic update (RFC 2136), signed with HMAC-SHA256 (RFC 8945), over TCP. Doing
  * either again changes nothing.
  * @param seconds the time of day, s since 1970
- * @throws Error that names the server and what it answered
+ * @throws NameServerError that names the server and what it answered
  */
 export async function updateText(
   zone: Pick<DnsZone, 'zone' | 'server' | 'keyName' | 'key'>,
@@ -33,15 +33,25 @@ export async function updateText(
   const place = `${zone.server.host}:${zone.server.port}`
   const answer = await exchange(zone.server, signed(update, zone, seconds), signal).catch((cause: unknown) => {
     signal.throwIfAborted()
-    throw new Error(`The name server ${place} does not answer: ${cause instanceof Error ? cause.message : 'unknown'}`, {
-      cause,
-    })
+    throw new NameServerError(
+      `The name server ${place} does not answer: ${cause instanceof Error ? cause.message : 'unknown'}`,
+      {
+        cause,
+      },
+    )
   })
   if (answer.length < headerBytes || answer.readUInt16BE(0) !== id)
-    throw new Error(`The name server ${place} gave an answer that belongs to nothing that was asked`)
+    throw new NameServerError(`The name server ${place} gave an answer that belongs to nothing that was asked`)
   const code = answer.readUInt16BE(2) & 0x0f
   if (code !== 0)
-    throw new Error(`The name server ${place} refused the record ${change.name}: ${responses[code] ?? `code ${code}`}`)
+    throw new NameServerError(
+      `The name server ${place} refused the record ${change.name}: ${responses[code] ?? `code ${code}`}`,
+    )
+}
+
+/** What went wrong with the operator's name server, in words. */
+export class NameServerError extends Error {
+  override readonly name = 'NameServerError'
 }
 
 /** The message with its signature behind it (RFC 8945 §4.2). */

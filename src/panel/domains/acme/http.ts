@@ -13,14 +13,22 @@ export interface AcmeAnswer {
 
 /** What went wrong with the authority, in words for the domain's owner. */
 export class AcmeError extends Error {
-  /** The last part of its `urn:ietf:params:acme:error:…`; `unreachable` and `unreadable` are ours. */
+  /** The last part of its `urn:ietf:params:acme:error:…`; `unreachable`, `unreadable`, `unsupported`, `slow` and `invalid` (the order) are ours. */
   readonly kind: string
   readonly retryAfterMs: number | null
+  /** What the authority itself has said. */
+  readonly detail: string | null
 
-  constructor(kind: string, message: string, retryAfterMs: number | null, options?: ErrorOptions) {
+  constructor(
+    kind: string,
+    message: string,
+    retryAfterMs: number | null,
+    { detail, ...options }: ErrorOptions & { detail?: string } = {},
+  ) {
     super(message, options)
     this.name = 'AcmeError'
     this.kind = kind
+    this.detail = detail?.slice(0, detailCharsMax) ?? null
     this.retryAfterMs = retryAfterMs
   }
 
@@ -28,7 +36,8 @@ export class AcmeError extends Error {
     const problem = Problem.safeParse(jsonIn(text)).data
     const kind = problem?.type?.split(':').at(-1) ?? 'refused'
     const detail = problem?.detail ?? `status ${status} from ${new URL(url).host}`
-    return new AcmeError(kind, `The certificate authority refused: ${detail}`.slice(0, messageCharsMax), retryAfterMs)
+    const message = `The certificate authority refused: ${detail}`.slice(0, detailCharsMax)
+    return new AcmeError(kind, message, retryAfterMs, { detail })
   }
 }
 
@@ -107,7 +116,7 @@ export class AcmeHttp implements Disposable {
 const maxSockets = 4
 
 /** Of an authority's words that are kept. */
-const messageCharsMax = 500
+const detailCharsMax = 500
 
 /** The longest pause that an authority may ask for, ms. */
 const retryAfterMaxMs = 24 * 3_600_000
