@@ -12,7 +12,7 @@ import { Facts } from './facts.ts'
 import { nulProblems } from './nul.ts'
 import type { Gate } from './part.ts'
 import { fieldProblems, invalidFields } from './problems.ts'
-import { serialiserSchema } from './serialise.ts'
+import { serialiser } from './serialise.ts'
 import { isUpgrade, type Upgrader } from './upgrade.ts'
 import { WrittenMessages } from './written-messages.ts'
 
@@ -32,17 +32,17 @@ export function bindOperation<C extends Contexts>(
 ): void {
   const { family } = operation
   const receive = receiver(binding, operation)
+  const serialise = serialiser(replySchema(family, operation.reply))
   binding.scope.route({
     method: operation.method,
     url: pathPattern(operation.path),
     config: { family },
-    schema: { response: { 200: serialiserSchema(replySchema(family, operation.reply)) } },
     handler: (request, reply) =>
       next(receive(request, reply), (input) =>
         // `part` has checked that the handler takes exactly this operation's input.
         next(handle(input as never), (data) => {
           reply.header('content-type', 'application/json; charset=utf-8')
-          return replyBody(family, data)
+          return serialise(reply)(replyBody(family, data))
         }),
       ),
   })
@@ -55,7 +55,7 @@ export function bindSocket<C extends Contexts>(
   handle: (input: never) => unknown,
 ): void {
   const receive = receiver(binding, socket)
-  const sends = serialiserSchema(socket.sends)
+  const serialise = serialiser(socket.sends)
   const written = new WrittenMessages()
   binding.scope.route({
     method: 'GET',
@@ -68,9 +68,8 @@ export function bindSocket<C extends Contexts>(
         throw new AppError('invalid_request', 'This is a live connection: open it with a WebSocket', {
           details: [{ where: 'headers.upgrade', problem: 'is missing', expected: 'websocket' }],
         })
-      // Compiled once per schema: the framework keeps the result.
-      const serialise = reply.compileSerializationSchema(sends) as (message: unknown) => string
-      const write = (message: unknown): Buffer => written.of(message, serialise)
+      const toJson = serialise(reply)
+      const write = (message: unknown): Buffer => written.of(message, toJson)
       const headers = reply.getHeaders() as Record<string, string>
       reply.hijack()
       binding.upgrader.accept(request.raw, headers, (connection) => {

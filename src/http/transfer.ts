@@ -7,7 +7,7 @@ import { replySchema } from '../contract/exchange-schemas.ts'
 import type { Contexts, Download, Outgoing, Transfer, Upload } from '../contract/operation.ts'
 import { transferIdleMs } from './limits.ts'
 import { type Binding, pathPattern, receiver } from './route.ts'
-import { serialiserSchema } from './serialise.ts'
+import { serialiser } from './serialise.ts'
 
 /** Makes the route of one transfer. Its caller is admitted before a byte of a body is asked for. */
 export function bindTransfer<C extends Contexts>(
@@ -22,11 +22,11 @@ export function bindTransfer<C extends Contexts>(
 function bindUpload<C extends Contexts>(binding: Binding<C>, upload: Upload, handle: (input: never) => unknown): void {
   const { family } = upload
   const receive = receiver(binding, upload)
+  const serialise = serialiser(replySchema(family, upload.reply))
   binding.scope.route({
     method: upload.method,
     url: pathPattern(upload.path),
     config: { family },
-    schema: { response: { 200: serialiserSchema(replySchema(family, upload.reply)) } },
     handler: async (request, reply) => {
       const input = await receive(request, reply)
       if (request.raw.headers.expect !== undefined) reply.raw.writeContinue()
@@ -38,7 +38,7 @@ function bindUpload<C extends Contexts>(binding: Binding<C>, upload: Upload, han
       // What the handler left unread would be taken for the next request.
       if (!request.raw.complete) reply.header('connection', 'close')
       reply.header('content-type', 'application/json; charset=utf-8')
-      return replyBody(family, data)
+      return serialise(reply)(replyBody(family, data))
     },
   })
 }
