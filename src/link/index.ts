@@ -15,6 +15,7 @@ export {
   type LinkStream,
   type ReadSource,
 } from './link.ts'
+export { Outgoing } from './outgoing.ts'
 export { PanelLinks } from './panel-links.ts'
 export { type LinkPortOptions, type ListeningPort, listenLinks, listenShared, type SharedPortOptions } from './ports.ts'
 export { splice } from './splice.ts'

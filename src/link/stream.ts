@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { Duplex } from 'node:stream'
 import type { Connection } from './connections.ts'
 import { LinkError, type LinkStream } from './link.ts'
+import { Outgoing } from './outgoing.ts'
 import { Pace } from './pace.ts'
 import type { DataSource } from './turns.ts'
 import { frameType, headerBytes, initialWindowBytes, Violation, windowCeilingBytes, writeHeader } from './wire.ts'
@@ -57,10 +58,7 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
   readonly #host: StreamHost
   readonly #windowBytesMax: number
 
-  #sendCredit = initialWindowBytes
-  #chunks: Buffer[] = []
-  #offset = 0
-  #written: ((error?: Error | null) => void) | null = null
+  readonly #outgoing = new Outgoing(initialWindowBytes)
 
   #receiveCredit = initialWindowBytes
   /** What arrived on other connections than the one whose turn it is; a connection stands for the move to it. */
@@ -151,8 +149,8 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
 
   receiveWindow(bytes: number): void {
     this.isKnownThere = true
-    this.#sendCredit += bytes
-    if (bytes === 0 || this.#sendCredit > windowCeilingBytes) throw new Violation('a window out of range')
+    this.#outgoing.credit += bytes
+    if (bytes === 0 || this.#outgoing.credit > windowCeilingBytes) throw new Violation('a window out of range')
     if (this.sendable) this.#host.ready(this)
   }
 
@@ -171,7 +169,7 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
   // From the lane.
 
   get sendable(): boolean {
-    return this.#chunks.length > 0 && this.#sendCredit > 0
+    return this.#outgoing.sendable
   }
 
   get isBulk(): boolean {
@@ -179,32 +177,14 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
   }
 
   fill(target: Buffer, at: number, end: number): number {
-    const room = Math.min(end - at - headerBytes, frameBytes, this.#sendCredit)
     const begin = at + headerBytes
-    let to = begin
-    let used = 0
-    for (const chunk of this.#chunks) {
-      const copied = chunk.copy(target, to, this.#offset, Math.min(chunk.length, this.#offset + room - (to - begin)))
-      to += copied
-      this.#offset += copied
-      if (this.#offset < chunk.length) break
-      this.#offset = 0
-      used += 1
-    }
-    writeHeader(target, at, frameType.data, to - begin, this.number)
-    this.#sendCredit -= to - begin
-    this.pace.carry(to - begin)
+    const bytes = this.#outgoing.take(target, begin, Math.min(end - begin, frameBytes))
+    writeHeader(target, at, frameType.data, bytes, this.number)
+    this.pace.carry(bytes)
     this.#active()
-    if (used === this.#chunks.length) {
-      this.#chunks = []
-      const written = this.#written
-      this.#written = null
-      written?.()
-    } else if (used > 0) {
-      this.#chunks.splice(0, used)
-    }
+    this.#outgoing.settle()
     if (this.sendable) this.#host.ready(this)
-    return to
+    return begin + bytes
   }
 
   // LinkStream.
@@ -218,12 +198,12 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
   // Duplex.
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#send(chunk.length > 0 ? [chunk] : [], done)
+    this.#send([chunk], done)
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
     this.#send(
-      chunks.map(({ chunk }) => chunk).filter((chunk) => chunk.length > 0),
+      chunks.map(({ chunk }) => chunk),
       done,
     )
   }
@@ -248,11 +228,9 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.setTimeout(0)
-    this.#chunks = []
     this.#arrived = []
     this.#held = null
-    const written = this.#written
-    this.#written = null
+    const { written } = this.#outgoing.drop()
     const bothEnded = this.#localEnded && this.#remoteEnded
     this.#host.gone(this, this.#remoteReset || bothEnded ? null : resetError(error))
     done(error)
@@ -298,13 +276,8 @@ export class SessionStream extends Duplex implements DataSource, LinkStream {
   }
 
   #send(chunks: Buffer[], done: (error?: Error | null) => void): void {
-    if (chunks.length === 0) {
-      done()
-      return
-    }
-    this.#chunks = chunks
-    this.#written = done
-    if (this.#sendCredit > 0) this.#host.ready(this)
+    this.#outgoing.keep(chunks, done)
+    if (this.sendable) this.#host.ready(this)
   }
 
   #take(piece: Buffer): void {

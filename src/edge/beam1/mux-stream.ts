@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { Duplex } from 'node:stream'
-import { LinkError, type LinkStream } from '../../link/index.ts'
+import { LinkError, type LinkStream, Outgoing } from '../../link/index.ts'
 import {
   flag,
   frameType,
@@ -52,10 +52,7 @@ export class MuxStream extends Duplex implements LinkStream {
   readonly #host: MuxHost
   readonly #mustAnswer: boolean
 
-  #sendCredit = 0
-  #chunks: Buffer[] = []
-  #offset = 0
-  #written: ((error?: Error | null) => void) | null = null
+  readonly #outgoing = new Outgoing(0)
 
   #receiveCredit = initialWindowBytes
   #window = initialWindowBytes
@@ -86,7 +83,7 @@ export class MuxStream extends Duplex implements LinkStream {
   /** It has its number and may send. */
   begin(number: number): void {
     this.number = number
-    this.#sendCredit = initialWindowBytes
+    this.#outgoing.credit = initialWindowBytes
     if (this.#localEnded) this.#host.tell(this, flag.end, 0)
     if (this.sendable) this.#host.ready(this)
   }
@@ -127,8 +124,8 @@ export class MuxStream extends Duplex implements LinkStream {
   }
 
   receiveWindow(bytes: number): void {
-    this.#sendCredit += bytes
-    if (this.#sendCredit > windowCeilingBytes) throw new Violation('a window out of range')
+    this.#outgoing.credit += bytes
+    if (this.#outgoing.credit > windowCeilingBytes) throw new Violation('a window out of range')
     if (this.sendable) this.#host.ready(this)
   }
 
@@ -139,43 +136,27 @@ export class MuxStream extends Duplex implements LinkStream {
   }
 
   get sendable(): boolean {
-    return this.#chunks.length > 0 && this.#sendCredit > 0
+    return this.#outgoing.sendable
   }
 
   /** Writes one data frame into the room from `at` to `end`. Returns where it ends. */
   fill(target: Buffer, at: number, end: number): number {
-    const room = Math.min(end - at - headerBytes, frameDataBytesMax, this.#sendCredit)
     const begin = at + headerBytes
-    let to = begin
-    let used = 0
-    for (const chunk of this.#chunks) {
-      const copied = chunk.copy(target, to, this.#offset, Math.min(chunk.length, this.#offset + room - (to - begin)))
-      to += copied
-      this.#offset += copied
-      if (this.#offset < chunk.length) break
-      this.#offset = 0
-      used += 1
-    }
-    writeHeader(target, at, { type: frameType.data, flags: 0, stream: this.number, length: to - begin })
-    this.#sendCredit -= to - begin
-    if (used === this.#chunks.length) {
-      this.#chunks = []
-      const written = this.#written
-      this.#written = null
-      written?.()
-    } else if (used > 0) this.#chunks.splice(0, used)
-    return to
+    const length = this.#outgoing.take(target, begin, Math.min(end - begin, frameDataBytesMax))
+    writeHeader(target, at, { type: frameType.data, flags: 0, stream: this.number, length })
+    this.#outgoing.settle()
+    return begin + length
   }
 
   // Duplex.
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#send(chunk.length > 0 ? [chunk] : [], done)
+    this.#send([chunk], done)
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
     this.#send(
-      chunks.map(({ chunk }) => chunk).filter((chunk) => chunk.length > 0),
+      chunks.map(({ chunk }) => chunk),
       done,
     )
   }
@@ -198,10 +179,7 @@ export class MuxStream extends Duplex implements LinkStream {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    const unsent = this.#chunks.length > 0
-    this.#chunks = []
-    const written = this.#written
-    this.#written = null
+    const { unsent, written } = this.#outgoing.drop()
     this.#host.unreadChanged(this, -this.unreadCost)
     this.unreadCost = 0
     this.#leave(error !== null || unsent)
@@ -230,13 +208,8 @@ export class MuxStream extends Duplex implements LinkStream {
   }
 
   #send(chunks: Buffer[], done: (error?: Error | null) => void): void {
-    if (chunks.length === 0) {
-      done()
-      return
-    }
-    this.#chunks = chunks
-    this.#written = done
-    if (this.#sendCredit > 0) this.#host.ready(this)
+    this.#outgoing.keep(chunks, done)
+    if (this.sendable) this.#host.ready(this)
   }
 
   /** Reckons what is unread, and grants again what was read once that is half a window. */
