@@ -220,6 +220,7 @@ describe('a handshake', () => {
           return greeted()
         },
         log: silentLog,
+        limits: { helloMs: 500 },
       })
       const [ours, theirs] = memoryPair()
       acceptor.accept(ours)
