@@ -90,6 +90,7 @@ const nounSummaries: Readonly<Record<string, string>> = {
   plans: 'What workspaces may use',
   nodes: 'The machines that run servers',
   edges: 'The public addresses that tunnels go through',
+  'log-levels': 'How much panels, nodes and edges log at the moment',
   'edges foreign': 'Edges of others, which speak the published edge contract',
 }
 

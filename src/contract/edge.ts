@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Port } from './fields.ts'
 import { PanelEndpoint, panelsMax } from './join-token.ts'
+import { LogLevelOrder } from './log-level.ts'
 import { operation } from './operation.ts'
 import { EdgeEndpoint, portsPerTunnelMax, TunnelRequest } from './tunnel.ts'
 import { TunnelSettings } from './tunnel-settings.ts'
@@ -263,6 +264,15 @@ export const panelToEdge = {
     path: '/panels',
     summary: 'All panels of this installation: the edge links to each',
     body: z.strictObject({ panels: z.array(PanelEndpoint).max(panelsMax) }),
+    reply: z.strictObject({}),
+    errors: [],
+  }),
+  setLogLevel: operation({
+    ...base,
+    method: 'PUT',
+    path: '/log-level',
+    summary: 'How much the edge logs for a while',
+    body: LogLevelOrder,
     reply: z.strictObject({}),
     errors: [],
   }),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { LineStyles } from './console.ts'
 import { Port } from './fields.ts'
 import { PanelEndpoint, panelsMax } from './join-token.ts'
+import { LogLevelOrder } from './log-level.ts'
 import { BackupReport } from './node-backups.ts'
 import { ProtocolRange } from './node-protocol.ts'
 import { Incident, Players } from './node-watching.ts'
@@ -304,6 +305,15 @@ export const nodeOperations = {
     path: '/panels',
     summary: 'All panels of this installation: the node links to each',
     body: z.array(PanelEndpoint).max(panelsMax),
+    reply: z.strictObject({}),
+    errors: [],
+  }),
+  putLogLevel: operation({
+    ...base,
+    method: 'PUT',
+    path: '/log-level',
+    summary: 'How much the node logs for a while',
+    body: LogLevelOrder,
     reply: z.strictObject({}),
     errors: [],
   }),

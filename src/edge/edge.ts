@@ -6,6 +6,7 @@ import { understoodByEdges } from '../contract/tunnel-settings.ts'
 import { reachableBy } from '../http/index.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { FolderHeld, lockFolder } from '../lib/folder-lock.ts'
+import { LevelChange } from '../lib/level-change.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import {
@@ -255,6 +256,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
       orders: sessions,
       challenges,
       inspection: inspectionAnswers({ traffic: seen, tunnel: (id) => sessions.tunnel(id), release, limits }),
+      logLevel: closer.use(new LevelChange(log)),
       log,
     })
   else throw new Error('an edge needs either panels with a credential, or a tokensFile')
@@ -275,7 +277,7 @@ export async function startEdge(config: EdgeConfig, overrides: EdgeOverrides): P
   log.info({ httpPort, minecraftPort, base, host, ports }, 'the edge is up')
   const control = controlPlane
   const isReady = (): boolean => control.isUp?.() ?? true
-  if (overrides.metrics) addEdgeMetrics(overrides.metrics, { counters, openings, sessions, visitors, isReady })
+  if (overrides.metrics) addEdgeMetrics(overrides.metrics, { counters, openings, sessions, udp, visitors, isReady })
   const [first, last] = [traffic.move(), closer.move()]
   return {
     httpPort,

@@ -1,6 +1,7 @@
 import type { Metrics } from '../lib/metrics.ts'
 import type { Counters } from './counters.ts'
 import type { Openings } from './ingress/openings.ts'
+import type { UdpIngress } from './ingress/udp.ts'
 import type { Sessions } from './sessions.ts'
 import type { Visitors } from './visitors.ts'
 
@@ -11,9 +12,17 @@ export function addEdgeMetrics(
     counters,
     openings,
     sessions,
+    udp,
     visitors,
     isReady,
-  }: { counters: Counters; openings: Openings; sessions: Sessions; visitors: Visitors; isReady(): boolean },
+  }: {
+    counters: Counters
+    openings: Openings
+    sessions: Sessions
+    udp: Pick<UdpIngress, 'dropped'>
+    visitors: Visitors
+    isReady(): boolean
+  },
 ): void {
   metrics.read('gauge', 'pharos_edge_agents', 'Agents that are linked.', () => sessions.count)
   metrics.read('gauge', 'pharos_edge_tunnels_open', 'Tunnels that are open here.', () => sessions.open().length)
@@ -34,6 +43,15 @@ export function addEdgeMetrics(
     () => [
       [{ reason: 'edge' }, visitors.refused.edge],
       [{ reason: 'source' }, visitors.refused.source],
+    ],
+  )
+  metrics.read(
+    'counter',
+    'pharos_edge_datagrams_dropped_total',
+    'Datagrams of tunnels that were lost at this edge, by why.',
+    () => [
+      ...Object.entries(udp.dropped).map(([reason, count]) => [{ reason }, count] as const),
+      [{ reason: 'link' }, sessions.datagramsDropped] as const,
     ],
   )
   metrics.read('counter', 'pharos_edge_bytes_total', 'Bytes through tunnels.', () => {

@@ -5,6 +5,7 @@ import { edgeInspection } from '../contract/edge-inspection.ts'
 import type { PanelEndpoint } from '../contract/join-token.ts'
 import type { Contexts, Handlers } from '../contract/operation.ts'
 import { createApi, linkSend, part } from '../http/index.ts'
+import type { LevelChange } from '../lib/level-change.ts'
 import type { Log } from '../lib/log.ts'
 import { type Dialler, type KeptLink, keepLink, type Link, LinkError, PanelLinks } from '../link/index.ts'
 import type { Challenges } from './challenges.ts'
@@ -21,6 +22,7 @@ export interface PanelControlPlaneOptions {
   challenges: Pick<Challenges, 'offer' | 'withdraw'>
   /** What is known of visitors, for the panels to show. */
   inspection: Handlers<typeof edgeInspection, Contexts>
+  logLevel: Pick<LevelChange, 'set'>
   log: Log
 }
 
@@ -45,6 +47,7 @@ export async function openPanelControlPlane({
   orders,
   challenges,
   inspection,
+  logLevel,
   log,
 }: PanelControlPlaneOptions): Promise<ControlPlane> {
   const peer: PeerContexts = noContexts
@@ -70,6 +73,10 @@ export async function openPanelControlPlane({
         },
         async setPanels({ body }) {
           await links.put(body.panels)
+          return {}
+        },
+        setLogLevel({ body: { level, forMs } }) {
+          logLevel.set(level, forMs)
           return {}
         },
         offerAnswer({ body }) {

@@ -38,6 +38,8 @@ export interface AgentLink {
   send(message: EdgeMessage): void
   close(reason: string): void
   readonly closed: Promise<unknown>
+  /** Left out where it carries none. */
+  readonly datagrams?: { readonly dropped: number }
   /** Each request takes a stream of its own: the agent has few, and none must wait idle for the next request. */
   readonly streamPerRequest?: boolean
 }
@@ -105,6 +107,8 @@ export class Sessions implements EdgeOrders {
   readonly #opening = new Set<Set<string>>()
   /** Counts revocations: an answer of the control plane that one has overtaken is asked for again. */
   #revocations = 0
+  /** Of links that have ended. */
+  #datagramsDropped = 0
 
   constructor(options: SessionsOptions) {
     this.#options = options
@@ -173,6 +177,12 @@ export class Sessions implements EdgeOrders {
   /** Connections of visitors, and flows, in all tunnels. */
   get visitors(): number {
     return [...this.#tunnels.values()].reduce((sum, { connections }) => sum + connections, 0)
+  }
+
+  /** Datagrams that links of agents did not take, since this edge began. */
+  get datagramsDropped(): number {
+    const now = [...this.#sessions].reduce((sum, { link }) => sum + (link.datagrams?.dropped ?? 0), 0)
+    return this.#datagramsDropped + now
   }
 
   /** Agents that are linked. */
@@ -277,6 +287,7 @@ export class Sessions implements EdgeOrders {
   #end(session: Session): void {
     if (session.ended) return
     session.ended = true
+    this.#datagramsDropped += session.link.datagrams?.dropped ?? 0
     this.#sessions.delete(session)
     const key = credentialKey(session.identity)
     const others = (this.#byCredential.get(key) ?? 1) - 1

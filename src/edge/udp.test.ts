@@ -3,6 +3,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { test } from 'node:test'
 import { reservePort, reservePorts } from '../../test/ports.ts'
 import type { UsageReport } from '../contract/edge.ts'
+import { Metrics } from '../lib/metrics.ts'
 import type { LinkStream } from '../link/index.ts'
 import type { EdgeLimits } from './limits.ts'
 import { acmeToken, eventually, type HandAgent, handAgent, type TestEdge, testEdge } from './testing/world.ts'
@@ -19,15 +20,20 @@ interface Head {
 /** An edge with one UDP tunnel, and what its service's end sees. */
 async function gameTunnel(
   closer: AsyncDisposableStack,
-  options: { ports?: number; limits?: Partial<EdgeLimits>; answer?: (text: string, head: Head) => string | null } = {},
+  options: {
+    ports?: number
+    limits?: Partial<EdgeLimits>
+    metrics?: Metrics
+    answer?: (text: string, head: Head) => string | null
+  } = {},
 ): Promise<{
   edge: TestEdge
   agent: HandAgent
   port: number
   flows: { head: Head; stream: LinkStream; heard: string[] }[]
 }> {
-  const { answer = (text) => `re: ${text}`, limits = {}, ports = 1 } = options
-  const edge = await testEdge(closer, {}, { limits })
+  const { answer = (text) => `re: ${text}`, limits = {}, ports = 1, metrics } = options
+  const edge = await testEdge(closer, {}, { limits, ...(metrics && { metrics }) })
   const flows: { head: Head; stream: LinkStream; heard: string[] }[] = []
   const agent = await handAgent(closer, edge, acmeToken, (stream, head) => {
     const flow = { head: head as Head, stream, heard: [] as string[] }
@@ -161,13 +167,18 @@ test('when the agent ends a flow, the visitor’s next datagram begins another o
 
 test('one source has only so many flows; neighbours on other ports of the machine are the same source', async () => {
   await using closer = new AsyncDisposableStack()
-  const { port, flows } = await gameTunnel(closer, { limits: { flowsPerSourceMax: 2 } })
+  const metrics = new Metrics()
+  const { port, flows } = await gameTunnel(closer, { limits: { flowsPerSourceMax: 2 }, metrics })
   const players = [await player(closer), await player(closer), await player(closer)]
   for (const one of players.slice(0, 2)) await one.ask('hello', port)
   const [first, , third] = players
   third?.send('let me in', port)
   assert.equal(await first?.ask('still here', port), 're: still here')
   assert.equal(flows.length, 2)
+  const dropped = (reason: string) => `pharos_edge_datagrams_dropped_total{reason="${reason}"}`
+  await eventually(() => metrics.text().includes(`${dropped('flows')} 1\n`), 'the lost one is counted')
+  for (const reason of ['share', 'forged', 'refused', 'unsent', 'link'])
+    assert.ok(metrics.text().includes(`${dropped(reason)} 0\n`), reason)
 })
 
 test('the port is closed when the tunnel is, and opens again with it', async () => {

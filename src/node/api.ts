@@ -12,6 +12,7 @@ import type { BackupReport } from '../contract/node-backups.ts'
 import { stateFor } from '../contract/node-protocol.ts'
 import type { Contexts, SocketChannel } from '../contract/operation.ts'
 import { type Api, createApi, type Gate, part, socketPart } from '../http/index.ts'
+import type { LevelChange } from '../lib/level-change.ts'
 import type { Log } from '../lib/log.ts'
 import { type Backups, backupContentPart, backupPart } from './backups/index.ts'
 import { type Databases, databasePart } from './databases/index.ts'
@@ -35,6 +36,7 @@ export interface NodeApiOptions {
   facts(): Promise<NodeFacts>
   putEdges(edges: EdgeEndpoint[]): Promise<void>
   putPanels(panels: PanelEndpoint[]): Promise<void>
+  logLevel: Pick<LevelChange, 'set'>
   log: Log
 }
 
@@ -60,6 +62,7 @@ export function createNodeApi({
   facts,
   putEdges,
   putPanels,
+  logLevel,
   log,
 }: NodeApiOptions): Promise<Api> {
   const told = (state: ServerState): ServerState => stateFor(protocol, state)
@@ -92,6 +95,10 @@ export function createNodeApi({
     },
     async putPanels({ body }) {
       await putPanels(body)
+      return {}
+    },
+    putLogLevel({ body: { level, forMs } }) {
+      logLevel.set(level, forMs)
       return {}
     },
   })

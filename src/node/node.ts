@@ -4,6 +4,7 @@ import type { NodeCapabilities } from '../contract/node.ts'
 import { factsOfVersion1, nodeProtocols } from '../contract/node-protocol.ts'
 import type { Api } from '../http/index.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
+import { LevelChange } from '../lib/level-change.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { type Dialler, PanelLinks, tlsDialler } from '../link/index.ts'
@@ -92,6 +93,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
     },
     putEdges: (list) => edges.put(list),
     putPanels: (list) => links.put(list),
+    logLevel: closer.use(new LevelChange(log)),
     log,
   }
   /** By the version of the protocol that a panel speaks. */

@@ -17,6 +17,7 @@ import { identityProviderOperations } from '../contract/api/identity-providers.t
 import { apiPrefix, publicOperations, publicTransfers } from '../contract/api/index.ts'
 import { inspectionOperations } from '../contract/api/inspection.ts'
 import { instanceOperations } from '../contract/api/instance.ts'
+import { logLevelOperations } from '../contract/api/log-levels.ts'
 import { networkOperations } from '../contract/api/network.ts'
 import { nodeAdminOperations } from '../contract/api/nodes.ts'
 import { planOperations } from '../contract/api/plans.ts'
@@ -45,6 +46,7 @@ import { JoinHello, NodeHello } from '../contract/node.ts'
 import type { Handlers, Operations } from '../contract/operation.ts'
 import { type ApiPart, createApi, part, reachableBy, socketPart, transferPart } from '../http/index.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
+import { LevelChange } from '../lib/level-change.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { openSealer } from '../lib/seal.ts'
@@ -89,7 +91,7 @@ import { type DatabaseConfig, openChanges, openDatabase } from './db/index.ts'
 import { createDevices, deviceRoutes, discoveryRoutes } from './devices/index.ts'
 import { documentRoutes } from './document/index.ts'
 import { type AcmeSettings, Domains, domainHandlers, grantedDomains } from './domains/index.ts'
-import { createEdges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
+import { createEdges, type Edges, openEdgeDirectory, tunnelRoutes } from './edges/index.ts'
 import { eventHandlers, Viewers } from './events/index.ts'
 import { fileHandlers, fileTransferHandlers } from './files/index.ts'
 import {
@@ -110,6 +112,7 @@ import {
   ProviderSignIns,
 } from './identity-providers/index.ts'
 import { captureParts, Inspection, inspectionRoutes } from './inspection/index.ts'
+import { LogLevels, logLevelHandlers } from './log-levels/index.ts'
 import { createPost } from './mail/index.ts'
 import { Mcp } from './mcp/index.ts'
 import { addPanelMetrics, countRequests } from './metrics.ts'
@@ -157,9 +160,9 @@ export interface Panel extends AsyncDisposable {
     workspace: z.output<typeof Workspace>
     token: Secret
   }>
-  /** A node and an edge in this very process: made or found by name, their credential is new each time. */
-  registerLocalNode(name: string): Promise<{ nodeId: string; credential: Secret }>
-  registerLocalEdge(name: string): Promise<{ edgeId: string; credential: Secret }>
+  /** A node and an edge in this very process: made on first use, then found again; their credential is new each time. */
+  registerLocalNode: Nodes['localNode']
+  registerLocalEdge: Edges['local']
   /** Whether the node or edge of this id is linked to this panel at this moment. */
   isLinked(id: string): boolean
   /** Null where it serves as it should, else what does not. */
@@ -297,6 +300,8 @@ export async function startPanel(
       edges.tellPanels()
     }),
   )
+  const own = closer.use(new LevelChange(log))
+  const logLevels = closer.use(new LogLevels({ db: database, changes, clock, log, own, nodes, edges }))
   const servers = closer.use(new Servers({ db: database, changes, clock, log, access, nodes, templates, tunnels }))
   const domains = closer.use(
     new Domains({
@@ -395,6 +400,7 @@ export async function startPanel(
     ),
     panelPart(documentOperations, documentRoutes()),
     panelPart(nodeAdminOperations, nodeHandlers({ db: database, nodes, clock })),
+    panelPart(logLevelOperations, logLevelHandlers(logLevels)),
     panelPart(drainOperations, drainHandlers({ db: database, servers, transfers })),
     panelPart(transferOperations, transferHandlers({ db: database, servers, transfers })),
     panelPart(templateOperations, templateHandlers(templates)),
@@ -514,8 +520,8 @@ export async function startPanel(
         token: secret,
       }
     },
-    registerLocalNode: (name) => nodes.localNode(name),
-    registerLocalEdge: (name) => edges.local(name),
+    registerLocalNode: (name, machine) => nodes.localNode(name, machine),
+    registerLocalEdge: (name, machine) => edges.local(name, machine),
     readiness,
     isLinked: (id) => nodes.online(id) !== null || directory.connected().some((edge) => edge.id === id),
     [Symbol.asyncDispose]: () => running.disposeAsync(),

@@ -5,12 +5,13 @@ import { SettingsError } from '../settings/resolve.ts'
 import type { UpSettings } from '../settings/roles.ts'
 import { holdDataFolder } from './data-folder.ts'
 import { schemeOf, startEdgeRole } from './edge.ts'
+import { thisMachine } from './machine.ts'
 import { startNodeRole } from './node.ts'
 import { sayObservation, startObservation } from './observation.ts'
 import { type Located, localHost, ownerWords, startPanelRole } from './panel.ts'
 import { type Session, untilInterrupted } from './session.ts'
 
-/** The names of the node and the edge of this process. They stay the same whatever the machine is called: servers belong to them. */
+/** The names of the first machine's node and edge; those of others are called as their machine is when they come first. */
 const localName = 'local'
 
 /** Linking within one machine takes milliseconds; past this something is wrong and is said, while trying goes on, ms. */
@@ -30,10 +31,12 @@ export async function runUp(settings: Located<UpSettings>, { signal, root, say }
   const { metrics } = observation
   const panel = closer.use(await startPanelRole(settings, root, metrics))
   const address = { host: localHost(settings.host), port: panel.port, pin: panel.pin }
-  const localEdge = await panel.registerLocalEdge(localName)
+  const machine = await thisMachine(settings.dataDir)
+  const localNode = await panel.registerLocalNode(localName, machine)
+  const adopts = localNode.name === localName
+  const localEdge = await panel.registerLocalEdge(localNode.name, { id: machine.id, adopts })
   const behind = { panels: [address], credential: localEdge.credential }
   const edge = closer.use(await startEdgeRole(settings, behind, metrics))
-  const localNode = await panel.registerLocalNode(localName)
   const { credential } = localNode
   const node = closer.use(await startNodeRole(settings, { panel: address, credential, root, metrics }))
   observation.ready('panel', () => panel.readiness())
@@ -50,6 +53,7 @@ export async function runUp(settings: Located<UpSettings>, { signal, root, say }
       `  Panel    ${panel.url}`,
       `  Tunnels  ${schemeOf(settings)}://<name>.<workspace>.${edgeBase}:${edge.httpPort}, and ports ${edgePorts.first}-${edgePorts.last} of ${edgeHost}`,
       `  Data     ${dataDir}`,
+      ...(adopts ? [] : [`  Node     ${localNode.name}`]),
       ...minecraftWords(settings, edge),
       ...node.capabilities.warnings.map((warning) => `  Note     ${warning}`),
       ...(linked ? [] : ['', 'The node or the edge is not linked to the panel yet; --log-level info says why.']),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { logLevels } from '../contract/log-level.ts'
 import {
   address,
   choice,
@@ -26,7 +27,7 @@ const common = {
   dataDir: optionalText({ help: 'the folder that holds everything that must be kept', expected: 'a folder' }),
   logLevel: choice({
     help: 'how much to log, to standard error',
-    of: ['debug', 'info', 'warn', 'error', 'silent'],
+    of: logLevels,
     default: 'warn',
   }),
   metricsAddress: address({

@@ -1,5 +1,6 @@
 import { type Client, createClient } from '../../src/client/index.ts'
 import { edgeToPanel, panelToEdge, type Revocation, type WorkspaceLimits } from '../../src/contract/edge.ts'
+import type { LogLevelOrder } from '../../src/contract/log-level.ts'
 import type { Contexts } from '../../src/contract/operation.ts'
 import type { EdgeEndpoint } from '../../src/contract/tunnel.ts'
 import { type Api, createApi, linkSend, part } from '../../src/http/index.ts'
@@ -22,15 +23,23 @@ export class FakeEdge implements AsyncDisposable {
   readonly limits: Map<string, WorkspaceLimits>
   /** The edges that it was told of. */
   readonly edges: EdgeEndpoint[]
+  /** How much it was told to log. */
+  readonly logLevels: LogLevelOrder[]
   readonly #api: Api
 
-  private constructor(id: string, link: Link, api: Api, told: Pick<FakeEdge, 'revoked' | 'limits' | 'edges'>) {
+  private constructor(
+    id: string,
+    link: Link,
+    api: Api,
+    told: Pick<FakeEdge, 'revoked' | 'limits' | 'edges' | 'logLevels'>,
+  ) {
     this.id = id
     this.link = link
     this.#api = api
     this.revoked = told.revoked
     this.limits = told.limits
     this.edges = told.edges
+    this.logLevels = told.logLevels
     this.panel = createClient(edgeToPanel, { baseUrl: '', send: linkSend(() => link) })
   }
 
@@ -49,6 +58,7 @@ export class FakeEdge implements AsyncDisposable {
     const revoked: Revocation[] = []
     const limits = new Map<string, WorkspaceLimits>()
     const edges: EdgeEndpoint[] = []
+    const logLevels: LogLevelOrder[] = []
     const api = await createApi<EdgeContexts>({
       prefix: '',
       cors: false,
@@ -66,6 +76,10 @@ export class FakeEdge implements AsyncDisposable {
             return {}
           },
           setPanels: () => ({}),
+          setLogLevel({ body }) {
+            logLevels.push(body)
+            return {}
+          },
           offerAnswer: () => ({}),
           withdrawAnswer: () => ({}),
           revoke({ body }) {
@@ -82,7 +96,7 @@ export class FakeEdge implements AsyncDisposable {
         events: { onStream: (stream) => api.serve(stream) },
         log: silentLog,
       })
-      return new FakeEdge(id, link, api, { revoked, limits, edges })
+      return new FakeEdge(id, link, api, { revoked, limits, edges, logLevels })
     } catch (error) {
       await api[Symbol.asyncDispose]()
       throw error

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { conflict, notFound } from '../../src/contract/errors.ts'
+import type { LogLevelOrder } from '../../src/contract/log-level.ts'
 import {
   type ConsoleLine,
   type NodeEvent,
@@ -49,6 +50,8 @@ export class FakeNode implements AsyncDisposable {
   readonly #asks = new Signal<string>()
   /** Databases by name, with the password of each. */
   readonly databases = new Map<string, string>()
+  /** How much it was told to log. */
+  readonly logLevels: LogLevelOrder[] = []
   /** What went wrong with its servers, oldest first. */
   readonly incidents: { id: string; incident: Incident }[] = []
   edges: unknown = null
@@ -219,6 +222,10 @@ export class FakeNode implements AsyncDisposable {
       putPanels: async ({ body }) => {
         this.panels = body
         await this.#note('putPanels', null)
+        return {}
+      },
+      putLogLevel: ({ body }) => {
+        this.logLevels.push(body)
         return {}
       },
     }

@@ -27,6 +27,7 @@ import { putFile } from './files/put.ts'
 import { backUpInstance } from './instance/backup.ts'
 import { doctor } from './instance/doctor.ts'
 import { restoreInstance } from './instance/restore.ts'
+import { logLevelCommands } from './log-levels/log-levels.ts'
 import { serveMcp } from './mcp/mcp.ts'
 import { memberCommands } from './members.ts'
 import { drainNode } from './nodes/drain.ts'
@@ -128,6 +129,7 @@ export const commands: readonly Command[] = [
   ...tokenCommands,
   ...webhookCommands,
   ...sshKeyCommands,
+  ...logLevelCommands,
   ...nodeCommands,
   drainNode,
   ...databaseHostCommands,

@@ -12,6 +12,7 @@ import { foreignEdgeOperations } from './foreign-edges.ts'
 import { identityProviderOperations } from './identity-providers.ts'
 import { inspectionOperations } from './inspection.ts'
 import { instanceOperations } from './instance.ts'
+import { logLevelOperations } from './log-levels.ts'
 import { networkOperations } from './network.ts'
 import { nodeAdminOperations } from './nodes.ts'
 import { planOperations } from './plans.ts'
@@ -46,6 +47,7 @@ export const publicOperations = {
   ...deviceOperations,
   ...sshKeyOperations,
   ...serverOperations,
+  ...logLevelOperations,
   ...networkOperations,
   ...startupOperations,
   ...settingsOperations,

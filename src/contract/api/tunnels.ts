@@ -35,6 +35,36 @@ export const EdgeAddress = z
   })
   .meta({ id: 'EdgeAddress' })
 
+/** An edge as whoever runs the installation sees it. */
+export const EdgeDetails = z
+  .strictObject({
+    id: z.string(),
+    name: z.string(),
+    online: z.boolean(),
+    draining: z.boolean().meta({ description: 'It ends soon: nobody new is sent there' }),
+    lastLinked: Time.nullable().meta({ description: 'When its newest link began; null before the first' }),
+    serves: z
+      .strictObject({
+        software: z.string(),
+        host: z.string().meta({ description: 'Where raw ports are reached, and where agents dial' }),
+        base: z.string().meta({ description: 'Host names of HTTP tunnels end in it' }),
+        scheme: z.enum(['http', 'https']),
+        httpPort: Port,
+        linkPort: Port,
+        minecraftPort: Port.nullable(),
+        ports: z.strictObject({ first: Port, last: Port }),
+        udp: z.boolean(),
+        region: z.string(),
+        pin: z.string(),
+      })
+      .nullable()
+      .meta({ description: 'As it said last; null before its first link' }),
+    tunnels: z.int().meta({ description: 'Open there at the moment' }),
+    connections: z.int().meta({ description: 'Of visitors, at the moment' }),
+    createdAt: Time,
+  })
+  .meta({ id: 'EdgeDetails' })
+
 const base = { family: 'control', tag: 'Tunnels' } as const
 
 export const tunnelOperations = {
@@ -69,6 +99,16 @@ export const tunnelOperations = {
     access: { workspace: 'tunnels.open' },
     reply: z.strictObject({ edges: z.array(EdgeAddress) }),
     errors: [],
+  }),
+  edge: operation({
+    ...base,
+    method: 'GET',
+    path: '/edges/{edge}',
+    summary: 'One edge, by its id or name',
+    access: 'instance',
+    params: z.object({ edge: z.string().min(1).max(100) }),
+    reply: EdgeDetails,
+    errors: ['not_found'],
   }),
   createEdge: operation({
     ...base,

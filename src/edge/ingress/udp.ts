@@ -27,6 +27,8 @@ export interface UdpIngressOptions {
  * alone. The edge answers nothing itself, so nothing comes back to a forged address but what a service sends there.
  */
 export class UdpIngress implements PortIngress, AsyncDisposable {
+  /** Datagrams that were lost here, by why. */
+  readonly dropped = { share: 0, forged: 0, flows: 0, refused: 0, unsent: 0 }
   readonly #options: UdpIngressOptions
   readonly #listeners = new Map<number, Listener>()
   readonly #flows: Flows
@@ -90,7 +92,10 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
   #receive(listener: Listener, payload: Buffer, from: RemoteInfo): void {
     const owner = this.#options.routing.port('udp', listener.port)?.owner
     // A flood is not read by halves as bytes are: what is beyond its tenant's share is lost here, where it costs least.
-    if (!owner || !this.#shares.spend(owner.grant.workspaceId, payload.length)) return
+    if (!owner || !this.#shares.spend(owner.grant.workspaceId, payload.length)) {
+      this.#drop(owner ? 'share' : 'refused')
+      return
+    }
     const key = `${from.address} ${from.port}`
     const now = performance.now()
     let visitor = listener.flows.get(key)
@@ -108,7 +113,8 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
   #begin(listener: Listener, from: RemoteInfo, key: string, now: number): FlowVisitor | undefined {
     const { routing } = this.#options
     const found = routing.port('udp', listener.port)
-    if (!found || this.#isForged(from)) return undefined
+    if (!found) return this.#drop('refused')
+    if (this.#isForged(from)) return this.#drop('forged')
     const { owner: tunnel, offset } = found
     const end = (): void => {
       // Late: the same visitor may have a newer flow by now.
@@ -122,7 +128,7 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
     // Of a pool any agent's link may carry it: the first one stands for all.
     const agent = tunnel.members[0]?.session ?? tunnel
     const flow = this.#flows.begin(tunnel.id, agent, address, now, end)
-    if (!flow) return undefined
+    if (!flow) return this.#drop('flows')
     const over = (): void => {
       this.#flows.forget(flow)
       end()
@@ -134,7 +140,7 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
     } catch {
       // Full, closed or over quota: UDP has no words for it, and an answer of the edge's own could be used against others.
       over()
-      return undefined
+      return this.#drop('refused')
     }
     const connection = tunnel.traffic.connect({ address, port: from.port, protocol: 'udp', cut: over })
     opened = { flow, visit, tunnel, connection }
@@ -146,7 +152,10 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
     visit.stream.resume()
     visit.stream.onDatagram = (payload) => {
       this.#flows.answered(flow)
-      if (listener.socket.getSendQueueSize() > sendQueueBytesMax) return
+      if (listener.socket.getSendQueueSize() > sendQueueBytesMax) {
+        this.#drop('unsent')
+        return
+      }
       tunnel.meter.out(payload.length)
       connection.out(payload.length)
       this.#options.release.later(() => {
@@ -156,6 +165,10 @@ export class UdpIngress implements PortIngress, AsyncDisposable {
       })
     }
     return opened
+  }
+
+  #drop(why: keyof UdpIngress['dropped']): undefined {
+    this.dropped[why] += 1
   }
 
   /** Nobody sends from port 0, and an edge never visits itself: two tunnels whose services answer everything would do so for ever. */

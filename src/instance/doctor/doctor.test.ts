@@ -38,6 +38,7 @@ const settings: DoctorSettings = {
   host: '127.0.0.1',
   port: 0,
   databaseUrl: undefined,
+  valkeyUrl: undefined,
   nodePorts: { first: 1, last: 1 },
   smtpHost: undefined,
   smtpPort: 587,
@@ -195,6 +196,11 @@ describe('on this machine the doctor', () => {
       await panel({ backupsS3Endpoint: `http://127.0.0.1:${closed}` }),
       /missing backup-store: .*nothing listens there/,
     )
+    assert.match(await panel({}), /ok valkey: .*one panel needs none/)
+    const valkeyUrl = new Secret(`redis://:hunter2@127.0.0.1:${closed}`)
+    const unreached = JSON.stringify(await examinePanel(request({ settings: { valkeyUrl } })))
+    assert.match(unreached, /"limited","found":"the Valkey or Redis does not answer \(ECONNREFUSED\)"/)
+    assert.doesNotMatch(unreached, /hunter2/)
     const edgePanels = [mail, closed].map((port) => ({ host: '127.0.0.1', port }))
     const edge = lines(await examineEdge(request({ settings: { edgePanels } })))
     assert.match(
@@ -399,7 +405,7 @@ describe('of a machine like this the doctor says:', () => {
   })
 
   test('a database that is behind, and a clock that is not the database’s', () => {
-    const state = { empty: false, pending: ['0018-containers'], newer: [], clockAheadMs: -61_000 }
+    const state = { empty: false, pending: ['0018-containers'], newer: [], clockAheadMs: -61_000, panels: 1 }
     const said = lines(stateFindings('the database', state))
     assert.match(said, /ok database: the database moves forward by 1 step .*\nlimited clock: .*are 61 s apart/)
   })

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { type DatabaseState, readDatabaseState } from '../../panel/db/index.ts'
+import { valkeyProblem } from '../../panel/rates/index.ts'
 import { databasePath } from '../contents.ts'
-import { type Finding, limited, missing, ok } from './finding.ts'
+import { type Finding, type Lack, limited, missing, ok } from './finding.ts'
 import { greeting, reaches } from './reach.ts'
 import type { DoctorRequest } from './request.ts'
 
@@ -11,7 +12,9 @@ const clockOffMsMax = 10_000
 /** What a panel talks to: its database, a mail server, a store of backups. */
 export async function examinePanel(request: DoctorRequest): Promise<Finding[]> {
   const { settings } = request
-  const findings = [...(await databaseFindings(request))]
+  const state = await databaseState(request)
+  const findings = 'check' in state ? [state] : stateFindings(databaseName(request), state)
+  findings.push(await sharingFinding(request, 'check' in state ? 0 : state.panels))
   const { smtpHost, smtpPort, backupsS3Endpoint } = settings
   if (smtpHost === undefined)
     findings.push(
@@ -56,28 +59,48 @@ export async function examinePanel(request: DoctorRequest): Promise<Finding[]> {
   return findings
 }
 
-async function databaseFindings({ settings, dataDir, now }: DoctorRequest): Promise<Finding[]> {
+const databaseName = ({ settings, dataDir }: DoctorRequest): string =>
+  settings.databaseUrl ? 'the PostgreSQL database' : `the database ${join(dataDir, databasePath)}`
+
+async function databaseState(request: DoctorRequest): Promise<DatabaseState | Lack> {
+  const { settings, dataDir, now } = request
   const { databaseUrl: url } = settings
-  const name = url ? 'the PostgreSQL database' : `the database ${join(dataDir, databasePath)}`
   try {
-    const state = await readDatabaseState(
+    return await readDatabaseState(
       url ? { kind: 'postgres', url } : { kind: 'sqlite', file: join(dataDir, databasePath) },
       () => now,
     )
-    return stateFindings(name, state)
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException
-    return [
-      missing(
-        'database',
-        `${name} cannot be read (${message || code})`,
-        'no panel starts',
-        url
-          ? 'start PostgreSQL, or look at database-url and the firewall'
-          : 'give it to the user that runs Pharos, or put a backup back with "pharos restore"',
-      ),
-    ]
+    return missing(
+      'database',
+      `${databaseName(request)} cannot be read (${message || code})`,
+      'no panel starts',
+      url
+        ? 'start PostgreSQL, or look at database-url and the firewall'
+        : 'give it to the user that runs Pharos, or put a backup back with "pharos restore"',
+    )
   }
+}
+
+/** What several panels count together: requests a minute, wrong passwords, letters. */
+async function sharingFinding({ settings, answerMs }: DoctorRequest, panels: number): Promise<Finding> {
+  const cost =
+    'each panel counts requests and wrong passwords for itself: so many panels let through so many times as much'
+  if (settings.valkeyUrl) {
+    const problem = await valkeyProblem(settings.valkeyUrl, answerMs)
+    if (problem === null) return ok('valkey', 'the Valkey or Redis answers')
+    const next = 'start it, or look at valkey-url and the firewall'
+    return limited('valkey', `the Valkey or Redis does not answer (${problem})`, cost, next)
+  }
+  if (panels < 2) return ok('valkey', 'no Valkey or Redis is set, and one panel needs none')
+  const found = `${panels} panels serve from this database, and no Valkey or Redis is set`
+  return limited(
+    'valkey',
+    found,
+    cost,
+    'apt-get install redis-server, and name it to each panel with PHAROS_VALKEY_URL',
+  )
 }
 
 /** What the state of a database means. */

@@ -15,6 +15,7 @@ export interface DoctorSettings {
   host: string
   port: number
   databaseUrl: Secret | undefined
+  valkeyUrl: Secret | undefined
   nodePorts: Range
   smtpHost: string | undefined
   smtpPort: number

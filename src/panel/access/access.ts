@@ -205,6 +205,7 @@ function tagOfChange(change: Change): string | null {
     case 'edge':
     case 'node':
     case 'tunnel':
+    case 'log-level':
       return null
   }
 }

@@ -10,7 +10,7 @@ import type { Database, DatabaseConfig } from './database.ts'
 
 const Change = z.discriminatedUnion('of', [
   z.strictObject({
-    of: z.enum(['token', 'session', 'user', 'workspace', 'server', 'edge', 'node', 'tunnel']),
+    of: z.enum(['token', 'session', 'user', 'workspace', 'server', 'edge', 'node', 'tunnel', 'log-level']),
     id: z.string(),
   }),
   z.strictObject({ of: z.literal('member'), workspaceId: z.string(), userId: z.string() }),

@@ -14,16 +14,24 @@ export interface DatabaseState {
   newer: string[]
   /** How far the database's clock is ahead of this machine's, in ms; null where they are the same. */
   clockAheadMs: number | null
+  /** Panels that serve from it at the moment; 0 on SQLite, where there is one at most. */
+  panels: number
 }
 
 /** A database that is there answers in milliseconds; in ms. */
 const connectTimeoutMs = 5_000
 
+/** The migration that brought the table of panels. */
+const panelsSince = '0020-panels'
+
+/** A panel says every few seconds that it serves; clocks of machines may differ by some more, in ms. */
+const panelSilentMs = 60_000
+
 /** Reads how far a database is and changes nothing. Rejects where it cannot be read. */
 export async function readDatabaseState(config: DatabaseConfig, now: () => number): Promise<DatabaseState> {
-  const { applied, clockAheadMs } =
+  const { applied, clockAheadMs, panels } =
     config.kind === 'sqlite'
-      ? { applied: await appliedInSqlite(config.file), clockAheadMs: null }
+      ? { applied: await appliedInSqlite(config.file), clockAheadMs: null, panels: 0 }
       : await appliedInPostgres(config.url.reveal(), now)
   const known = migrations.map(({ name }) => name)
   return {
@@ -31,6 +39,7 @@ export async function readDatabaseState(config: DatabaseConfig, now: () => numbe
     pending: known.filter((name) => !applied.includes(name)),
     newer: applied.filter((name) => !known.includes(name)),
     clockAheadMs,
+    panels,
   }
 }
 
@@ -50,7 +59,10 @@ export async function appliedInSqlite(file: string): Promise<string[]> {
   }
 }
 
-async function appliedInPostgres(url: string, now: () => number): Promise<{ applied: string[]; clockAheadMs: number }> {
+async function appliedInPostgres(
+  url: string,
+  now: () => number,
+): Promise<{ applied: string[]; clockAheadMs: number; panels: number }> {
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: connectTimeoutMs,
@@ -64,7 +76,11 @@ async function appliedInPostgres(url: string, now: () => number): Promise<{ appl
     )
     const [row] = asked.rows
     const names = row?.used ? await client.query<{ name: string }>('select name from migrations order by name') : null
-    return { applied: names?.rows.map(({ name }) => name) ?? [], clockAheadMs: Number(row?.ms) - now() }
+    const applied = names?.rows.map(({ name }) => name) ?? []
+    const serving = applied.includes(panelsSince)
+      ? await client.query<{ count: string }>('select count(*) from panels where seen_at > $1', [now() - panelSilentMs])
+      : null
+    return { applied, clockAheadMs: Number(row?.ms) - now(), panels: Number(serving?.rows[0]?.count ?? 0) }
   } finally {
     await client.end()
   }

@@ -1,4 +1,5 @@
 import type { CertificateReason } from '../../contract/api/domains.ts'
+import type { LogLevel } from '../../contract/log-level.ts'
 import type { TransferStage } from '../../contract/transfer-stages.ts'
 
 /**
@@ -32,6 +33,8 @@ export interface Tables {
   nodes: NodeRow
   // edges
   edges: EdgeRow
+  // log-levels
+  log_levels: LogLevelRow
   // templates
   /** Every version of a template that some server was made from, by the SHA-256 of its JSON: tens of kilobytes, kept once and out of the way. */
   template_copies: { hash: string; content: string }
@@ -322,6 +325,15 @@ export interface NodeRow {
   cpu_factor: number | null
   last_seen_at: number | null
   created_at: number
+  /** The data folder of `pharos up` whose node this is; null for one that has joined. */
+  machine: string | null
+}
+
+/** Where the log says more or less than usual: `panel` (all of them), a node or an edge by its id; until then, ms since 1970. */
+export interface LogLevelRow {
+  part: string
+  level: LogLevel
+  until: number
 }
 
 export interface EdgeRow {
@@ -332,6 +344,8 @@ export interface EdgeRow {
   hello: string | null
   last_seen_at: number | null
   created_at: number
+  /** The data folder of `pharos up` whose edge this is; null for one of its own. */
+  machine: string | null
 }
 
 export interface ServerRow {

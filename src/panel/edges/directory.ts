@@ -107,7 +107,8 @@ export async function openEdgeDirectory(options: {
 
 export const EdgeFactsSchema = EdgeHello.omit({ credential: true, draining: true })
 
-function knownEdge({ id, name, hello, last_seen_at }: EdgeRow): KnownEdge {
+/** What the database knows of an edge. */
+export function knownEdge({ id, name, hello, last_seen_at }: EdgeRow): KnownEdge {
   // Written by an older version it may not fit any more: the edge tells it again when it links.
   const facts = hello === null ? null : (EdgeFactsSchema.safeParse(JSON.parse(hello)).data ?? null)
   return { id, name, facts, lastSeenAt: last_seen_at }

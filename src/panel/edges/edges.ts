@@ -1,4 +1,6 @@
+import type { z } from 'zod'
 import { ApiError, type Client, createClient } from '../../client/index.ts'
+import type { EdgeDetails } from '../../contract/api/tunnels.ts'
 import {
   type ChallengeAnswer,
   type EdgeHello,
@@ -9,21 +11,23 @@ import {
 import { edgeInspection } from '../../contract/edge-inspection.ts'
 import { conflict, notFound } from '../../contract/errors.ts'
 import type { PanelEndpoint } from '../../contract/join-token.ts'
+import type { LogLevelOrder } from '../../contract/log-level.ts'
 import { type Api, linkSend } from '../../http/index.ts'
-import type { Clock } from '../../lib/clock.ts'
+import { type Clock, isoTime } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
 import { hashSecret, newSecret, Secret } from '../../lib/secret.ts'
 import { type Greeted, type Link, LinkError } from '../../link/index.ts'
-import type { Change, Changes } from '../db/index.ts'
+import type { Change, Changes, EdgeRow } from '../db/index.ts'
 import type { Plans } from '../plans/index.ts'
 import type { Tunnels } from '../tunnels/index.ts'
 import { answerEdge, type EdgeAnswerOptions, type EdgeNews } from './answers.ts'
-import type { ConnectedEdge, EdgeDirectory } from './directory.ts'
+import { type ConnectedEdge, type EdgeDirectory, type EdgeFacts, knownEdge } from './directory.ts'
 import { Quotas } from './quotas.ts'
 import {
   deleteEdge,
   edgeByCredential,
   edgeById,
+  edgeByMachine,
   edgeNamed,
   insertEdge,
   nodeStands,
@@ -46,8 +50,17 @@ export interface Edges extends AsyncDisposable {
   create(name: string): Promise<{ id: string; credential: Secret }>
   /** Forgets an edge and ends its link. Throws `not_found`. */
   remove(id: string): Promise<void>
-  /** An edge in this very process: made or found by name; its credential is new each time, the one before stops working. */
-  local(name: string): Promise<{ edgeId: string; credential: Secret }>
+  /**
+   * An edge in this very process: made on first use, then the same; its credential is new each time, the one before stops working.
+   * @param name what it is called where nobody else is called that
+   * @param machine whose it is, where several panels may have such an edge; without it the name alone says which.
+   * `adopts` takes one of that name that no machine has yet
+   */
+  local(name: string, machine?: { id: string; adopts: boolean }): Promise<{ edgeId: string; credential: Secret }>
+  /** What is known of an edge, by its id or name. Throws `not_found`. */
+  details(idOrName: string): Promise<z.input<typeof EdgeDetails>>
+  /** Tells an edge how much to log; false while it is not here. Rejects with `ApiError` where it could not be told. */
+  setLogLevel(id: string, order: LogLevelOrder): Promise<boolean>
   /** Every edge that is here learns which panels there are. */
   tellPanels(): void
   /** Every edge answers this to certificate authorities, those that come later too, until it is taken back. */
@@ -201,6 +214,7 @@ export function createEdges(options: EdgesOptions): Edges {
         return tellEdges()
       }
       case 'session':
+      case 'log-level':
       case 'user':
       case 'server':
       case 'member':
@@ -212,23 +226,20 @@ export function createEdges(options: EdgesOptions): Edges {
     if (links.size > 0) inBackground('a change could not be passed on to the edges', () => follow(change))
   })
 
+  const newRow = (name: string, credential: string, machine: string | null): EdgeRow => ({
+    ...{ id: newId('edge'), name, credential_hash: hashSecret(credential), machine },
+    ...{ hello: null, last_seen_at: null, created_at: clock.now() },
+  })
   const create = async (name: string): Promise<{ id: string; credential: Secret }> => {
     const credential = newSecret('phe')
-    const id = newId('edge')
+    const row = newRow(name, credential, null)
     await database.transact(async (trx) => {
       if (await edgeNamed(trx, name)) throw conflict(`There is an edge called ${name} already`)
-      await insertEdge(trx, {
-        id,
-        name,
-        credential_hash: hashSecret(credential),
-        hello: null,
-        last_seen_at: null,
-        created_at: clock.now(),
-      })
+      await insertEdge(trx, row)
     })
     await directory.refresh()
-    await changes.publish({ of: 'edge', id })
-    return { id, credential: new Secret(credential) }
+    await changes.publish({ of: 'edge', id: row.id })
+    return { id: row.id, credential: new Secret(credential) }
   }
 
   return {
@@ -280,6 +291,31 @@ export function createEdges(options: EdgesOptions): Edges {
         },
       }
     },
+    async details(idOrName) {
+      const row = (await edgeById(database.kysely, idOrName)) ?? (await edgeNamed(database.kysely, idOrName))
+      if (!row) throw notFound(`Edge ${idOrName}`)
+      const here = directory.connected().find(({ id }) => id === row.id)
+      const facts = here?.facts ?? knownEdge(row).facts
+      const open = [...(here?.open.values() ?? [])]
+      return {
+        id: row.id,
+        name: row.name,
+        online: here !== undefined,
+        draining: here?.draining ?? false,
+        lastLinked: row.last_seen_at === null ? null : isoTime(row.last_seen_at),
+        serves: facts && servesOf(facts),
+        tunnels: open.length,
+        connections: open.reduce((total, { connections }) => total + connections, 0),
+        createdAt: isoTime(row.created_at),
+      }
+    },
+    async setLogLevel(id, body) {
+      const held = links.get(id)
+      if (!held) return false
+      const client = createClient(panelToEdge, { baseUrl: '', send: linkSend(() => held.link) })
+      await client.setLogLevel({ body }, inTime())
+      return true
+    },
     tellPanels: () => inBackground('edges could not be told of the panels', tellPanels),
     async offerAnswer(answer) {
       answers.set(answer.token, answer)
@@ -304,16 +340,26 @@ export function createEdges(options: EdgesOptions): Edges {
       await directory.refresh()
       await changes.publish({ of: 'edge', id })
     },
-    async local(name) {
-      const known = await edgeNamed(database.kysely, name)
-      if (!known) {
-        const { id, credential } = await create(name)
-        return { edgeId: id, credential }
-      }
+    async local(name, machine) {
       const credential = newSecret('phe')
-      await saveCredential(database.kysely, known.id, hashSecret(credential))
-      await changes.publish({ of: 'edge', id: known.id })
-      return { edgeId: known.id, credential: new Secret(credential) }
+      const edgeId = await database.transact(async (trx) => {
+        const named = await edgeNamed(trx, name)
+        // The file of an SQLite database lies in the machine's own data folder: no other machine has it.
+        const mayAdopt = machine?.adopts && (named?.machine === null || database.dialect === 'sqlite')
+        const known = machine ? ((await edgeByMachine(trx, machine.id)) ?? (mayAdopt ? named : undefined)) : named
+        if (known) {
+          await saveCredential(trx, known.id, hashSecret(credential), machine?.id ?? known.machine)
+          return known.id
+        }
+        let free = name
+        for (let number = 2; await edgeNamed(trx, free); number++) free = `${name}-${number}`
+        const row = newRow(free, credential, machine?.id ?? null)
+        await insertEdge(trx, row)
+        return row.id
+      })
+      await directory.refresh()
+      await changes.publish({ of: 'edge', id: edgeId })
+      return { edgeId, credential: new Secret(credential) }
     },
     async [Symbol.asyncDispose]() {
       stopListening()
@@ -323,6 +369,11 @@ export function createEdges(options: EdgesOptions): Edges {
       for (const api of apis.values()) await (await api)[Symbol.asyncDispose]()
     },
   }
+}
+
+const servesOf = (facts: EdgeFacts) => {
+  const { software, host, base, scheme, httpPort, linkPort, minecraftPort, ports, udp, region, pin } = facts
+  return { software, host, base, scheme, httpPort, linkPort, minecraftPort, ports, udp, region, pin }
 }
 
 /** Why an edge gives tunnels up whose visitors it cannot warn. */

@@ -61,6 +61,7 @@ export const tunnelRoutes = ({
       })),
     }
   },
+  edge: ({ params }) => edges.details(params.edge),
   async createEdge({ body }) {
     const { id, credential } = await edges.create(body.name)
     return { id, name: body.name, credential: credential.reveal(), panel: endpoint() }

@@ -13,11 +13,19 @@ export const edgeById = (store: Store, id: string): Promise<EdgeRow | undefined>
 export const edgeNamed = (store: Store, name: string): Promise<EdgeRow | undefined> =>
   store.selectFrom('edges').selectAll().where('name', '=', name).executeTakeFirst()
 
+export const edgeByMachine = (store: Store, machine: string): Promise<EdgeRow | undefined> =>
+  store.selectFrom('edges').selectAll().where('machine', '=', machine).executeTakeFirst()
+
 export const edgeByCredential = (store: Store, credentialHash: string): Promise<EdgeRow | undefined> =>
   store.selectFrom('edges').selectAll().where('credential_hash', '=', credentialHash).executeTakeFirst()
 
-export const saveCredential = (store: Store, id: string, credentialHash: string): Promise<unknown> =>
-  store.updateTable('edges').set({ credential_hash: credentialHash }).where('id', '=', id).execute()
+export const saveCredential = (
+  store: Store,
+  id: string,
+  credentialHash: string,
+  machine: string | null,
+): Promise<unknown> =>
+  store.updateTable('edges').set({ credential_hash: credentialHash, machine }).where('id', '=', id).execute()
 
 export const saveHello = (store: Store, id: string, hello: string, now: number): Promise<unknown> =>
   store.updateTable('edges').set({ hello, last_seen_at: now }).where('id', '=', id).execute()

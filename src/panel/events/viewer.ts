@@ -77,6 +77,7 @@ export abstract class Viewer {
       case 'edge':
       case 'node':
       case 'tunnel':
+      case 'log-level':
         return false
     }
   }

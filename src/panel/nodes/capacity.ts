@@ -1,4 +1,4 @@
-import type { NodeFacts } from '../../contract/node.ts'
+import { NodeFacts } from '../../contract/node.ts'
 import { Labels } from '../../contract/placement.ts'
 import type { NodeRow } from '../db/index.ts'
 
@@ -10,5 +10,9 @@ export const capacityOf = ({ memoryBytes, diskBytes, cpuCores }: NodeFacts) => (
   disk: Math.floor(diskBytes / bytesPerMib),
   cpu: cpuCores,
 })
+
+/** What the machine said last of itself; null for one that was never here. */
+export const factsOf = ({ facts }: Pick<NodeRow, 'facts'>): NodeFacts | null =>
+  facts === null ? null : NodeFacts.parse(JSON.parse(facts))
 
 export const labelsOf = ({ labels }: Pick<NodeRow, 'labels'>): Labels => Labels.parse(JSON.parse(labels))

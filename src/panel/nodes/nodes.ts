@@ -11,13 +11,14 @@ import { hashSecret, newSecret, Secret, sameSecret } from '../../lib/secret.ts'
 import { type Greeted, type Link, LinkError, type LinkEvents } from '../../link/index.ts'
 import type { Changes, Database, NodeRow, Tables } from '../db/index.ts'
 import { nodeAway } from './call.ts'
-import { labelsOf } from './capacity.ts'
+import { factsOf, labelsOf } from './capacity.ts'
 import { joinLingerMs, joinTokenMs } from './limits.ts'
 import { LiveNode, type LiveNodeWorld } from './live.ts'
 import {
   insertNode,
   nodeByCredential,
   nodeById,
+  nodeByMachine,
   nodeByName,
   nodeWithServers,
   removeNode,
@@ -59,6 +60,18 @@ export interface NewNode {
   publicAddress?: string | undefined
   ports?: { first: number; last: number } | undefined
   labels?: Labels | undefined
+}
+
+/** A machine that runs panel and node in one process. */
+export interface LocalMachine {
+  id: string
+  hostname: string
+}
+
+export interface LocalNode {
+  nodeId: string
+  name: string
+  credential: Secret
 }
 
 /** What of a node its administrators may change. */
@@ -191,20 +204,25 @@ export class Nodes implements AsyncDisposable {
     await this.#options.changes.publish({ of: 'node', id })
   }
 
-  /** The node of the machine that the panel itself runs on: made on first use, then the same under a new credential each time. */
-  async localNode(name: string): Promise<{ nodeId: string; credential: Secret }> {
+  /**
+   * The node in the panel's own process: made on first use, then the same under a new credential each time.
+   * @param name what it is called where nobody else is called that
+   * @param machine whose it is, where several panels may have such a node; without it the name alone says which
+   */
+  async localNode(name: string, machine?: LocalMachine): Promise<LocalNode> {
     const credential = newSecret('phnode')
-    const nodeId = await this.#options.db.transact(async (trx) => {
-      const known = await nodeByName(trx, name)
+    const hash = hashSecret(credential)
+    const node = await this.#options.db.transact(async (trx) => {
+      const known = machine ? await this.#nodeOf(trx, machine, name) : await nodeByName(trx, name)
       if (known) {
-        await setCredential(trx, known.id, hashSecret(credential))
-        return known.id
+        await setCredential(trx, known.id, hash, machine?.id ?? known.machine)
+        return { nodeId: known.id, name: known.name }
       }
-      const row = this.#newRow({ name })
-      await insertNode(trx, { ...row, credential_hash: hashSecret(credential) })
-      return row.id
+      const row = this.#newRow({ name: machine ? await freeName(trx, [name, machine.hostname]) : name })
+      await insertNode(trx, { ...row, credential_hash: hash, machine: machine?.id ?? null })
+      return { nodeId: row.id, name: row.name }
     })
-    return { nodeId, credential: new Secret(credential) }
+    return { ...node, credential: new Secret(credential) }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -275,6 +293,18 @@ export class Nodes implements AsyncDisposable {
       live.link.close('This node has been removed from the panel.')
   }
 
+  /** The node that a machine has had before, or one of the time before machines were told apart. */
+  async #nodeOf(trx: Transaction<Tables>, { id, hostname }: LocalMachine, name: string): Promise<NodeRow | undefined> {
+    const own = await nodeByMachine(trx, id)
+    if (own) return own
+    const named = await nodeByName(trx, name)
+    if (!named || named.join_hash !== null) return undefined
+    // The file of an SQLite database lies in the machine's own data folder: no other machine has it.
+    if (this.#options.db.dialect === 'sqlite') return named
+    const facts = factsOf(named)
+    return named.machine === null && (facts === null || facts.hostname === hostname) ? named : undefined
+  }
+
   #newRow(input: NewNode): Insertable<NodeRow> & { id: string } {
     const ports = input.ports ?? this.#options.ports
     return {
@@ -304,6 +334,20 @@ export class Nodes implements AsyncDisposable {
     this.#running.add(tracked)
   }
 }
+
+/** The first of these that no node is called, else the last with a number behind it. */
+async function freeName(trx: Transaction<Tables>, wanted: readonly [string, string]): Promise<string> {
+  const [first, host] = wanted
+  if (!(await nodeByName(trx, first))) return first
+  const base = host.replace(/[^A-Za-z0-9.-]/g, '').slice(0, hostnameCharsMax) || first
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? base : `${base}-${number}`
+    if (!(await nodeByName(trx, name))) return name
+  }
+}
+
+/** What of a machine's own name becomes its node's: a number fits behind it. */
+const hostnameCharsMax = 63
 
 /** A node has nothing to ask of the panel by streams. */
 const nothingOpened: LinkEvents = {

@@ -1,12 +1,11 @@
 import type { nodeAdminOperations } from '../../contract/api/nodes.ts'
 import { notFound } from '../../contract/errors.ts'
-import { NodeFacts } from '../../contract/node.ts'
 import { featureWords, type NodeFeature } from '../../contract/node-protocol.ts'
 import type { Handlers } from '../../contract/operation.ts'
 import { type Clock, isoTime } from '../../lib/clock.ts'
 import type { PanelContexts } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
-import { capacityOf, labelsOf } from './capacity.ts'
+import { capacityOf, factsOf, labelsOf } from './capacity.ts'
 import type { LiveNode } from './live.ts'
 import type { Nodes } from './nodes.ts'
 import { listNodes, type NodeWithServers, nodeWithServers } from './store.ts'
@@ -22,7 +21,7 @@ export function nodeHandlers({
 }): Handlers<typeof nodeAdminOperations, PanelContexts> {
   const view = (row: NodeWithServers) => {
     const live = nodes.online(row.id)
-    const facts = live?.facts ?? (row.facts === null ? null : NodeFacts.parse(JSON.parse(row.facts)))
+    const facts = live?.facts ?? factsOf(row)
     const lastSeen = live ? clock.now() : row.last_seen_at
     return {
       id: row.id,

@@ -11,6 +11,10 @@ export async function nodeByName(db: Store, name: string): Promise<NodeRow | und
   return db.selectFrom('nodes').selectAll().where('name', '=', name).executeTakeFirst()
 }
 
+export async function nodeByMachine(db: Store, machine: string): Promise<NodeRow | undefined> {
+  return db.selectFrom('nodes').selectAll().where('machine', '=', machine).executeTakeFirst()
+}
+
 export async function nodeByCredential(db: Store, credentialHash: string): Promise<NodeRow | undefined> {
   return db.selectFrom('nodes').selectAll().where('credential_hash', '=', credentialHash).executeTakeFirst()
 }
@@ -58,10 +62,15 @@ export async function saveSeen(db: Store, id: string, now: number): Promise<void
   await db.updateTable('nodes').set({ last_seen_at: now }).where('id', '=', id).execute()
 }
 
-export async function setCredential(db: Store, id: string, credentialHash: string): Promise<void> {
+export async function setCredential(
+  db: Store,
+  id: string,
+  credentialHash: string,
+  machine: string | null,
+): Promise<void> {
   await db
     .updateTable('nodes')
-    .set({ credential_hash: credentialHash, join_hash: null, join_expires_at: null })
+    .set({ credential_hash: credentialHash, join_hash: null, join_expires_at: null, machine })
     .where('id', '=', id)
     .execute()
 }

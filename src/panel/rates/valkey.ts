@@ -12,6 +12,33 @@ export interface Grant {
   leftMs: number
 }
 
+/** Why a Valkey or Redis does not answer, by its kind alone; null where it does. */
+export async function valkeyProblem(url: Secret, waitMs: number): Promise<string | null> {
+  const { Redis } = await import('ioredis')
+  const client = new Redis(url.reveal().replace(/^valkey/, 'redis'), {
+    lazyConnect: true,
+    connectTimeout: waitMs,
+    commandTimeout: waitMs,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  })
+  let first: NodeJS.ErrnoException | null = null
+  client.on('error', (error: Error) => {
+    first ??= error
+  })
+  try {
+    await client.connect()
+    await client.ping()
+    return null
+  } catch (error) {
+    const { code, message } = first ?? (error as NodeJS.ErrnoException)
+    return code ?? message.split(' ')[0] ?? 'unknown'
+  } finally {
+    client.disconnect()
+  }
+}
+
 /** Counters in a Valkey or Redis. It is asked only while it answers in time; null stands for "ask nobody". */
 export class Valkey implements AsyncDisposable {
   readonly #client: Redis

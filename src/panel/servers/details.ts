@@ -92,6 +92,7 @@ function staleBy(change: Change): ((described: Described) => boolean) | null {
       return ({ row, allocations }) =>
         allocations.some(({ tunnel }) => (tunnel ? tunnel.id === change.id : row.public_address === null))
     case 'member':
+    case 'log-level':
     case 'subuser':
     case 'token':
     case 'session':

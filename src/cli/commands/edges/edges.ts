@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { command, UsageError } from '../../command.ts'
-import { table } from '../../output.ts'
+import { facts, table } from '../../output.ts'
+import { logWords } from '../log-levels/words.ts'
 
 const list = command({
   path: 'edges list',
@@ -21,6 +22,46 @@ const list = command({
           online ? 'online' : 'away',
         ]),
       ),
+    )
+  },
+})
+
+const show = command({
+  path: 'edges show',
+  summary: 'Show one edge: where it is reached, what is open there, and whether it is here',
+  args: [['<edge>', 'its name or id']],
+  examples: ['pharos edges show frankfurt', 'pharos edges show edge_4k2j9x0q1m5v7c3d --json'],
+  options: z.object({ edge: z.string().min(1) }),
+  async run({ edge: meant }, { connect, out }) {
+    const { client } = await connect()
+    const edge = await client.edge({ params: { edge: meant } })
+    const { levels } = await client.logLevels()
+    const { serves } = edge
+    out.result(edge, () =>
+      facts([
+        ['id', edge.id],
+        ['name', edge.name],
+        [
+          'state',
+          edge.online
+            ? edge.draining
+              ? 'online, ends soon'
+              : 'online'
+            : edge.lastLinked === null
+              ? 'away, was never here'
+              : `away, was last linked ${edge.lastLinked}`,
+        ],
+        ['runs', serves?.software ?? null],
+        ['reached at', serves && `${serves.host}, agents at port ${serves.linkPort}`],
+        ['host names', serves && `end in ${serves.base}, ${serves.scheme} at port ${serves.httpPort}`],
+        ['Minecraft', serves && (serves.minecraftPort === null ? 'no port for it' : `port ${serves.minecraftPort}`)],
+        ['raw ports', serves && `${serves.ports.first}-${serves.ports.last}${serves.udp ? '' : ', no UDP'}`],
+        ['region', serves?.region ?? null],
+        ['tunnels', String(edge.tunnels)],
+        ['connections', String(edge.connections)],
+        ['log', logWords(levels, edge.id)],
+        ['created', edge.createdAt],
+      ]),
     )
   },
 })
@@ -62,4 +103,4 @@ const remove = command({
   },
 })
 
-export const edgeCommands = [list, create, remove]
+export const edgeCommands = [list, show, create, remove]

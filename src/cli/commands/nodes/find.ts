@@ -1,6 +1,6 @@
 import { CommandError, type Connection, UsageError } from '../../command.ts'
 
-type Node = Awaited<ReturnType<Connection['client']['nodes']>>['nodes'][number]
+export type Node = Awaited<ReturnType<Connection['client']['nodes']>>['nodes'][number]
 
 /** The machine that somebody means by its name or id. Throws a `CommandError` that lists the choices. */
 export async function findNode({ client }: Pick<Connection, 'client'>, meant: string): Promise<Node> {
@@ -22,3 +22,13 @@ export function labelsOf(pairs: readonly string[]): Record<string, string> {
     }),
   )
 }
+
+/** `region=eu disk=nvme` */
+export const labelWords = (labels: Record<string, string>): string =>
+  Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ')
+
+/** How much of what a machine has is promised, and may be. */
+export const promiseWords = (promised: number, has: number | undefined, factor: number | null, unit: string): string =>
+  `${promised} ${unit} promised${has === undefined ? '' : ` of ${has}`}${factor === null ? ', any amount may be' : `, up to ${factor} times that may be`}`

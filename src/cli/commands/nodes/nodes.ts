@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { command, UsageError } from '../../command.ts'
 import { facts, table } from '../../output.ts'
-import { findNode, labelsOf } from './find.ts'
+import { findNode, labelsOf, labelWords, promiseWords } from './find.ts'
+import { deleteNode, showNode } from './show.ts'
 
 const list = command({
   path: 'nodes list',
@@ -76,11 +77,6 @@ const create = command({
   },
 })
 
-const labelWords = (labels: Record<string, string>): string =>
-  Object.entries(labels)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(' ')
-
 function portRange(text: string): { first: number; last: number } {
   const [, first, last] = /^([0-9]{1,5})-([0-9]{1,5})$/.exec(text) ?? []
   if (!first || !last) throw new UsageError('--ports must be two ports and a hyphen, such as 25565-25664.')
@@ -91,9 +87,6 @@ function portRange(text: string): { first: number; last: number } {
 const Factor = z
   .union([z.literal('any').transform(() => null), z.coerce.number('must be a number, or any').min(0.1).max(100)])
   .optional()
-
-const promiseWords = (promised: number, has: number | undefined, factor: number | null, unit: string): string =>
-  `${promised} ${unit} promised${has === undefined ? '' : ` of ${has}`}${factor === null ? ', any amount may be' : `, up to ${factor} times that may be`}`
 
 const set = command({
   path: 'nodes set',
@@ -148,4 +141,4 @@ const set = command({
   },
 })
 
-export const nodeCommands = [list, create, set]
+export const nodeCommands = [list, showNode, create, set, deleteNode]
