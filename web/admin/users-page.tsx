@@ -8,7 +8,7 @@ import { Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
 import { Card } from '../ui/card.tsx'
 import { ConfirmDialog } from '../ui/dialog.tsx'
-import { Field, Input } from '../ui/field.tsx'
+import { Input } from '../ui/field.tsx'
 import { Page } from '../ui/page.tsx'
 import { Table } from '../ui/table.tsx'
 import { RelativeTime } from '../ui/time.tsx'
@@ -56,30 +56,29 @@ function Users() {
   })
   return (
     <Page title={t.title} tabTitle={t.title} description={t.hint}>
-      <div className="grid gap-5">
-        <div className="max-w-md">
-          <Field label={t.search}>
+      <div className="grid gap-4">
+        <Card flush>
+          <div className="border-line border-b px-5 py-3">
             <Input
               type="search"
+              aria-label={t.search}
+              placeholder={t.search}
+              className="max-w-sm"
               maxLength={200}
               value={search}
               onChange={(event) => setSearch(event.target.value)}
               autoComplete="off"
               spellCheck={false}
             />
-          </Field>
-        </div>
-        <Card flush>
+          </div>
           <Loaded query={query}>
             {({ pages }) => <List users={pages.flatMap(({ users }) => users)} onReset={setAsked} />}
           </Loaded>
         </Card>
         {hasNextPage && (
-          <div className="justify-self-center">
-            <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-              {t.more}
-            </Button>
-          </div>
+          <Button className="justify-self-center" busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+            {t.more}
+          </Button>
         )}
       </div>
       <ConfirmDialog
