@@ -164,7 +164,8 @@ describe('signing in with a provider', () => {
 
   test('providers are set up by administrators, and tell no secret', async () => {
     const { acme } = world.acme
-    const { providers } = await acme.identityProviders()
+    const { providers, redirectBase } = await acme.identityProviders()
+    assert.equal(redirectBase, `${world.origin}/sign-in/`)
     assert.deepEqual(providers, [
       {
         ...{ slug: 'test', issuer: world.provider.issuer, name: 'Test ID', clientId: 'tunnel', confidential: true },

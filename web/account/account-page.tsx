@@ -18,6 +18,8 @@ import { RelativeTime } from '../ui/time.tsx'
 import { browserName } from './browser-name.ts'
 import { PasskeysCard } from './passkeys-card.tsx'
 import { PreferencesCard } from './preferences-card.tsx'
+import { linkedProvidersQuery } from './security-queries.ts'
+import { SignInProvidersCard } from './sign-in-providers-card.tsx'
 import { SshKeysCard } from './ssh-keys-card.tsx'
 import { accountText } from './text.ts'
 import { TwoFactorCard } from './two-factor-card.tsx'
@@ -37,6 +39,7 @@ export function AccountPage() {
         <PasswordCard />
         <TwoFactorCard />
         <PasskeysCard />
+        <SignInProvidersCard />
         <SshKeysCard />
         <SessionsCard />
         <h2 className="font-semibold text-[15px]">{t.activityTitle}</h2>
@@ -52,12 +55,13 @@ export function AccountPage() {
 
 function PasswordCard() {
   const t = useText(accountText)
+  const { hasPassword } = useSuspenseQuery(linkedProvidersQuery).data
   const [current, setCurrent] = useState('')
   const [password, setPassword] = useState('')
   const change = useAction({
     run: () => api.changePassword({ body: { current, password } }),
     done: t.changed,
-    changes: [sessionsQuery.queryKey],
+    changes: [sessionsQuery.queryKey, linkedProvidersQuery.queryKey],
     quiet: true,
     onDone() {
       setCurrent('')
@@ -70,17 +74,19 @@ function PasswordCard() {
   }
   const wrong = fieldError(change.error, 'password')
   return (
-    <Card title={t.passwordTitle} description={t.passwordHint}>
+    <Card title={hasPassword ? t.passwordTitle : t.setTitle} description={hasPassword ? t.passwordHint : t.setHint}>
       <form onSubmit={submit} className="grid max-w-md gap-4">
-        <Field label={t.current}>
-          <Input
-            type="password"
-            autoComplete="current-password"
-            required
-            value={current}
-            onChange={(event) => setCurrent(event.target.value)}
-          />
-        </Field>
+        {hasPassword && (
+          <Field label={t.current}>
+            <Input
+              type="password"
+              autoComplete="current-password"
+              required
+              value={current}
+              onChange={(event) => setCurrent(event.target.value)}
+            />
+          </Field>
+        )}
         <Field label={t.next} hint={t.nextHint} error={wrong}>
           <Input
             type="password"
@@ -95,7 +101,7 @@ function PasswordCard() {
         {change.error && !wrong && <Notice tone="bad">{errorText(change.error)}</Notice>}
         <div>
           <Button type="submit" kind="primary" busy={change.isPending}>
-            {t.change}
+            {hasPassword ? t.change : t.set}
           </Button>
         </div>
       </form>

@@ -10,3 +10,8 @@ export const passkeysQuery = queryOptions({
   queryKey: ['passkeys'],
   queryFn: ({ signal }) => api.passkeys({}, { signal }),
 })
+
+export const linkedProvidersQuery = queryOptions({
+  queryKey: ['linked-providers'],
+  queryFn: ({ signal }) => api.linkedProviders({}, { signal }),
+})

@@ -10,6 +10,10 @@ export const accountText = phrases({
     timeThere: (time: string) => `There it is ${time}.`,
     passwordTitle: 'Password',
     passwordHint: 'Changing it signs you out everywhere else.',
+    setTitle: 'Set a password',
+    setHint:
+      'Your account has none: you sign in with a provider. Whatever guards the account asks for one. Set it within ten minutes after signing in.',
+    set: 'Set the password',
     current: 'Current password',
     next: 'New password',
     nextHint: 'At least 10 characters. A few random words do well.',
@@ -37,6 +41,10 @@ export const accountText = phrases({
     timeThere: (time: string) => `Dort ist es ${time}.`,
     passwordTitle: 'Passwort',
     passwordHint: 'Wenn du es änderst, wirst du überall sonst abgemeldet.',
+    setTitle: 'Passwort setzen',
+    setHint:
+      'Dein Konto hat keines: Du meldest dich mit einem Anbieter an. Alles, was das Konto schützt, fragt danach. Setze es innerhalb von zehn Minuten nach dem Anmelden.',
+    set: 'Passwort setzen',
     current: 'Jetziges Passwort',
     next: 'Neues Passwort',
     nextHint: 'Mindestens 10 Zeichen. Ein paar zufällige Wörter sind gut.',

@@ -8,6 +8,7 @@ import {
   Globe,
   HardDrive,
   History,
+  IdCard,
   KeyRound,
   type LucideIcon,
   RadioTower,
@@ -75,6 +76,7 @@ export function usePlaces(): readonly PlaceGroup[] {
         { to: '/admin/plans', icon: Gauge, label: t.plans, shown: instanceAdmin },
         { to: '/admin/abuse', icon: Siren, label: t.abuse, shown: instanceAdmin },
         { to: '/admin/users', icon: UserRound, label: t.users, shown: instanceAdmin },
+        { to: '/admin/identity-providers', icon: IdCard, label: t.identityProviders, shown: instanceAdmin },
       ],
     },
   ]

@@ -35,6 +35,13 @@ const signIn = createRoute({
   component: lazyRouteComponent(() => import('../session/sign-in-page.tsx'), 'SignInPage'),
 })
 
+/** Where a provider sends people back to, with its answer in the query. */
+const providerReturn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in/$provider',
+  component: lazyRouteComponent(() => import('../session/provider-return-page.tsx'), 'ProviderReturnPage'),
+})
+
 const reportAbuse = createRoute({
   getParentRoute: () => root,
   path: '/report-abuse',
@@ -253,11 +260,18 @@ const databaseHosts = createRoute({
   component: lazyRouteComponent(() => import('../admin/database-hosts-page.tsx'), 'DatabaseHostsPage'),
 })
 
+const identityProviders = createRoute({
+  getParentRoute: () => inside,
+  path: '/admin/identity-providers',
+  component: lazyRouteComponent(() => import('../admin/identity-providers-page.tsx'), 'IdentityProvidersPage'),
+})
+
 const routes = root.addChildren([
   reportAbuse,
   setup,
   invitation,
   signIn,
+  providerReturn,
   inside.addChildren([
     home,
     servers,
@@ -295,6 +309,7 @@ const routes = root.addChildren([
     abuseReports,
     users,
     databaseHosts,
+    identityProviders,
     tunnels,
     tunnel,
   ]),

@@ -10,7 +10,7 @@ import { Gate } from './gate.tsx'
 import type { Person } from './session.ts'
 import { sessionText } from './text.ts'
 
-/** The code after the password: of the app, or a recovery code. */
+/** The code after the password, or after a provider: of the app, or a recovery code. */
 export function SecondStep({
   challenge,
   onEnter,

@@ -13,6 +13,7 @@ import { Notice } from '../ui/state.tsx'
 import { Gate } from './gate.tsx'
 import { passkeyObstacle, provePasskey } from './passkey.ts'
 import { obstacleText, passkeyErrorText, passkeyText } from './passkey-text.ts'
+import { ProviderButtons } from './provider-buttons.tsx'
 import { SecondStep } from './second-step.tsx'
 import { begin, type Person } from './session.ts'
 import { sessionText } from './text.ts'
@@ -27,13 +28,21 @@ export function SignInPage() {
     router.history.push(next ?? '/servers')
   }
   return challenge === null ? (
-    <FirstStep onEnter={enter} onChallenge={setChallenge} />
+    <FirstStep next={next} onEnter={enter} onChallenge={setChallenge} />
   ) : (
     <SecondStep challenge={challenge} onEnter={enter} onBack={() => setChallenge(null)} />
   )
 }
 
-function FirstStep({ onEnter, onChallenge }: { onEnter(account: Person): void; onChallenge(challenge: string): void }) {
+function FirstStep({
+  next,
+  onEnter,
+  onChallenge,
+}: {
+  next: string | undefined
+  onEnter(account: Person): void
+  onChallenge(challenge: string): void
+}) {
   const t = useText(sessionText)
   const passkeys = useText(passkeyText)
   const [email, setEmail] = useState('')
@@ -96,6 +105,7 @@ function FirstStep({ onEnter, onChallenge }: { onEnter(account: Person): void; o
         >
           {t.withPasskey}
         </Button>
+        <ProviderButtons next={next} />
         <p className="text-[13px] text-muted">{t.forgotten}</p>
       </form>
     </Gate>

@@ -24,6 +24,7 @@ import { getFile } from './files/get.ts'
 import { fileLookCommands } from './files/look.ts'
 import { pullFile } from './files/pull.ts'
 import { putFile } from './files/put.ts'
+import { identityProviderCommands } from './identity-providers/identity-providers.ts'
 import { backUpInstance } from './instance/backup.ts'
 import { doctor } from './instance/doctor.ts'
 import { restoreInstance } from './instance/restore.ts'
@@ -138,6 +139,7 @@ export const commands: readonly Command[] = [
   ...planCommands,
   ...abuseCommands,
   ...userCommands,
+  ...identityProviderCommands,
   backUpInstance,
   restoreInstance,
   doctor,

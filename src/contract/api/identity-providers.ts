@@ -100,7 +100,10 @@ export const identityProviderOperations = {
     method: 'GET',
     path: '/identity-providers',
     summary: 'The OpenID providers that people may sign in with; secrets are never shown',
-    reply: z.strictObject({ providers: z.array(IdentityProvider) }),
+    reply: z.strictObject({
+      providers: z.array(IdentityProvider),
+      redirectBase: z.string().meta({ description: 'The redirect URI of a new one is this with its short name' }),
+    }),
     errors: [],
   }),
   createIdentityProvider: operation({

@@ -11,7 +11,7 @@ export const identityProviderRoutes = (
   signIns: ProviderSignIns,
   accounts: Accounts,
 ): Handlers<typeof identityProviderOperations, PanelContexts> => ({
-  identityProviders: async () => ({ providers: await providers.all() }),
+  identityProviders: async () => ({ providers: await providers.all(), redirectBase: providers.redirectUri('') }),
   createIdentityProvider: ({ body }) => providers.create(body),
   updateIdentityProvider: ({ params, body }) => providers.update(params.provider, body),
   testIdentityProvider: ({ params }) => providers.test(params.provider),
