@@ -35,22 +35,18 @@ export const statusNewsKey = (serverId: string) => ['server-status', serverId] a
 
 export type StatusNews = Pick<ServerDetails, 'status' | 'message'>
 
+/** How far the panels that serve one fleet may be apart in what they have heard, in ms: each hears it from the node itself. */
+const panelsApartMs = 5_000
+
 /**
  * For an answer that is asked for now: what the live connection tells until it is here is newer than the answer, and would
- * otherwise be lost, with nothing to come that mends it.
+ * otherwise be lost, with nothing to come that mends it. So is what it told just before, where another panel answers.
  */
 function sinceNow(client: QueryClient) {
-  const told = (serverId: string) => client.getQueryState<StatusNews>(statusNewsKey(serverId))
-  const before = new Map(
-    client
-      .getQueryCache()
-      .findAll({ queryKey: statusNewsKey('').slice(0, 1) })
-      .map(({ queryKey, state }) => [queryKey[1], state.dataUpdateCount]),
-  )
+  const from = Date.now() - panelsApartMs
   return <S extends { id: string; status: ServerDetails['status'] }>(server: S): S => {
-    const id = shortId(server.id)
-    const state = told(id)
-    if (!state?.data || state.dataUpdateCount === (before.get(id) ?? 0)) return server
+    const state = client.getQueryState<StatusNews>(statusNewsKey(shortId(server.id)))
+    if (!state?.data || state.dataUpdatedAt < from) return server
     return 'message' in server ? { ...server, ...state.data } : { ...server, status: state.data.status }
   }
 }

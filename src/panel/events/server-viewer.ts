@@ -36,6 +36,7 @@ export class ServerViewer extends Viewer {
   #unwatch: (() => void) | null = null
   #watchedNode: string | null = null
   #lastSeq = Number.NEGATIVE_INFINITY
+  #statusesTold = 0
 
   constructor(options: ServerViewerOptions) {
     super(options.caller, options.channel, options.access, options.log)
@@ -49,6 +50,7 @@ export class ServerViewer extends Viewer {
 
   tell(news: ServerNews): void {
     if (news.serverId !== this.#id) return
+    if (news.type === 'status') this.#statusesTold += 1
     this.#queueFor(({ permissions }) =>
       news.type === 'backup' && !permissions.has('backups.read') ? null : eventOf(news),
     )
@@ -75,8 +77,11 @@ export class ServerViewer extends Viewer {
   }
 
   #showStatus(): void {
+    const told = this.#statusesTold
     this.#queueFor(async ({ row }) => {
       const { status, message } = await this.#options.servers.status(row)
+      // What has happened since waits behind this, and would seem to happen after it.
+      if (told !== this.#statusesTold) return null
       return { type: 'status', serverId: this.#publicId, status, message }
     })
   }

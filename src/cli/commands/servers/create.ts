@@ -1,8 +1,10 @@
 import { z } from 'zod'
-import { ApiError } from '../../../client/index.ts'
-import { CommandError, type Connection, command, type Tools, UsageError } from '../../command.ts'
+import { systemClock } from '../../../lib/clock.ts'
+import { type Connection, command, type Tools, UsageError } from '../../command.ts'
 import { findNode, labelsOf } from '../nodes/find.ts'
+import { followServer } from './follow.ts'
 import { describe } from './show.ts'
+import { untilReady } from './until-ready.ts'
 
 export const createServer = command({
   path: 'servers create',
@@ -60,10 +62,19 @@ export const createServer = command({
       },
     })
     tools.out.talk(`${created.id} created`)
-    const server = wait ? await untilReady(connection, created.id, start, tools) : created
+    const server = wait ? await ready(connection, created.id, start, tools) : created
     tools.out.result(server, () => describe(server))
   },
 })
+
+/** The server, once it is where it was asked to be. */
+async function ready(connection: Connection, id: string, start: boolean, { out, signal }: Tools) {
+  const serverId = id.replace('servers/', '')
+  const talk = (line: string): void => out.talk(line)
+  const events = await followServer(connection, { serverId, backlog: 0 }, { signal, talk, clock: systemClock })
+  const reached = await untilReady(events, { id, start, talk })
+  return { ...(await connection.client.server({ params: { serverId } })), ...reached }
+}
 
 /** What `--set` was given. */
 export function variables(pairs: readonly string[]): Record<string, string> {
@@ -75,48 +86,3 @@ export function variables(pairs: readonly string[]): Record<string, string> {
     }),
   )
 }
-
-/** Tells what happens until the server is where it was asked to be. Throws a `CommandError` when that failed. */
-async function untilReady(connection: Connection, id: string, start: boolean, { out, signal }: Tools) {
-  const serverId = id.replace('servers/', '')
-  const read = () => connection.client.server({ params: { serverId } })
-  // The socket first, then the state: nothing can happen between the two unseen.
-  const events = await connection.serverEvents({ params: { serverId }, query: { backlog: 0 } }, signal)
-  try {
-    let last = ''
-    let wasStarting = false
-    let now = await read()
-    const messages = events[Symbol.asyncIterator]()
-    for (;;) {
-      const words = `${now.status}${now.message ? `: ${now.message}` : ''}`
-      if (words !== last) out.talk(words)
-      last = words
-      wasStarting ||= now.status === 'starting'
-      if (now.status === 'running' || (!start && now.status === 'offline')) return now
-      if (now.status === 'install_failed') throw failed(now, 'could not be installed')
-      // One that could not even be tried, for want of its port, was never starting: its message says so.
-      if (now.status === 'offline' && (wasStarting || (start && now.message !== null)))
-        throw failed(now, 'did not start')
-      for (;;) {
-        const next = await messages.next().catch((error: unknown) => {
-          if (error instanceof ApiError && error.code === 'unreachable') return null
-          throw error
-        })
-        signal.throwIfAborted()
-        if (next === null || next.done)
-          throw new CommandError(`The panel went away; ${id} goes on by itself: "pharos servers show ${serverId}".`)
-        if (next.value.type === 'console') for (const line of next.value.lines) out.talk(`  ${line.text}`)
-        if (next.value.type === 'deleted') throw new CommandError(`${id} was deleted.`)
-        if (next.value.type === 'status') break
-      }
-      now = await read()
-    }
-  } finally {
-    events.close()
-  }
-}
-
-const failed = ({ id, message }: { id: string; message: string | null }, what: string): CommandError =>
-  new CommandError(
-    `${id} ${what}${message ? `: ${message}` : '.'}\n"pharos servers console ${id.replace('servers/', '')}" shows its log.`,
-  )
