@@ -2,7 +2,7 @@ import { phrases } from '../i18n/language.tsx'
 
 export const commandsText = phrases({
   en: {
-    placeholder: 'Go to a page or a server, or do something …',
+    placeholder: 'Go to a page or server, or act …',
     nothing: 'Nothing is called that.',
     pages: 'Pages',
     current: 'now',
@@ -18,7 +18,7 @@ export const commandsText = phrases({
     },
   },
   de: {
-    placeholder: 'Zu einer Seite oder einem Server gehen, oder etwas tun …',
+    placeholder: 'Seite, Server oder Befehl …',
     nothing: 'Nichts heißt so.',
     pages: 'Seiten',
     current: 'jetzt',
