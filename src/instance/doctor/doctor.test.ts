@@ -21,7 +21,7 @@ import { examineFolder, mountOf, parseMounts } from './folder.ts'
 import { examine } from './index.ts'
 import { examineLimits, openFiles, parseRanges } from './limits.ts'
 import { type Machine, thisMachine } from './machine.ts'
-import { containerFinding, controlFindings, isInstalled, sandboxFinding } from './node.ts'
+import { containerFinding, controlFindings, examineNode, isInstalled, sandboxFinding } from './node.ts'
 import { examinePanel, stateFindings } from './panel.ts'
 import { examinePorts, parseListeners } from './ports.ts'
 import { examineProgram } from './program.ts'
@@ -402,6 +402,13 @@ describe('of a machine like this the doctor says:', () => {
       lines([containerFinding('auto', engine)]),
       /limited containers: .*docker\.sock does not answer \(EACCES\)/,
     )
+  })
+
+  test('tools that a node installs by itself, which it does on Debian alone', async () => {
+    const restic = async (programs: string[]) =>
+      JSON.stringify(await examineNode(request({ machine: machineOf({ uid: 0, programs }) })))
+    assert.match(await restic(['apt-get']), /restic is not installed[^}]*who needs it first waits/)
+    assert.match(await restic([]), /restic is not installed[^}]*incremental backups are not made/)
   })
 
   test('a database that is behind, and a clock that is not the database’s', () => {

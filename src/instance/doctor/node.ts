@@ -33,7 +33,7 @@ export function sandboxFinding(sandbox: Isolation['sandbox']): Finding {
     'servers are not isolated from each other and from this machine: run only what you trust',
     installed
       ? 'allow user namespaces (sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns), or in a container give it more rights'
-      : 'apt-get install bubblewrap; a node that runs as root installs it at its start',
+      : 'apt-get install bubblewrap; on Debian a node that runs as root installs it at its start',
   )
 }
 
@@ -92,7 +92,7 @@ interface Tool {
   found: string
   cost: string
   packages: string
-  /** A node that runs as root installs it by itself, when it is first needed. */
+  /** On Debian a node that runs as root installs it by itself, when it is first needed. */
   brought: boolean
 }
 
@@ -122,8 +122,9 @@ const tools: readonly Tool[] = [
 
 async function toolFindings(machine: Machine): Promise<Finding[]> {
   const findings: Finding[] = []
+  const installs = await installsPackages(machine)
   for (const { programs, found, cost, packages, brought } of tools) {
-    const comes = brought && machine.uid === 0
+    const comes = brought && installs
     const lacking: string[] = []
     for (const program of programs) if (!(await machine.program(program))) lacking.push(program)
     findings.push(
@@ -140,6 +141,9 @@ async function toolFindings(machine: Machine): Promise<Finding[]> {
   return findings
 }
 
+const installsPackages = async ({ uid, program }: Machine): Promise<boolean> =>
+  uid === 0 && (await program('apt-get')) !== null
+
 /** Of a template only what it installs from Debian matters here; the panel reads the rest. */
 const TemplatePackages = z.looseObject({
   install: z.looseObject({ debian: z.array(z.string()).optional() }).optional(),
@@ -147,17 +151,18 @@ const TemplatePackages = z.looseObject({
 
 async function templateFindings(machine: Machine, root: string): Promise<Finding[]> {
   const findings: Finding[] = []
+  const installs = await installsPackages(machine)
   for (const file of globSync('*/template.yaml', { cwd: join(root, 'templates') }).sort()) {
     const parsed = TemplatePackages.safeParse(parse(await readFile(join(root, 'templates', file), 'utf8')))
     const packages = parsed.data?.install?.debian ?? []
     const status = (await machine.text('/var/lib/dpkg/status')) ?? ''
     const lacking = packages.filter((name) => !isInstalled(status, name))
-    if (lacking.length === 0 || machine.uid === 0) continue
+    if (lacking.length === 0 || installs) continue
     findings.push(
       limited(
         'templates',
         `the template "${file.split('/')[0]}" needs ${lacking.join(', ')}`,
-        'its servers are not installed: only root may install packages',
+        'its servers are not installed: only root may install packages, and only those of Debian are',
         `have root run apt-get install --no-install-recommends ${lacking.join(' ')}`,
       ),
     )
