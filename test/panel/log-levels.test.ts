@@ -54,9 +54,10 @@ testOnEachDatabase('the log of panels, nodes and edges says more for a while, wi
   clock.advance(3_600_000)
   assert.deepEqual(await acme.logLevels(), { levels: [] })
 
-  for (const part of ['nobody', 'local', '*'])
-    for (const refused of [set(part), acme.resetLogLevel({ params: { part } })])
-      await assert.rejects(refused, { code: 'not_found' })
+  for (const part of ['nobody', 'local', '*']) {
+    await assert.rejects(set(part), { code: 'not_found' })
+    await assert.rejects(acme.resetLogLevel({ params: { part } }), { code: 'not_found' })
+  }
   for (const minutes of [-1, 1441, 0.5]) await assert.rejects(set('panel', minutes), { code: 'invalid_request' })
 
   if (database.kind === 'sqlite') return

@@ -104,7 +104,7 @@ export class LogLevels implements AsyncDisposable {
   async #need(part: string): Promise<{ kind: 'panel' | 'node' | 'edge'; name: string }> {
     if (part === panelPart) return everyPanel
     const found = (await partsNamed(this.#options.db.kysely, [part])).get(part)
-    if (!found) throw notFound(`A node or an edge ${part}`)
+    if (!found) throw notFound(`Node or edge ${part}`)
     return found
   }
 
