@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
 /** Often enough to see processes before whoever started them is gone. */
-const lookEveryMs = 1_000
+const lookEveryMs = 2_000
 
 interface Watched {
   name: string
