@@ -1,6 +1,8 @@
 // `npm test`: brings what the tests need, checks the sources, runs every test. Under CI=true a missing part is a failure.
 import { spawn } from 'node:child_process'
-import { join } from 'node:path'
+import { globSync } from 'node:fs'
+import { join, sep } from 'node:path'
+import { filesOf, groups } from '../test/groups.ts'
 import { buildWeb } from './build-web.js'
 import { bringDebianPackages, testPackages } from './debian.ts'
 import { install } from './install.js'
@@ -54,7 +56,7 @@ const tests = spawn(
     '--test-reporter=spec',
     `--test-timeout=${testTimeoutMs}`,
     `--test-concurrency=${concurrency}`,
-    ...(files.length > 0 ? files : ['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.ts']),
+    ...(files.length > 0 ? files : allFiles()),
   ],
   { cwd: root, stdio: 'inherit', env: { ...process.env, NODE_COMPILE_CACHE: compiled } },
 )
@@ -66,3 +68,11 @@ for (const file of overdue)
   problems.push(`${file} had not ended after ${fileTimeoutMs / 60_000} minutes and was killed`)
 if (problems.length > 0) console.error(`tests: also failed, see above: ${problems.join(', ')}`)
 process.exitCode = code === 0 && problems.length > 0 ? 1 : code
+
+/** Every test file; in place of those that share a process, the file that declares them. */
+function allFiles(): string[] {
+  const inGroups = new Set((Object.keys(groups) as (keyof typeof groups)[]).flatMap(filesOf))
+  return globSync('{src,test,scripts}/**/*.test.ts', { cwd: root, exclude: ['**/node_modules/**'] })
+    .filter((file) => !inGroups.has(file.split(sep).join('/')))
+    .sort()
+}

@@ -10,7 +10,7 @@ import { silentLog } from '../src/lib/log.ts'
 import { unfinishedRestoreFile } from '../src/lib/unfinished-restore.ts'
 import { type DatabaseConfig, openDatabase } from '../src/panel/db/index.ts'
 import { holdDataFolder } from '../src/roles/data-folder.ts'
-import { testOnEachDatabase } from './databases.ts'
+import { testOnEachEmptyDatabase } from './databases.ts'
 
 const now = Date.UTC(2026, 10, 22, 5, 30)
 
@@ -63,7 +63,7 @@ const backUpOf = (dataDir: string, file: string, config?: DatabaseConfig) =>
 const restoreInto = (dataDir: string, file: string, more: Partial<RestoreRequest> = {}) =>
   restore({ dataDir, file, databaseUrl: undefined, replace: false, now, log: silentLog, say: () => undefined, ...more })
 
-testOnEachDatabase(
+testOnEachEmptyDatabase(
   'an instance comes back as it was, with its database, and without what belongs to one machine',
   async (config) => {
     await using closer = new AsyncDisposableStack()
@@ -85,7 +85,7 @@ testOnEachDatabase(
   },
 )
 
-testOnEachDatabase(
+testOnEachEmptyDatabase(
   'a backup of SQLite is restored into either kind of database, and one of PostgreSQL into SQLite',
   async (config) => {
     await using closer = new AsyncDisposableStack()
@@ -106,7 +106,7 @@ testOnEachDatabase(
   },
 )
 
-testOnEachDatabase(
+testOnEachEmptyDatabase(
   'refuses to restore over an instance unless told to, and then keeps what was there',
   async (config) => {
     await using closer = new AsyncDisposableStack()

@@ -7,7 +7,7 @@ import { after, before, describe, type TestContext, test } from 'node:test'
 import type { z } from 'zod'
 import { openSocket } from '../../src/client/index.ts'
 import { type ServerEvent, serverSockets } from '../../src/contract/api/servers.ts'
-import { newPostgresDatabase } from '../databases.ts'
+import { needsPostgres, newPostgresDatabase } from '../databases.ts'
 import { startPanelWorld } from '../world/panel.ts'
 import { until } from '../world/servers-world.ts'
 import { startTwoPanels } from '../world/two-panels.ts'
@@ -53,6 +53,7 @@ describe('two panels of one database', () => {
     else world = await startTwoPanels(database)
   })
   after(() => world?.[Symbol.asyncDispose]())
+  needsPostgres()
 
   test('nodes and edges that were told of one panel link to both, and people see the same at each', async (t) => {
     const here_ = here(t)

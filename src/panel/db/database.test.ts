@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { testOnEachDatabase, testOnPostgres } from '../../../test/databases.ts'
+import { testOnEachDatabase, testOnEachEmptyDatabase, testOnPostgres } from '../../../test/databases.ts'
 import { silentLog } from '../../lib/log.ts'
 import { type Change, isUniqueViolation, openChanges, openDatabase } from './index.ts'
 
-testOnEachDatabase('migrates a fresh database, also when two panels start at the same moment', async (config) => {
+testOnEachEmptyDatabase('migrates a fresh database, also when two panels start at the same moment', async (config) => {
   const [one, two] = await Promise.all([openDatabase(config, silentLog), openDatabase(config, silentLog)])
   assert.deepEqual(await two.kysely.selectFrom('users').selectAll().execute(), [])
   await one[Symbol.asyncDispose]()

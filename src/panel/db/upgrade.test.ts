@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { Kysely, sql } from 'kysely'
-import { testOnEachDatabase } from '../../../test/databases.ts'
+import { testOnEachEmptyDatabase } from '../../../test/databases.ts'
 import { silentLog } from '../../lib/log.ts'
 import { copyBefore } from './before-upgrade.ts'
 import { type DatabaseConfig, openDatabase } from './index.ts'
@@ -58,7 +58,7 @@ async function fillFirst(kysely: Kysely<unknown>): Promise<void> {
   for (const row of rows) await row.execute(kysely)
 }
 
-testOnEachDatabase('a database of the first release moves forward with everything in it', async (config) => {
+testOnEachEmptyDatabase('a database of the first release moves forward with everything in it', async (config) => {
   await olderDatabase(config, firstReleased, fillFirst)
   await using database = await openDatabase(config, silentLog)
   const { kysely } = database
@@ -79,14 +79,14 @@ testOnEachDatabase('a database of the first release moves forward with everythin
   )
 })
 
-testOnEachDatabase('every state in between moves forward, one step and all at once', async (config) => {
+testOnEachEmptyDatabase('every state in between moves forward, one step and all at once', async (config) => {
   for (const { name } of migrations.filter(({ name }) => name >= firstReleased))
     await olderDatabase(config, name, name === firstReleased ? fillFirst : undefined)
   await using database = await openDatabase(config, silentLog)
   assert.equal((await database.kysely.selectFrom('servers').selectAll().execute()).length, 1)
 })
 
-testOnEachDatabase(
+testOnEachEmptyDatabase(
   'a panel of the version before goes on writing while a newer one has moved the database forward',
   async (config) => {
     await (await openDatabase(config, silentLog))[Symbol.asyncDispose]()
@@ -102,21 +102,24 @@ testOnEachDatabase(
   },
 )
 
-testOnEachDatabase('an upgrade that fails leaves the database as it was, and the next one succeeds', async (config) => {
-  await olderDatabase(config, firstReleased, fillFirst)
-  const kysely = await opened(config)
-  const broken = { name: '9999-broken', up: async () => assert.fail('broken on purpose') }
-  try {
-    await assert.rejects(migrate(kysely, config.kind, [...migrations, broken]), /broken on purpose/)
-    const { rows } = await sql<{ name: string }>`select name from migrations order by name`.execute(kysely)
-    assert.equal(rows.at(-1)?.name, firstReleased)
-    await assert.rejects(sql`select transfer_id from servers`.execute(kysely))
-  } finally {
-    await kysely.destroy()
-  }
-  await using database = await openDatabase(config, silentLog)
-  assert.equal((await database.kysely.selectFrom('servers').selectAll().execute()).length, 1)
-})
+testOnEachEmptyDatabase(
+  'an upgrade that fails leaves the database as it was, and the next one succeeds',
+  async (config) => {
+    await olderDatabase(config, firstReleased, fillFirst)
+    const kysely = await opened(config)
+    const broken = { name: '9999-broken', up: async () => assert.fail('broken on purpose') }
+    try {
+      await assert.rejects(migrate(kysely, config.kind, [...migrations, broken]), /broken on purpose/)
+      const { rows } = await sql<{ name: string }>`select name from migrations order by name`.execute(kysely)
+      assert.equal(rows.at(-1)?.name, firstReleased)
+      await assert.rejects(sql`select transfer_id from servers`.execute(kysely))
+    } finally {
+      await kysely.destroy()
+    }
+    await using database = await openDatabase(config, silentLog)
+    assert.equal((await database.kysely.selectFrom('servers').selectAll().execute()).length, 1)
+  },
+)
 
 /** PostgreSQL is backed up by whoever runs it. */
 const testOnSqlite = (name: string, body: (config: { kind: 'sqlite'; file: string }) => Promise<void>): void =>

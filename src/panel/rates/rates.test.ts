@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
-import { newPostgresDatabase } from '../../../test/databases.ts'
+import { testOnPostgres } from '../../../test/databases.ts'
 import { TestValkey, valkeyProgram } from '../../../test/valkey.ts'
 import { eventually, MovableClock, owner, startAcme } from '../../../test/world/panel.ts'
 import { silentLog } from '../../lib/log.ts'
@@ -150,14 +150,11 @@ describe('limits that panels share', () => {
   })
 })
 
-test('two panels count requests and sign-ins together, and say when they cannot', async (t) => {
+testOnPostgres('two panels count requests and sign-ins together, and say when they cannot', async (database, t) => {
   const program = valkeyProgram(t)
   if (program === null) return
-  const url = await newPostgresDatabase()
-  if ('skipped' in url) return t.skip(url.skipped)
   await using valkey = await TestValkey.start(program)
   const secrets = { valkeyUrl: valkey.url() }
-  const database = { kind: 'postgres', url } as const
   await using a = await startAcme(database, { secrets })
   const folder = join(a.folder, 'second')
   await mkdir(folder)

@@ -1,0 +1,3 @@
+import { declareAsOne } from '../as-one.ts'
+
+declareAsOne('worlds')
