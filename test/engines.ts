@@ -36,6 +36,33 @@ const isThere = (program: string): boolean => {
   }
 }
 
+/** The first engine that runs here, with an image that has Node.js; or why there is none. Under CI=true a missing package is an error. */
+export async function startAnyEngine(): Promise<{ engine: TestEngine; image: string } | { skipped: string }> {
+  const reasons: string[] = []
+  for (const kind of engineKinds) {
+    const why = whyNoEngine(kind)
+    if (why && !why.forbidden && process.env.CI === 'true') throw new Error(why.words)
+    if (why) {
+      reasons.push(why.words)
+      continue
+    }
+    const engine = await TestEngine.start(kind).catch((error: Error) => error)
+    if (engine instanceof Error) {
+      reasons.push(engine.message)
+      continue
+    }
+    try {
+      const image = await engine.nodeImage()
+      await engine.tryOut(image)
+      return { engine, image }
+    } catch (error) {
+      await engine[Symbol.asyncDispose]()
+      reasons.push(String(error))
+    }
+  }
+  return { skipped: reasons.join('; ') }
+}
+
 /** A container engine of the tests' own, with its images, containers and socket in a folder that goes with it. */
 export class TestEngine implements AsyncDisposable {
   readonly kind: EngineKind

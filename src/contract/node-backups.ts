@@ -20,12 +20,19 @@ export type BackupFormat = (typeof backupFormats)[number]
 /** What opens a repository. It travels with each job, like the keys of a store, and the node never writes it down. */
 const RepositoryPassword = z.string().min(32).max(200)
 
+/** The name of a repository that has changed its node, made by the panel. */
+export const RepositoryKey = z.string().regex(/^repo_[0-9a-z]{16}$/)
+
 /**
  * Where an archive is: in the node's own data folder, or an object of an S3-compatible store. The keys of a store travel with
  * each job and are never written down by the node.
  */
 export const BackupStore = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('local') }),
+  z.strictObject({
+    kind: z.literal('local'),
+    /** Of a repository that has followed its server from another node; without it the node's own of this server. */
+    repository: RepositoryKey.optional(),
+  }),
   z.strictObject({
     kind: z.literal('s3'),
     endpoint: z.url({ protocol: /^https?$/ }),

@@ -12,6 +12,14 @@ import { operation } from './operation.ts'
 export const DatabaseAddress = z.strictObject({ host: z.string().min(1).max(253), port: Port })
 export type DatabaseAddress = z.output<typeof DatabaseAddress>
 
+/** What a database holds, whatever order that is read in: names of all that was made in it, and every row of every table. */
+export const DatabaseSum = z.strictObject({
+  digest: z.string().regex(/^[0-9a-f]{64}$/),
+  objects: z.int().min(0),
+  rows: z.int().min(0),
+})
+export type DatabaseSum = z.output<typeof DatabaseSum>
+
 const OfDatabase = z.object({ database: DatabaseKey })
 const base = { family: 'internal', access: 'peer', tag: 'Node' } as const
 

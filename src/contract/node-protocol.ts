@@ -10,10 +10,11 @@ import type { NodeFacts, ServerSpec, ServerState } from './node.ts'
  * - 3: backups of format `restic`.
  * - 4: servers sleep and are woken by visitors; older panels hear that a sleeping one is offline.
  * - 5: looks into archives.
+ * - 6: databases and backups on a node move with their servers.
  *
  * A new field needs no new version; a new operation, or a new value of an old field, does.
  */
-export const nodeProtocols = { oldest: 1, newest: 5 } as const
+export const nodeProtocols = { oldest: 1, newest: 6 } as const
 
 export const ProtocolRange = z.strictObject({ oldest: z.int().min(1).max(1000), newest: z.int().min(1).max(1000) })
 export type ProtocolRange = z.output<typeof ProtocolRange>
@@ -23,7 +24,13 @@ export const NodeWelcome = z.object({ nodeId: z.string(), name: z.string(), prot
 export type NodeWelcome = z.output<typeof NodeWelcome>
 
 /** Since which version there is something that a panel may want of a node. */
-export const nodeFeatures = { transfers: 2, incrementalBackups: 3, wakeOnConnect: 4, archiveContents: 5 } as const
+export const nodeFeatures = {
+  transfers: 2,
+  incrementalBackups: 3,
+  wakeOnConnect: 4,
+  archiveContents: 5,
+  wholeTransfers: 6,
+} as const
 export type NodeFeature = keyof typeof nodeFeatures
 
 /** What of it people call it. */
@@ -32,6 +39,7 @@ export const featureWords: Readonly<Record<NodeFeature, string>> = {
   incrementalBackups: 'incremental backups',
   wakeOnConnect: 'waking servers when somebody connects',
   archiveContents: 'looking into archives',
+  wholeTransfers: 'moving databases and backups with their server',
 }
 
 /** The newest version that both speak, or in words which of them must be updated. */

@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { AccountName, DatabaseKey, DatabasePassword, RemotePattern } from './database-names.ts'
 import { ServerKey, ServerSpec, ServerState } from './node.ts'
+import { DatabaseAddress, DatabaseSum } from './node-databases.ts'
 import { operation, transfer } from './operation.ts'
 
 /**
@@ -43,6 +45,7 @@ export const consoleLinesMax = 1000
 const consoleCharsMax = 16_384
 
 const OfTransfer = z.object({ transfer: TransferKey, server: ServerKey })
+const OfDatabase = OfTransfer.extend({ database: DatabaseKey })
 const base = { family: 'internal', access: 'peer', tag: 'Node' } as const
 
 export const nodeTransferOperations = {
@@ -97,14 +100,52 @@ export const nodeTransferOperations = {
     reply: ServerState,
     errors: ['not_found', 'conflict'],
   }),
+  readyDatabases: operation({
+    ...base,
+    method: 'POST',
+    path: '/transfers/{transfer}/arrivals/{server}/databases',
+    summary: 'Install what databases need, where it is missing; nothing is started',
+    params: OfTransfer,
+    reply: z.strictObject({}),
+    errors: ['conflict'],
+  }),
+  departingDatabase: operation({
+    ...base,
+    method: 'GET',
+    path: '/transfers/{transfer}/departures/{server}/databases/{database}',
+    summary: 'What a database of the server holds now, and who uses it; answered when all of it has been read',
+    params: OfDatabase,
+    reply: z.strictObject({ sum: DatabaseSum, connections: z.int().min(0) }),
+    errors: ['not_found', 'conflict'],
+  }),
+  prepareDatabase: operation({
+    ...base,
+    method: 'POST',
+    path: '/transfers/{transfer}/arrivals/{server}/databases/{database}',
+    summary: 'Make an empty database and its account for an adopted server; what came of it before is thrown away',
+    params: OfDatabase,
+    body: z.strictObject({ user: AccountName, remote: RemotePattern, password: DatabasePassword }),
+    reply: DatabaseAddress,
+    errors: ['not_found', 'conflict'],
+  }),
+  arrivedDatabase: operation({
+    ...base,
+    method: 'GET',
+    path: '/transfers/{transfer}/arrivals/{server}/databases/{database}',
+    summary: 'What of a database has arrived; answered when all of it has been read again',
+    params: OfDatabase,
+    reply: z.strictObject({ sum: DatabaseSum }),
+    errors: ['not_found', 'conflict'],
+  }),
   discardTransfer: operation({
     ...base,
     method: 'DELETE',
     path: '/transfers/{transfer}/servers/{server}',
-    summary: 'Remove what is here of the server if it is still held by this transfer; a missing one is success',
+    summary:
+      'Remove what is here of the server, its databases too, if it is still held by this transfer; a missing one is success',
     params: OfTransfer,
     reply: z.strictObject({}),
-    errors: [],
+    errors: ['conflict'],
   }),
 }
 
@@ -126,6 +167,25 @@ export const nodeTransferContents = {
     params: OfTransfer,
     takes: ['application/octet-stream'],
     reply: Arrival,
+    errors: ['not_found', 'conflict'],
+  }),
+  databaseContent: transfer({
+    ...base,
+    method: 'GET',
+    path: '/transfers/{transfer}/departures/{server}/databases/{database}/content',
+    summary: 'What makes a database again: a line of JSON for each statement, compressed with zstd',
+    params: OfDatabase,
+    gives: 'application/octet-stream',
+    errors: ['not_found', 'conflict'],
+  }),
+  arrivingDatabaseContent: transfer({
+    ...base,
+    method: 'PUT',
+    path: '/transfers/{transfer}/arrivals/{server}/databases/{database}/content',
+    summary: 'The same, into the prepared database; answered once all of it is there',
+    params: OfDatabase,
+    takes: ['application/octet-stream'],
+    reply: z.strictObject({}),
     errors: ['not_found', 'conflict'],
   }),
 }

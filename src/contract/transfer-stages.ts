@@ -4,6 +4,7 @@ export const transferStages = [
   'stopping',
   'copying',
   'verifying',
+  'databases',
   'switching',
   'done',
   'failed',

@@ -9,3 +9,9 @@ export const lockWaitSeconds = 10
 
 /** Connections of one account at a time: a game with a large pool has some dozens, and one that leaks must leave room for others. */
 export const accountConnectionsMax = 60
+
+/** How much of a table's rows goes into one statement, in bytes: a single row may be larger. */
+export const insertBytes = 256 * 1024
+
+/** Of one statement, in bytes: a row whose texts are written as hexadecimal digits takes twice as much as the usual limit of a server. */
+export const packetBytesMax = 64 * 1024 * 1024

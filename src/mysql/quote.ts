@@ -13,3 +13,6 @@ export const account = ({ user, remote }: { user: string; remote: string }): str
   `'${AccountName.parse(user)}'@'${RemotePattern.parse(remote)}'`
 
 export const password = (value: string): string => `'${DatabasePassword.parse(value)}'`
+
+/** The name of anything that is in a database, as its owner chose it. */
+export const identifier = (name: string): string => `\`${name.replaceAll('`', '``')}\``

@@ -3,10 +3,19 @@ import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { conflict } from '../contract/errors.ts'
 import { newShortId, randomText } from '../lib/ids.ts'
 import type { Secret } from '../lib/secret.ts'
-import { accountConnectionsMax, connectTimeoutMs, lockWaitSeconds, statementTimeoutMs } from './limits.ts'
+import type { CopyItem, DatabaseSummer } from './items.ts'
+import {
+  accountConnectionsMax,
+  connectTimeoutMs,
+  lockWaitSeconds,
+  packetBytesMax,
+  statementTimeoutMs,
+} from './limits.ts'
 import { newDatabasePassword } from './password.ts'
 import { account, databaseName, grantedDatabase, password } from './quote.ts'
+import { readDatabase } from './reading.ts'
 import { codeOf, wordsFor } from './words.ts'
+import { DatabaseWriter } from './writing.ts'
 
 /** How to get at a server as its administrator. */
 export interface ServerAccess {
@@ -42,6 +51,17 @@ export interface DatabaseServer {
   sizes(databases: readonly string[]): Promise<Map<string, number>>
   /** The names of all databases. */
   names(): Promise<string[]>
+  /**
+   * Everything that makes a database again elsewhere, told to the summer as well. For MariaDB alone. Whoever takes it keeps a
+   * connection open until the end.
+   */
+  read(database: string, summer: DatabaseSummer): AsyncGenerator<CopyItem, void, void>
+  /** How many connections there are now of accounts whose names begin so. */
+  connections(prefix: string): Promise<number>
+  /** Removes every database and every account whose names begin so. */
+  dropAll(prefix: string): Promise<void>
+  /** Takes statements as long as `writeDatabase` may send from now on. */
+  admitLong(): Promise<void>
   /** Does everything once with names of its own, to find out whether it may. */
   check(): Promise<{ version: string }>
 }
@@ -91,6 +111,43 @@ export function openDatabaseServer(access: ServerAccess): DatabaseServer {
         const rows = await session.rows('select schema_name as name from information_schema.schemata')
         return rows.map(({ name }) => String(name))
       }),
+    async *read(database, summer) {
+      try {
+        const connection = await connect(access)
+        try {
+          yield* readDatabase(connection, database, summer)
+        } finally {
+          connection.destroy()
+        }
+      } catch (error) {
+        throw wordsFor(access.label, error)
+      }
+    },
+    connections: (prefix) =>
+      using(async (session) => {
+        const [row] = await session.rows(
+          'select count(*) as open from information_schema.processlist where user like ?',
+          [beginning(prefix)],
+        )
+        return Number(row?.['open'] ?? 0)
+      }),
+    async dropAll(prefix) {
+      const named = await using(async (session) => {
+        const accounts = await session.rows('select user as name, host from mysql.user where user like ?', [
+          beginning(prefix),
+        ])
+        for (const { name, host } of accounts) {
+          await session.run(`drop user if exists ${account({ user: String(name), remote: String(host) })}`)
+          await session.endConnectionsOf(String(name))
+        }
+        return session.rows('select schema_name as name from information_schema.schemata where schema_name like ?', [
+          beginning(prefix),
+        ])
+      })
+      for (const { name } of named)
+        await locked(String(name), (session) => session.run(`drop database if exists ${databaseName(String(name))}`))
+    },
+    admitLong: () => using((session) => session.run(`set global max_allowed_packet = ${packetBytesMax}`)),
     async check() {
       const [row] = await using((session) => session.rows('select version() as version'))
       const key = `s${newShortId()}`
@@ -106,6 +163,34 @@ export function openDatabaseServer(access: ServerAccess): DatabaseServer {
   }
   return server
 }
+
+/** Makes a database again from what was read of it: as its account, from this machine, so that nothing in it can do more than that. */
+export async function writeDatabase(
+  { label, port, what, secret }: { label: string; port: number; what: GameDatabase; secret: Secret },
+  items: AsyncIterable<CopyItem>,
+  signal: AbortSignal,
+): Promise<void> {
+  const at = { host: '127.0.0.1', port, tls: false }
+  try {
+    await using writer = new DatabaseWriter(async () => {
+      signal.throwIfAborted()
+      const connection = await connect({ label, at, user: what.user, password: secret })
+      await connection.query(`use ${databaseName(what.database)}`)
+      return connection
+    })
+    for await (const item of items) {
+      signal.throwIfAborted()
+      await writer.take(item)
+    }
+    writer.end()
+  } catch (error) {
+    signal.throwIfAborted()
+    throw wordsFor(label, error)
+  }
+}
+
+/** As a pattern. */
+const beginning = (prefix: string): string => `${prefix.replaceAll('_', '\\_')}%`
 
 /** Everything on its own tables, and nothing that reaches beyond them. */
 const privileges = [

@@ -14,13 +14,13 @@ import type { Contexts, SocketChannel } from '../contract/operation.ts'
 import { type Api, createApi, type Gate, part, socketPart } from '../http/index.ts'
 import type { LevelChange } from '../lib/level-change.ts'
 import type { Log } from '../lib/log.ts'
-import { type Backups, backupContentPart, backupPart } from './backups/index.ts'
+import { arrivingBackupPart, type Backups, backupContentPart, backupPart } from './backups/index.ts'
 import { type Databases, databasePart } from './databases/index.ts'
 import { type NodeFiles, nodeFileParts } from './files/index.ts'
 import { type Sftp, sftpParts } from './sftp/index.ts'
 import { freePorts } from './supervisor/ports.ts'
 import type { Servers } from './supervisor/servers.ts'
-import { type Arrivals, type Departures, transferParts } from './transfers/index.ts'
+import { type Arrivals, type Departures, type MovingDatabases, transferParts } from './transfers/index.ts'
 
 export interface NodeApiOptions {
   /** The version that its panels speak. */
@@ -31,6 +31,7 @@ export interface NodeApiOptions {
   files: NodeFiles
   departures: Departures
   arrivals: Arrivals
+  moving: MovingDatabases
   /** Null where it is not served. */
   sftp: Sftp | null
   facts(): Promise<NodeFacts>
@@ -58,6 +59,7 @@ export function createNodeApi({
   files,
   departures,
   arrivals,
+  moving,
   sftp,
   facts,
   putEdges,
@@ -129,9 +131,10 @@ export function createNodeApi({
       sockets,
       backupPart(backups),
       backupContentPart(backups),
+      arrivingBackupPart(backups),
       databasePart(databases),
       ...nodeFileParts(files),
-      ...transferParts(departures, arrivals),
+      ...transferParts({ departures, arrivals, moving }),
       ...sftpParts(sftp),
     ],
     gate,

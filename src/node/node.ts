@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../lib/clock.ts'
 import { LevelChange } from '../lib/level-change.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
+import { Queue } from '../lib/queue.ts'
 import { type Dialler, PanelLinks, tlsDialler } from '../link/index.ts'
 import { createNodeApi, type NodeApiOptions } from './api.ts'
 import { Backups, createResticPrograms } from './backups/index.ts'
@@ -24,7 +25,7 @@ import { openRuntime } from './runtime/detect.ts'
 import { findNodeTools } from './runtime/node-tools.ts'
 import { openSftp } from './sftp/index.ts'
 import { openServers } from './supervisor/servers.ts'
-import { Arrivals, Departures } from './transfers/index.ts'
+import { Arrivals, Departures, MovingDatabases } from './transfers/index.ts'
 
 export interface NodeOverrides {
   log: Log
@@ -72,7 +73,11 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
   const files = closer.use(
     openNodeFiles({ dataDir, runtime, servers, quotas, clock, log, ...(isReachable ? { isReachable } : {}) }),
   )
-  const arrivals = closer.use(await Arrivals.open({ dataDir, servers, runtime, packages, debian, clock, log }))
+  const turns = new Queue()
+  const moving = new MovingDatabases({ servers, databases, turns, log })
+  const arrivals = closer.use(
+    await Arrivals.open({ dataDir, servers, runtime, packages, debian, databases: moving, turns, clock, log }),
+  )
   const departures = new Departures({ servers, log })
   const sftp = config.sftp && closer.use(await openSftp({ dataDir, config: config.sftp, servers, files, log }))
   const coming = (id: string): Promise<void> | null => servers.comingUp(id)
@@ -86,6 +91,7 @@ export async function startNode(input: NodeConfigInput, overrides: NodeOverrides
     files,
     departures,
     arrivals,
+    moving,
     sftp,
     async facts() {
       await runtime.refresh()

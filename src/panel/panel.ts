@@ -71,6 +71,7 @@ import {
   backupHandlers,
   backupTransferHandlers,
   Downloads,
+  Following,
   Passwords,
   Places,
   Repositories,
@@ -84,7 +85,7 @@ import {
   Databases,
   databaseHandlers,
   databaseHostHandlers,
-  databasesOnNode,
+  MovableDatabases,
   setDatabaseLimit,
 } from './databases/index.ts'
 import { type DatabaseConfig, openChanges, openDatabase } from './db/index.ts'
@@ -330,10 +331,12 @@ export async function startPanel(
       ...{ limit: config.backups.limit, engine: config.backups.engine },
     }),
   )
+  closer.use(new Following({ db: database, changes, log, nodes, repositories }))
   const transfers = closer.use(
     await Transfers.open({
       ...{ db: database, changes, clock, log, nodes, servers, tunnels },
-      obstacles: [(server) => backups.obstacle(server), (server) => databasesOnNode(database.kysely, server)],
+      databases: new MovableDatabases({ db: database, clock, sealer }),
+      obstacles: [(server) => backups.obstacle(server)],
     }),
   )
   const schedules = closer.use(

@@ -1,23 +1,36 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { access, chmod, lstat, mkdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises'
+import { access, chmod, lstat, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
 import { runCli } from '../../src/cli/cli.ts'
+import { type TransferStage, transferStages } from '../../src/contract/transfer-stages.ts'
+import { testOnPostgres } from '../databases.ts'
+import { startAnyEngine } from '../engines.ts'
+import { needsMariadb } from '../mariadb.ts'
+import { needsRestic } from '../restic.ts'
 import { type FleetNode, startFleet } from '../world/fleet.ts'
 import { until } from '../world/servers-world.ts'
 
 /** Four processes share the machine with this one: asking less often leaves them more of it. */
 const eventually = <T>(look: () => T | Promise<T>, what: string) => until(what, look, { everyMs: 50 })
 
-let fleet: Awaited<ReturnType<typeof startFleet>>
+type Fleet = Awaited<ReturnType<typeof startFleet>>
+
+let containers: Awaited<ReturnType<typeof startAnyEngine>>
+let fleet: Fleet
 before(async () => {
-  fleet = await startFleet()
+  containers = await startAnyEngine()
+  fleet = await startFleet('engine' in containers ? { engine: containers.engine.socket } : {})
 })
-after(() => fleet?.[Symbol.asyncDispose]())
+after(async () => {
+  await fleet?.[Symbol.asyncDispose]()
+  if (containers && 'engine' in containers) await containers.engine[Symbol.asyncDispose]()
+})
 
 const filesOf = (node: FleetNode, serverId: string): string => join(node.dataDir, 'servers', serverId, 'data')
 const has = (node: FleetNode, serverId: string): Promise<boolean> =>
@@ -26,8 +39,10 @@ const has = (node: FleetNode, serverId: string): Promise<boolean> =>
     () => false,
   )
 
-async function makeServer(name: string, node: FleetNode, start: boolean): Promise<string> {
-  const made = await fleet.api.createServer({ body: { name, template: 'game', node: node.id, start } })
+type NewServer = Parameters<Fleet['api']['createServer']>[0]['body']
+
+async function makeServer(name: string, node: FleetNode, start: boolean, more: Partial<NewServer> = {}) {
+  const made = await fleet.api.createServer({ body: { name, template: 'game', node: node.id, start, ...more } })
   const serverId = made.id.slice('servers/'.length)
   await eventually(async () => (await statusOf(serverId)) === (start ? 'running' : 'offline'), `${name} is ready`)
   return serverId
@@ -36,6 +51,44 @@ async function makeServer(name: string, node: FleetNode, start: boolean): Promis
 const show = (serverId: string) => fleet.api.server({ params: { serverId } })
 const statusOf = async (serverId: string) => (await show(serverId)).status
 const transferOf = async (serverId: string) => (await fleet.api.serverTransfer({ params: { serverId } })).transfer
+
+/** Resolves once the transfer is in this stage, or further. */
+const reaches = (serverId: string, stage: TransferStage) =>
+  eventually(async () => {
+    const now = await transferOf(serverId)
+    return now && transferStages.indexOf(now.stage) >= transferStages.indexOf(stage) ? now : null
+  }, `the transfer is ${stage}`)
+
+type NewDatabase = Awaited<ReturnType<Fleet['api']['createDatabase']>>
+
+/** Logs in as a game does, wherever the database is now. */
+async function logIn(serverId: string, { database, username: user, password }: NewDatabase): Promise<Connection> {
+  const there = (await fleet.api.databases({ params: { serverId } })).find((one) => one.database === database)
+  return createConnection({ host: there?.host ?? '', port: there?.port ?? 0, user, password, database })
+}
+
+/** One with a table and a row in it. */
+async function makeDatabase(serverId: string, word: string): Promise<NewDatabase> {
+  const made = await fleet.api.createDatabase({ params: { serverId }, body: { database: 'shop' } })
+  const game = await logIn(serverId, made)
+  await game.query('create table words (word varchar(50))')
+  await game.query('insert into words values (?)', [word])
+  await game.end()
+  return made
+}
+
+async function wordsIn(serverId: string, made: NewDatabase): Promise<string[]> {
+  const game = await logIn(serverId, made)
+  const [rows] = await game.query<RowDataPacket[]>('select word from words')
+  await game.end()
+  return rows.map(({ word }) => String(word))
+}
+
+const mariadbRuns = async ({ dataDir }: FleetNode): Promise<boolean> =>
+  readFile(join(dataDir, 'mariadb.json'), 'utf8').then(
+    (text) => JSON.parse(text).wanted === true,
+    () => false,
+  )
 
 /** What a visitor of the edge reads. Empty while nobody is there. */
 async function visit(address: string | null): Promise<string> {
@@ -94,6 +147,109 @@ describe('a server that moves to another node', () => {
     assert.equal((await api.nodes()).nodes.find(({ name }) => name === 'two')?.servers, 1)
   })
 
+  test('takes its databases along, whoever else uses them is told to stop, and a panel that is killed on the way is no loss', async (t) => {
+    if (!needsMariadb(t)) return
+    const { api, one, two } = fleet
+    const serverId = await makeServer('Shopkeeper', one, false)
+    const params = { serverId }
+    const shop = await makeDatabase(serverId, 'before')
+    const other = await logIn(serverId, shop)
+    await api.transferServer({ params, body: { node: two.id } })
+    for (const stage of ['copying', 'databases'] as const) {
+      await reaches(serverId, stage)
+      await fleet.killPanel()
+      await fleet.startPanel()
+      await eventually(fleet.online, 'both nodes are back')
+    }
+    await eventually(
+      async () => /Something else on node one is using/.test((await transferOf(serverId))?.message ?? ''),
+      'it is told that somebody uses a database',
+    )
+    await assert.rejects(api.createDatabase({ params, body: { database: 'more' } }), /moved to another node/)
+    await assert.rejects(
+      api.rotateDatabasePassword({ params: { ...params, database: shop.databaseId } }),
+      /moved to another node/,
+    )
+    await assert.rejects(
+      api.deleteDatabase({ params: { ...params, database: shop.databaseId } }),
+      /moved to another node/,
+    )
+    await other.query("insert into words values ('late')")
+    await other.end()
+    const { stage, message } = await ended(serverId)
+    assert.deepEqual([stage, message], ['done', null])
+    assert.deepEqual(await wordsIn(serverId, shop), ['before', 'late'])
+    await eventually(async () => !(await has(one, serverId)), 'the source has nothing of it')
+    assert.deepEqual([await mariadbRuns(one), await mariadbRuns(two)], [false, true])
+    const { password } = await api.databasePassword({ params: { ...params, database: shop.databaseId } })
+    assert.equal(password, shop.password)
+
+    // And back, but not to the end: it is cancelled while its database is copied.
+    await api.transferServer({ params, body: { node: one.id } })
+    await reaches(serverId, 'databases')
+    await api.cancelTransfer({ params })
+    const way = (await ended(serverId)).stage
+    const [left, kept] = way === 'cancelled' ? [one, two] : [two, one]
+    await eventually(async () => !(await has(left, serverId)), 'the other one has nothing of it')
+    await eventually(async () => !(await mariadbRuns(left)), 'and no database either')
+    assert.equal((await show(serverId)).node.id, kept.id)
+    assert.deepEqual(await wordsIn(serverId, shop), ['before', 'late'])
+    await api.deleteDatabase({ params: { ...params, database: shop.databaseId } })
+    await api.deleteServer({ params })
+  })
+
+  test('is followed by its backups, archives and incremental ones, which are restored where it is now', async (t) => {
+    const { api, one, two } = fleet
+    const serverId = await makeServer('Saver', one, false)
+    const params = { serverId }
+    const note = (node: FleetNode): string => join(filesOf(node, serverId), 'note.txt')
+    const backsUp = async (format: 'zstd' | 'restic', content: string): Promise<string> => {
+      await writeFile(note((await show(serverId)).node.id === one.id ? one : two), content)
+      const { backupId } = await api.createBackup({ params, body: { name: content, format } })
+      await eventually(
+        async () => (await api.backup({ params: { ...params, backup: backupId } })).state === 'ready',
+        `the backup ${content} is ready`,
+      )
+      return backupId
+    }
+    const kept = (node: FleetNode): Promise<string[]> =>
+      readdir(join(node.dataDir, 'backups', serverId)).catch(() => [])
+    const plain = await backsUp('zstd', 'plain')
+    const incremental = needsRestic(t)
+    const snapshots = incremental ? [await backsUp('restic', 'first')] : []
+    // Nothing can arrive there for now.
+    const way = join(two.dataDir, 'backups', serverId)
+    await mkdir(join(two.dataDir, 'backups'), { recursive: true })
+    await writeFile(way, 'in the way')
+    await api.transferServer({ params, body: { node: two.id } })
+    assert.equal((await ended(serverId)).stage, 'done')
+    const restore = (backup: string) => api.restoreBackup({ params: { ...params, backup }, body: {} })
+    await eventually(async () => (await statusOf(serverId)) === 'offline', 'it is there')
+    await assert.rejects(restore(plain), /plain still follows Saver from node one/)
+    await rm(way)
+    await api.updateServer({ params, body: { name: 'Saver 2' } })
+    await eventually(async () => (await kept(two)).includes(`${plain}.json`), 'the archive has followed')
+    if (incremental)
+      await eventually(
+        async () => (await kept(two)).some((name) => /^repository-repo_[0-9a-z]+$/.test(name)),
+        'the incremental ones have followed',
+      )
+    await eventually(
+      async () => !(await kept(one)).some((name) => name.endsWith('.archive') || name.startsWith('repository')),
+      'the source keeps none of them',
+    )
+    for (const [at, backup] of [plain, ...snapshots].entries()) {
+      await restore(backup)
+      await eventually(async () => (await statusOf(serverId)) === 'offline', 'it is restored')
+      assert.equal(await readFile(note(two), 'utf8'), ['plain', 'first'][at])
+    }
+    if (incremental) {
+      await backsUp('restic', 'second')
+      assert.ok((await kept(two)).includes('repository'), 'its first one there begins a repository of its own')
+    }
+    await api.deleteServer({ params })
+  })
+
   test('cannot go where it is, where nobody is, or into maintenance, and nothing changes', async () => {
     const { api, one, two } = fleet
     const serverId = await makeServer('Stayer', one, false)
@@ -141,36 +297,67 @@ describe('a server that moves to another node', () => {
     await eventually(async () => !(await has(two, serverId)), 'the target has nothing of it')
   })
 
-  for (const victim of ['source', 'target', 'panel'] as const)
-    test(`arrives whole although its ${victim} is killed on the way`, async () => {
+  test('goes from container to container, and between a container and the sandbox, with its files', async (t) => {
+    if ('skipped' in containers) return t.skip(containers.skipped)
+    const { api, one, two } = fleet
+    const { image } = containers
+    const serverId = await makeServer('Contained', one, true, { runtime: 'docker', image })
+    const params = { serverId }
+    const level = (node: FleetNode): string => join(filesOf(node, serverId), 'level.dat')
+    const moved = async (to: FleetNode): Promise<void> => {
+      await api.transferServer({ params, body: { node: to.id } })
+      assert.equal((await ended(serverId)).stage, 'done')
+      await eventually(async () => (await statusOf(serverId)) === 'running', 'it runs there')
+      assert.equal((await show(serverId)).node.id, to.id)
+    }
+    const turned = async (runtime: 'docker' | 'sandbox'): Promise<void> => {
+      await api.updateServer({ params, body: { runtime, ...(runtime === 'docker' && { image }) } })
+      await api.power({ params, body: { action: 'restart' } })
+      await eventually(async () => (await show(serverId)).runtime === runtime, `it is in a ${runtime}`)
+    }
+    await writeFile(level(one), 'first')
+    await moved(two)
+    assert.equal(await readFile(level(two), 'utf8'), 'first')
+    await turned('sandbox')
+    await moved(one)
+    await turned('docker')
+    await eventually(async () => (await statusOf(serverId)) === 'running', 'it runs in a container again')
+    await moved(two)
+    assert.equal(await readFile(level(two), 'utf8'), 'first')
+    assert.equal((await show(serverId)).runtime, 'docker')
+    await api.deleteServer({ params })
+  })
+})
+
+testOnPostgres(
+  'a server arrives whole with the panel on PostgreSQL, although both nodes are killed on the way',
+  async ({ url }) => {
+    const usual = fleet
+    fleet = await startFleet({ postgres: url })
+    try {
       const { api, one, two } = fleet
-      const serverId = await makeServer(`Survivor of its ${victim}`, one, true)
+      const serverId = await makeServer('Survivor', one, true)
       const params = { serverId }
       const content = randomBytes(8 * 1024 * 1024)
       await writeFile(join(filesOf(one, serverId), 'large.bin'), content)
-      await writeFile(join(filesOf(one, serverId), 'name.txt'), victim)
+      await writeFile(join(filesOf(one, serverId), 'name.txt'), 'somewhere else')
       await api.transferServer({ params, body: { node: two.id } })
-      const early: unknown[] = ['waiting', 'stopping']
-      await eventually(async () => !early.includes((await transferOf(serverId))?.stage), 'it is on its way')
-      const node = victim === 'source' ? one : two
-      if (victim === 'panel') {
-        await fleet.killPanel()
-        await fleet.startPanel()
-      } else {
-        await node.kill()
-        await node.start()
-      }
-      await eventually(fleet.online, 'everybody is back')
+      await reaches(serverId, 'copying')
+      await Promise.all([one, two].map((node) => node.kill()))
+      await Promise.all([one, two].map((node) => node.start()))
       assert.equal((await ended(serverId)).stage, 'done')
       await eventually(async () => (await statusOf(serverId)) === 'running', 'it runs there')
-      const { node: home, address } = await show(serverId)
-      assert.equal(home.name, 'two')
+      const { node, address } = await show(serverId)
+      assert.equal(node.name, 'two')
       assert.deepEqual(await readFile(join(filesOf(two, serverId), 'large.bin')), content)
-      await eventually(async () => (await visit(address)) === `hello from ${victim}`, 'visitors reach it')
+      await eventually(async () => (await visit(address)) === 'hello from somewhere else', 'visitors reach it')
       await eventually(async () => !(await has(one, serverId)), 'the source has nothing of it')
-      await api.deleteServer({ params })
-    })
-})
+    } finally {
+      await fleet[Symbol.asyncDispose]()
+      fleet = usual
+    }
+  },
+)
 
 test('a node whose process is killed has unknown servers, and true states again once it is back', async () => {
   const { api, one } = fleet

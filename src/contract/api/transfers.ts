@@ -16,7 +16,7 @@ export const Transfer = z
       description:
         'Until `switching` the server is the source’s and the transfer can be cancelled; `done` it is the target’s',
     }),
-    percent: z.int().meta({ description: 'Of its files, that have been copied' }),
+    percent: z.int().meta({ description: 'Of its files, then of its databases too, that have been copied' }),
     bytesDone: z.int(),
     bytesTotal: z.int(),
     attempts: z.int().meta({ description: 'How often copying has begun' }),
@@ -36,7 +36,7 @@ export const transferOperations = {
     path: '/servers/{serverId}/transfer',
     summary: 'Move a server to another node; what follows is told by events',
     description:
-      'It is stopped, its files are copied and compared, and only when the target has all of them it becomes the target’s; until then nothing is lost by whatever happens. Its ports become ports of the target; schedules, people and backups stay. Only administrators of this installation can.',
+      'It is stopped, its files and the databases on its node are copied and compared, and only when the target has all of them it becomes the target’s; until then nothing is lost by whatever happens. Its ports become ports of the target, the port of its databases may be another one; schedules and people stay, and backups on its node follow while it runs. Only administrators of this installation can.',
     access: 'instance',
     params: OfServer,
     body: z.strictObject({

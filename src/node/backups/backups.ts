@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AppError, conflict, notFound } from '../../contract/errors.ts'
 import type {
+  ArchiveFormat,
   BackupFormat,
   BackupReport,
   BackupStore,
@@ -13,15 +14,24 @@ import type {
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { Signal } from '../../lib/signals.ts'
+import { unpack } from '../extraction/index.ts'
 import { type Runtime, serverFiles } from '../runtime.ts'
 import type { Servers } from '../supervisor/servers.ts'
+import { type ExpectedArchive, takeArchive } from './arriving.ts'
 import { compressor } from './codec.ts'
 import { type ArchiveFiles, type ArchiveOrder, Contents } from './contents.ts'
 import { Passes } from './incremental/passes.ts'
 import { createResticPrograms, type ResticPrograms } from './incremental/programs.ts'
 import { Repositories, type RepositoryOrder } from './incremental/repositories.ts'
-import { backupsAtOnce, claimedDiskFactor, progressMs } from './limits.ts'
-import { type Made, makeBackup } from './make.ts'
+import {
+  backupsAtOnce,
+  claimedDiskFactor,
+  progressMs,
+  restoreDepthMax,
+  restoreEntriesMax,
+  restoreMs,
+} from './limits.ts'
+import { leavingRoom, type Made, makeBackup } from './make.ts'
 import { BackupPlace } from './place.ts'
 import { restoreWork } from './restore.ts'
 
@@ -50,6 +60,13 @@ export interface RestoreOrder extends BackupOrder {
   deleteOthers: boolean
 }
 
+/** Of an archive that another node made: what it said of it then. */
+export interface ArrivingArchive extends ExpectedArchive {
+  format: ArchiveFormat
+  bytes: number
+  files: number
+}
+
 interface Job {
   report: BackupReport
   readonly stopping: AbortController
@@ -68,6 +85,8 @@ export class Backups implements AsyncDisposable {
   readonly #jobs = new Map<string, Job>()
   /** By backup, the server that it is being restored into. */
   readonly #restoring = new Map<string, string>()
+  /** Those that arrive from another node. */
+  readonly #taking = new Set<string>()
   readonly #waiting: (() => void)[] = []
   #working = 0
 
@@ -116,6 +135,57 @@ export class Backups implements AsyncDisposable {
     // Whoever is told that it has begun hears how it ended, also when this node is killed right after.
     await begun
     return job.report
+  }
+
+  /** Takes in an archive that another node made of a server which is here now. One that is here already is left as it is. */
+  async take(
+    server: string,
+    id: string,
+    order: ArrivingArchive,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<BackupReport> {
+    this.#options.servers.get(server)
+    const known = await this.#known(server, id)
+    if (known?.state === 'ready' && known.checksum === order.checksum) return known
+    const { bytes, files, size, checksum, format } = order
+    if (this.#taking.has(id) || this.#jobs.has(id)) throw conflict('This backup is arriving already')
+    this.#taking.add(id)
+    try {
+      await this.#place.remove(server, id)
+      await this.#place.begin(server, id)
+      await takeArchive(this.#place, { server, id }, order, content)
+      const done = { bytesDone: bytes, bytesTotal: bytes, files, size, checksum }
+      const report: BackupReport = { ...newReport(server, id), ...done, state: 'ready' }
+      await this.#place.write({ version: 1, report, format, store: 'local', endedAt: this.#options.clock.now() })
+      await this.#place.settle(server, id)
+      return report
+    } catch (error) {
+      await this.#place.remove(server, id)
+      throw error
+    } finally {
+      this.#taking.delete(id)
+    }
+  }
+
+  /** All files of a repository on this machine, as tar. */
+  repositoryContent(server: string, key: string | undefined): Readable {
+    return Readable.from(this.#repositories.content(server, key), { objectMode: false })
+  }
+
+  /** Takes in such files of a server which is here now. */
+  takeRepository(server: string, key: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    this.#options.servers.get(server)
+    return this.#repositories.arrive(server, key, async (folder) => {
+      await unpack(this.#options.runtime, {
+        ...{ folder, owner: null, signal: AbortSignal.timeout(restoreMs) },
+        archive: leavingRoom(content, folder),
+        job: {
+          ...{ kind: 'tar', name: '', faithful: true, only: null, depthMax: restoreDepthMax },
+          ...{ bytesMax: Number.MAX_SAFE_INTEGER, tooLarge: '' },
+          ...{ entriesMax: restoreEntriesMax, tooMany: 'The incremental backups have too many files to be moved' },
+        },
+      })
+    })
   }
 
   /** Throws `not_found` where this node knows nothing of it. */

@@ -1,4 +1,4 @@
 // What the rest of the node uses of backups.
 export { Backups, type RestoreOrder } from './backups.ts'
 export { createResticPrograms } from './incremental/programs.ts'
-export { backupContentPart, backupPart } from './routes.ts'
+export { arrivingBackupPart, backupContentPart, backupPart } from './routes.ts'

@@ -96,7 +96,10 @@ async function keep(options: MakeOptions, bytes: AsyncIterable<Buffer>, expected
 }
 
 /** Looks at the free space now and then. */
-async function* leavingRoom(pieces: AsyncIterable<Buffer>, folder: string): AsyncGenerator<Buffer, void, void> {
+export async function* leavingRoom<T extends Uint8Array>(
+  pieces: AsyncIterable<T>,
+  folder: string,
+): AsyncGenerator<T, void, void> {
   let unchecked = freeCheckBytes
   for await (const piece of pieces) {
     unchecked += piece.length

@@ -16,6 +16,7 @@ import { elsewhereKeptMs } from './limits.ts'
  * | `<id>.names` | what an archive holds, once somebody has looked into it: lines of JSON, with zstd. It may go at any time |
  * | `<id>.json` | how it ended; written last, so an archive without it belongs to nobody |
  * | `repository/` | the server's snapshots, in restic's own format; `repository.new` while it is made |
+ * | `repository-<key>/` | one that has come from another node with its server, `repository-<key>.new` while it comes |
  * | `repository-cache/` | of a repository in a store elsewhere: its indexes |
  * | `repository.json` | what has been forgotten in it and not been cleared away yet |
  */
@@ -52,16 +53,17 @@ export class BackupPlace {
     return join(this.root, server, `${id}.names`)
   }
 
-  repository(server: string): string {
-    return join(this.root, server, 'repository')
+  /** @param key of one that has come from another node. */
+  repository(server: string, key?: string): string {
+    return join(this.root, server, key === undefined ? 'repository' : `repository-${key}`)
   }
 
   repositoryCache(server: string): string {
     return join(this.root, server, 'repository-cache')
   }
 
-  repositoryDebt(server: string): string {
-    return join(this.root, server, 'repository.json')
+  repositoryDebt(server: string, key?: string): string {
+    return `${this.repository(server, key)}.json`
   }
 
   /** Notes that a backup is being made, so that one that is cut off is told. Ended by `settle` or `remove`. */
@@ -118,6 +120,8 @@ export class BackupPlace {
       if (!ServerKey.safeParse(server).success) continue
       const names = new Set(await namesIn(this.folder(server)))
       for (const name of names) {
+        if (/^repository.*\.(?:new|old)$/.test(name))
+          await rm(join(this.folder(server), name), { recursive: true, force: true })
         const [id = '', kind = ''] = name.split('.', 2)
         if (!BackupKey.safeParse(id).success) continue
         const path = join(this.folder(server), name)

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { nodeBackupMoves } from '../../contract/node-backup-moves.ts'
 import { nodeBackupOperations, nodeBackupTransfers } from '../../contract/node-backups.ts'
 import type { Contexts } from '../../contract/operation.ts'
 import { type ApiPart, part, ranged, transferPart } from '../../http/index.ts'
@@ -46,6 +47,20 @@ export const backupContentPart = (backups: Backups): ApiPart =>
     async backupDump({ params, query }) {
       const { content } = backups.dump(params.server, params.backup, query.pass)
       return { status: 200, headers: { 'content-type': 'application/octet-stream' }, content }
+    },
+  })
+
+/** Archives that come from another node. */
+export const arrivingBackupPart = (backups: Backups): ApiPart =>
+  transferPart<typeof nodeBackupMoves, Contexts>(nodeBackupMoves, {
+    arrivingBackup: ({ params, query, content }) => backups.take(params.server, params.backup, query, content),
+    repositoryContent: ({ params, query }) => ({
+      headers: { 'content-type': 'application/octet-stream' },
+      content: backups.repositoryContent(params.server, query.repository),
+    }),
+    async arrivingRepository({ params, content }) {
+      await backups.takeRepository(params.server, params.repository, content)
+      return {}
     },
   })
 

@@ -5,8 +5,9 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
-import { createConnection } from 'mysql2/promise'
+import { type Connection, createConnection } from 'mysql2/promise'
 import { needsMariadb } from '../../../test/mariadb.ts'
 import { patienceMs } from '../../../test/patience.ts'
 import { reservePorts } from '../../../test/ports.ts'
@@ -14,7 +15,7 @@ import { AppError } from '../../contract/errors.ts'
 import { randomText } from '../../lib/ids.ts'
 import { silentLog } from '../../lib/log.ts'
 import type { Secret } from '../../lib/secret.ts'
-import { type GameDatabase, newDatabasePassword } from '../../mysql/index.ts'
+import { type CopyItem, DatabaseSummer, type GameDatabase, newDatabasePassword } from '../../mysql/index.ts'
 import { createDebianPackages, type DebianPackages } from '../install/debian.ts'
 import { listProcesses, sendSignal } from '../runtime/proc.ts'
 import { openTestRuntime } from '../testing/world.ts'
@@ -164,6 +165,144 @@ test('a game logs in with what it was given, gets its own database and no other,
   await (await logIn(port, shop, password)).end()
   assert.equal((await stat(join(folder, '..', '..', 'mariadb.json'))).mode & 0o777, 0o600)
   await databases.drop(shop)
+})
+
+/** Everything that a game may have made in its database. */
+const richDatabase = [
+  'create sequence tickets start with 5 cache 10',
+  'do nextval(tickets)',
+  `create table players (id int auto_increment primary key, name varchar(50) not null, rank enum('a','ö') default 'a',
+    flags set('x','y'), born date, seen timestamp null, at datetime(6), waited time, since year, balance decimal(20,5),
+    speed float, distance double, bits bit(9), mark uuid, home inet6, facts json, raw blob, shape point,
+    ticket int default nextval(tickets), loud varchar(60) as (upper(name)) virtual, quiet varchar(60) as (lower(name)) stored) default charset=utf8mb4`,
+  `create table friends (a int not null, b int, foreign key (b) references players (id) on delete cascade)`,
+  'create table old (word varchar(20), key (word)) engine=MyISAM default charset=latin1',
+  'create table `odd ``;\n-- name` (`a b` int)',
+  'create table log (line varchar(200)) default charset=utf8mb4',
+  'create view a_view as select name from players where id > 0',
+  'create view z_view as select * from a_view',
+  'create or replace view a_view as select name, balance from players',
+  'create view b_view as select name from z_view',
+  "create procedure greet(in who varchar(50)) begin declare said varchar(200) default concat('; ;; \\\\! ', who); insert into log values (said); end",
+  'create function twice(n int) returns int deterministic return n * 2',
+  "create trigger noted after insert on players for each row insert into log values (concat('new ', new.name))",
+  'create event nightly on schedule every 1 day disable do delete from log',
+]
+
+async function fill(game: Connection): Promise<void> {
+  for (const sql of richDatabase) await game.query(sql)
+  await game.query(
+    `insert into players (id, name, rank, flags, born, seen, at, waited, since, balance, speed, distance, bits, mark, home, facts, raw, shape)
+      values (1, ?, 'ö', 'x,y', '2020-02-29', '2021-03-28 01:30:00', '2022-01-02 03:04:05.678901', '-12:34:56', 1999, -12.34567,
+        0.1, 1.7976931348623157e308, b'101010101', uuid(), '2001:db8::1', '{"k": "v\\\\n"}', ?, point(1.5, -2))`,
+    ["O'Br\\ien\n\0 😀 `;", Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))],
+  )
+  await game.query("set sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
+  await game.query("insert into players (id, name) values (0, 'zero'), (900, '')")
+  await game.query('delete from players where id = 900')
+  await game.query('insert into friends values (0, 1), (1, null)')
+  await game.query("insert into old values ('Müßig'), (null), ('')")
+  await game.query('insert into `odd ``;\n-- name` values (1), (null)')
+  await game.query("insert into log select concat('line ', seq) from seq_1_to_20000")
+}
+
+const sumOf = async (databases: Databases, database: string) => {
+  const summer = new DatabaseSummer()
+  const items: CopyItem[] = []
+  for await (const item of databases.read(database, summer)) items.push(item)
+  return { sum: summer.end(), items }
+}
+
+test('a database is made again elsewhere with everything that is in it, with the rights of its account alone', async (t) => {
+  if (!needsMariadb(t)) return
+  const [source, target] = [await openWorld(t), await openWorld(t)]
+  const password = newDatabasePassword()
+  const shop = named('shop')
+  const from = await source.databases.create(shop, password)
+  const game = await logIn(from.port, shop, password)
+  await game.query(`alter database ${shop.database} character set latin1 collate latin1_german2_ci`)
+  await fill(game)
+  assert.equal(await source.databases.connections('1a7ce997'), 1)
+  await game.end()
+  const { sum, items } = await sumOf(source.databases, shop.database)
+  // Two players, two friends, three words, two odd rows, one sequence, and the log with what the trigger wrote.
+  assert.equal(sum.rows, 2 + 2 + 3 + 2 + 1 + 20_003)
+  assert.ok(items.length > 20)
+
+  // From where nobody can log in to it. MariaDB runs for as long as there is one.
+  const distant = named('distant', '203.0.113.9')
+  await target.databases.create(distant, password)
+  const to = await target.databases.create(shop, password)
+  const { signal } = new AbortController()
+  const write = (given: readonly unknown[]) =>
+    target.databases.write(shop, password, Readable.from(given) as AsyncIterable<CopyItem>, signal)
+  for (const [given, refusal] of [
+    [items.slice(0, -1), /Only a part/],
+    [[...items.slice(-1), ...items.slice(0, 1)], /after its end/],
+    [[{ kind: 'statement', sql: 'create database other', as: null }], /may not do this|DENIED/],
+    [
+      [
+        {
+          kind: 'statement',
+          sql: `create definer=root@localhost procedure p() sql security definer select 1`,
+          as: null,
+        },
+      ],
+      /may not do this|failed/,
+    ],
+    [
+      [{ kind: 'view', name: 'v', sql: 'create view v as select * from nothing', as: null }, { kind: 'end' }],
+      /View v cannot be made/,
+    ],
+  ] as const) {
+    await assert.rejects(write(given), refusal)
+    await target.databases.drop(shop)
+    await target.databases.create(shop, password)
+  }
+  await write(items)
+  assert.deepEqual((await sumOf(target.databases, shop.database)).sum, sum)
+
+  const there = await logIn(to.port, shop, password)
+  const one = async (sql: string) => Object.values(((await there.query(sql))[0] as Record<string, unknown>[])[0] ?? {})
+  assert.deepEqual(await one('select word from old where word like "M%"'), ['Müßig'])
+  assert.deepEqual(await one('select hex(word) from old where word like "M%"'), ['4DFCDF6967'])
+  assert.deepEqual(await one('select name, loud from b_view join players using (name) where id = 0'), ['zero', 'ZERO'])
+  assert.deepEqual(await one('select cast(speed as double), bits + 0, home, st_x(shape) from players where id = 1'), [
+    0.10000000149011612,
+    341,
+    '2001:db8::1',
+    1.5,
+  ])
+  await there.query("insert into players (name) values ('next')")
+  assert.deepEqual(await one('select max(id) from players'), [901])
+  await there.query("call greet('you')")
+  assert.deepEqual(
+    await one('select count(*), twice(21) from log where line in ("new next", "; ;; \\\\! you")'),
+    [2, 42],
+  )
+  assert.deepEqual(
+    await one('select default_collation_name from information_schema.schemata where schema_name = database()'),
+    ['latin1_german2_ci'],
+  )
+  await assert.rejects(there.query('insert into friends values (1, 77)'), { code: 'ER_NO_REFERENCED_ROW_2' })
+  await there.end()
+  assert.notDeepEqual((await sumOf(target.databases, shop.database)).sum, sum)
+
+  const history = named('history')
+  await target.databases.create(history, password)
+  const keeper = await logIn(to.port, history, password)
+  await keeper.query('create table t (a int) with system versioning')
+  await keeper.end()
+  await assert.rejects(sumOf(target.databases, history.database), /t keeps a history/)
+  const { items: nothing } = await sumOf(target.databases, distant.database)
+  await target.databases.write(distant, password, Readable.from(nothing) as AsyncIterable<CopyItem>, signal)
+
+  await target.databases.dropAllOf('0'.repeat(8))
+  assert.equal(await target.databases.has(distant.database), true)
+  await target.databases.dropAllOf('1a7ce997')
+  assert.deepEqual(await pidsOf(`--port=${to.port}`), [])
+  await source.databases.dropAllOf('1a7ce997')
+  await source.databases.dropAllOf('1a7ce997')
 })
 
 test('nobody gets in as its administrator, not even while it starts for the first time', async (t) => {

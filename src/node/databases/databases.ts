@@ -3,7 +3,13 @@ import type { DatabaseAddress } from '../../contract/node-databases.ts'
 import type { Log } from '../../lib/log.ts'
 import { Queue } from '../../lib/queue.ts'
 import type { Secret } from '../../lib/secret.ts'
-import type { GameDatabase } from '../../mysql/index.ts'
+import {
+  type CopyItem,
+  type DatabaseServer,
+  type DatabaseSummer,
+  type GameDatabase,
+  writeDatabase,
+} from '../../mysql/index.ts'
 import type { DebianPackages } from '../install/debian.ts'
 import type { Runtime } from '../runtime.ts'
 import { createMariadbPrograms } from './installed.ts'
@@ -17,6 +23,16 @@ export interface Databases extends AsyncDisposable {
   setPassword(what: GameDatabase, password: Secret): Promise<void>
   drop(what: GameDatabase): Promise<void>
   sizes(databases: readonly string[]): Promise<Map<string, number>>
+  /** Installs what is needed where it is missing. Nothing is started. */
+  ready(): Promise<void>
+  /** Everything that makes it again elsewhere. */
+  read(database: string, summer: DatabaseSummer): AsyncGenerator<CopyItem, void, void>
+  /** Puts what was read elsewhere into one that is new. */
+  write(what: GameDatabase, password: Secret, items: AsyncIterable<CopyItem>, signal: AbortSignal): Promise<void>
+  /** Connections that are open now to databases of this server. */
+  connections(server: string): Promise<number>
+  /** Removes all databases and accounts of this server. */
+  dropAllOf(server: string): Promise<void>
 }
 
 export interface DatabasesOptions {
@@ -44,6 +60,9 @@ export async function openDatabases(options: DatabasesOptions): Promise<Database
   const changes = new Queue()
   closer.defer(() => changes.idle())
   const opened = closer.move()
+  const endWithTheLast = async (server: DatabaseServer): Promise<void> => {
+    if ((await server.names()).every((name) => !DatabaseKey.safeParse(name).success)) await mariadb.stop()
+  }
   return {
     // Where it was never needed there is nothing, which is known without starting it.
     has: (database) => changes.run(async () => mariadb.wanted && (await mariadb.ensure()).server.has(database)),
@@ -60,12 +79,32 @@ export async function openDatabases(options: DatabasesOptions): Promise<Database
         if (!mariadb.wanted) return
         const { server } = await mariadb.ensure()
         await server.drop(within(what))
-        if ((await server.names()).every((name) => !DatabaseKey.safeParse(name).success)) await mariadb.stop()
+        await endWithTheLast(server)
       }),
     sizes: async (databases) => mariadb.running?.server.sizes(databases) ?? new Map(),
+    ready: () => programs.ensure(),
+    async *read(database, summer) {
+      yield* (await mariadb.ensure()).server.read(database, summer)
+    },
+    async write(what, secret, items, signal) {
+      const { server, port } = await mariadb.ensure()
+      await server.admitLong()
+      await writeDatabase({ label: 'MariaDB of this node', port, what: within(what), secret }, items, signal)
+    },
+    connections: async (server) => (await mariadb.ensure()).server.connections(prefixOf(server)),
+    dropAllOf: (id) =>
+      changes.run(async () => {
+        if (!mariadb.wanted) return
+        const { server } = await mariadb.ensure()
+        await server.dropAll(prefixOf(id))
+        await endWithTheLast(server)
+      }),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
+
+/** What the names of a server's databases and accounts begin with. */
+const prefixOf = (server: string): string => `s${server}_`
 
 /** Games come over TCP from this machine; the name `localhost` would mean the socket, which they do not have. */
 const within = (what: GameDatabase): GameDatabase =>

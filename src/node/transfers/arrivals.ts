@@ -8,7 +8,7 @@ import type { Arrival } from '../../contract/node-transfers.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { newShortId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
-import { Queue } from '../../lib/queue.ts'
+import type { Queue } from '../../lib/queue.ts'
 import { archiveOf, newTally } from '../backups/archive.ts'
 import { excludedBy } from '../backups/excluded.ts'
 import { freeBytesMin, restoreDepthMax, restoreEntriesMax } from '../backups/limits.ts'
@@ -29,6 +29,10 @@ export interface ArrivalsOptions {
   runtime: Pick<Runtime, 'confine' | 'prepare'>
   packages: SharedPackages
   debian: DebianPackages
+  /** Of a server that is thrown away. */
+  databases: { discard(server: string): Promise<void> }
+  /** Beginning, taking over and throwing away come one after the other: none of them may meet another one's half. */
+  turns: Queue
   clock: Clock
   log: Log
 }
@@ -53,8 +57,6 @@ export class Arrivals implements AsyncDisposable {
   readonly #options: ArrivalsOptions
   readonly #root: string
   readonly #coming = new Map<string, Coming>()
-  /** Beginning, taking over and throwing away come one after the other: none of them may meet another one's half. */
-  readonly #turns = new Queue()
 
   private constructor(options: ArrivalsOptions, root: string) {
     this.#options = options
@@ -74,7 +76,7 @@ export class Arrivals implements AsyncDisposable {
 
   /** Begins anew, whatever came of it before. */
   prepare(transfer: string, spec: ServerSpec): Promise<Arrival> {
-    return this.#turns.run(() => this.#prepare(transfer, spec))
+    return this.#options.turns.run(() => this.#prepare(transfer, spec))
   }
 
   async #prepare(transfer: string, spec: ServerSpec): Promise<Arrival> {
@@ -133,7 +135,7 @@ export class Arrivals implements AsyncDisposable {
 
   /** Makes it one of this node's servers. Repeating it changes nothing. */
   adopt(transfer: string, id: string, consoleSeq: number, lines: readonly string[]): Promise<ServerState> {
-    return this.#turns.run(() => this.#adopt(transfer, id, consoleSeq, lines))
+    return this.#options.turns.run(() => this.#adopt(transfer, id, consoleSeq, lines))
   }
 
   async #adopt(transfer: string, id: string, consoleSeq: number, lines: readonly string[]): Promise<ServerState> {
@@ -159,12 +161,14 @@ export class Arrivals implements AsyncDisposable {
 
   /** Removes what is here of the server, if it came or leaves by this transfer and is still held by it. */
   discard(transfer: string, id: string): Promise<void> {
-    return this.#turns.run(() => this.#discard(transfer, id))
+    return this.#options.turns.run(() => this.#discard(transfer, id))
   }
 
   async #discard(transfer: string, id: string): Promise<void> {
     if (this.#coming.get(id)?.transfer === transfer) await this.#drop(id)
-    const { servers } = this.#options
+    const { servers, databases } = this.#options
+    // They go first: without the server nobody would know of them.
+    if (servers.specs().some((spec) => spec.id === id && spec.held?.transfer === transfer)) await databases.discard(id)
     await servers.remove(id, (spec) => spec.held?.transfer === transfer)
   }
 

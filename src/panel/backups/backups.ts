@@ -15,7 +15,7 @@ import type { Log } from '../../lib/log.ts'
 import { Queue } from '../../lib/queue.ts'
 import type { ServerAccess } from '../access/index.ts'
 import type { BackupRow, Changes, Database } from '../db/index.ts'
-import { answerOf, type LiveNode, type Nodes } from '../nodes/index.ts'
+import { answerOf, type LiveNode, type Nodes, nodeById } from '../nodes/index.ts'
 import type { Servers } from '../servers/index.ts'
 import { beginGraceMs, deletionWaitMs, failedKeptMax, messageCharsMax, sweepEveryMs, sweptAtOnceMax } from './limits.ts'
 import type { Places } from './places.ts'
@@ -142,6 +142,7 @@ export class Backups implements AsyncDisposable {
       place: places.placeFor({ serverId: server.id, nodeId: node.id, id, format }),
       ...{ state: 'pending' as const, locked: input.locked ? 1 : 0, bytes: 0, files: 0, size: null, checksum: null },
       ...{ message: null, completed_at: null, deleted_at: null },
+      ...{ copy_node: null, copy_place: null },
     }
     await db.transact(async (trx) => {
       const there = await backupsOf(trx, server.id)
@@ -230,8 +231,7 @@ export class Backups implements AsyncDisposable {
     if (input.dryRun) return words
     await this.#refuseUnlessStopped(server)
     const node = await this.#nodeOf(server)
-    if (node.id !== row.node_id && this.#options.places.isLocal(row))
-      throw conflict(`Backup ${row.name} is on another node than ${server.name}: download it there.`)
+    if (node.id !== row.node_id && this.#options.places.isLocal(row)) throw conflict(await this.#onItsWay(server, row))
     const order = await this.#orderFor(row)
     if (row.format === 'restic') node.mustKnow('incrementalBackups')
     await answerOf(
@@ -372,12 +372,22 @@ export class Backups implements AsyncDisposable {
     const { db, nodes, places, repositories, log } = this.#options
     try {
       if (row.format === 'restic') {
+        if (row.copy_node !== null && row.copy_place !== null) {
+          const other = nodes.online(row.copy_node)
+          if (!other && (await nodeById(db.kysely, row.copy_node))) return false
+          if (other) await repositories.forget({ ...row, place: row.copy_place }, other)
+        }
         const nodeIsGone = row.node_known === 0
         const reaching = repositories.reaching(row, { nodeIsGone })
         if (reaching) await repositories.forget(row, reaching)
         else if (!nodeIsGone || !places.isLocal(row)) return false
         await removeBackup(db.kysely, row.id)
         return true
+      }
+      if (row.copy_node !== null) {
+        const other = nodes.online(row.copy_node)
+        if (!other && (await nodeById(db.kysely, row.copy_node))) return false
+        if (other) await this.#client(other).removeBackup({ params: { server: row.server_id, backup: row.id } })
       }
       const node = nodes.online(row.node_id)
       if (node) await this.#client(node).removeBackup({ params: { server: row.server_id, backup: row.id } })
@@ -455,6 +465,15 @@ export class Backups implements AsyncDisposable {
     if (this.#options.places.isLocal(row))
       throw conflict(`The node that keeps backup ${row.name} is away: try again once it is back.`)
     return this.#nodeOf(server)
+  }
+
+  /** Why a backup that is kept on another node cannot be restored yet. */
+  async #onItsWay({ name }: ServerFacts, row: BackupRow): Promise<string> {
+    const keeper = await nodeById(this.#options.db.kysely, row.node_id)
+    if (!keeper) return `Backup ${row.name} is lost: the node that kept it has been removed.`
+    return this.#options.nodes.online(row.node_id)
+      ? `Backup ${row.name} still follows ${name} from node ${keeper.name}: try again in a few minutes.`
+      : `Backup ${row.name} is on node ${keeper.name}, which is away: it follows ${name} when that is back.`
   }
 
   #client(node: LiveNode): BackupClient {

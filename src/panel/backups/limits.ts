@@ -24,3 +24,9 @@ export const repositoryAskMs = 60_000
 
 /** Deletions that one sweep works on. */
 export const sweptAtOnceMax = 200
+
+/** How often backups whose server has moved are looked for besides being told, in ms. */
+export const followEveryMs = 30_000
+
+/** Of them looked at in one go; more wait for the next. */
+export const followedAtOnceMax = 100

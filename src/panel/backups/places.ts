@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { conflict } from '../../contract/errors.ts'
-import type { BackupFormat, BackupStore } from '../../contract/node-backups.ts'
+import { type BackupFormat, type BackupStore, RepositoryKey } from '../../contract/node-backups.ts'
 import { type S3Place, s3Read, s3Remove } from '../../lib/s3.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { BackupRow } from '../db/index.ts'
 import { storeRemoveMs } from './limits.ts'
+import { localPlace } from './store.ts'
 
 /** Where new backups go. */
 export type StoreConfig =
@@ -18,7 +19,7 @@ export interface StoreKeys {
 
 /** Where one backup is, as its row says it: a store that was configured when it was made. It holds no keys. */
 const Place = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('local') }),
+  z.strictObject({ kind: z.literal('local'), repository: RepositoryKey.optional() }),
   z.strictObject({
     kind: z.literal('s3'),
     endpoint: z.string(),
@@ -56,7 +57,7 @@ export class Places {
     format: BackupFormat
   }): string {
     const store = this.#store
-    if (store.kind === 'local') return JSON.stringify({ kind: 'local' } satisfies Place)
+    if (store.kind === 'local') return localPlace
     const { endpoint, bucket, region, prefix } = store
     // A repository of one node alone: nobody else ever writes to it, so a lock that is found there is of a process that was killed.
     const name = format === 'restic' ? `${nodeId}.repository` : `${id}.${suffixes[format]}`
@@ -66,6 +67,17 @@ export class Places {
 
   isLocal(row: Pick<BackupRow, 'place'>): boolean {
     return placeOf(row).kind === 'local'
+  }
+
+  /** The name of the repository on its node that it is in; undefined for the node's own. Of no use for what is in a store. */
+  static repositoryOf(row: Pick<BackupRow, 'place'>): string | undefined {
+    const place = placeOf(row)
+    return place.kind === 'local' ? place.repository : undefined
+  }
+
+  /** The place of a repository that changes its node. */
+  static repositoryPlace(repository: string): string {
+    return JSON.stringify({ kind: 'local', repository } satisfies Place)
   }
 
   /** What a node needs for a job. */

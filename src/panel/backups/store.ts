@@ -121,6 +121,117 @@ export async function givenUp(db: Store, most: number): Promise<Given[]> {
     .execute()
 }
 
+/** One that is kept on another node than its server's, or of which another node may have a copy. */
+export type Astray = BackupRow & { home: string }
+
+/** A whole archive. */
+export type Plain = Pick<BackupRow, 'id' | 'server_id' | 'bytes' | 'files'> & {
+  format: 'zstd' | 'gzip'
+  checksum: string
+  size: number
+}
+
+/** Oldest first, of nodes that can be reached; none of servers that are on their way, and nothing that is in a store. */
+export async function astray(db: Store, nodesHere: readonly string[], most: number): Promise<Astray[]> {
+  // What cannot be done now must not stand before what can.
+  const here = nodesHere.length > 0 ? nodesHere : ['none']
+  return db
+    .selectFrom('backups')
+    .innerJoin('servers', 'servers.id', 'backups.server_id')
+    .selectAll('backups')
+    .select('servers.node_id as home')
+    .where('backups.deleted_at', 'is', null)
+    .where('backups.place', 'like', localPlaces)
+    .where('backups.state', '=', 'ready')
+    .where('servers.deleted_at', 'is', null)
+    .where('servers.transfer_id', 'is', null)
+    .where(({ eb, or, and }) =>
+      or([
+        eb('backups.copy_node', 'is not', null),
+        and([
+          eb('backups.node_id', '!=', eb.ref('servers.node_id')),
+          eb('backups.node_id', 'in', here),
+          eb('servers.node_id', 'in', here),
+        ]),
+      ]),
+    )
+    .orderBy('backups.created_at')
+    .orderBy('backups.id')
+    .limit(most)
+    .execute()
+}
+
+/** All that are in one repository of a node, those included that are given up and not removed yet. */
+export async function inRepository(
+  db: Store,
+  { server_id, node_id, place }: Pick<BackupRow, 'server_id' | 'node_id' | 'place'>,
+): Promise<BackupRow[]> {
+  return db
+    .selectFrom('backups')
+    .selectAll()
+    .where('server_id', '=', server_id)
+    .where('node_id', '=', node_id)
+    .where('place', '=', place)
+    .where('format', '=', 'restic')
+    .where('state', '=', 'ready')
+    .execute()
+}
+
+/** The names of servers that are elsewhere and of which the node keeps backups. */
+export async function keptForOthers(db: Store, nodeId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('backups')
+    .innerJoin('servers', 'servers.id', 'backups.server_id')
+    .select('servers.name')
+    .distinct()
+    .where('backups.node_id', '=', nodeId)
+    .where('backups.place', 'like', localPlaces)
+    .where('backups.state', '=', 'ready')
+    .where('backups.deleted_at', 'is', null)
+    .where('servers.deleted_at', 'is', null)
+    .where('servers.node_id', '!=', nodeId)
+    .orderBy('servers.name')
+    .execute()
+  return rows.map(({ name }) => name)
+}
+
+/** Which other node may have a copy from now on, and where. False where that has changed since it was looked at, or it is given up. */
+export async function setCopy(
+  db: Store,
+  row: Pick<BackupRow, 'id' | 'node_id' | 'copy_node'>,
+  copy: { nodeId: string; place: string } | null,
+): Promise<boolean> {
+  return changed(
+    await db
+      .updateTable('backups')
+      .set({ copy_node: copy?.nodeId ?? null, copy_place: copy?.place ?? null })
+      .where('id', '=', row.id)
+      .where('node_id', '=', row.node_id)
+      .where('copy_node', row.copy_node === null ? 'is' : '=', row.copy_node)
+      .where('deleted_at', 'is', null)
+      .executeTakeFirst(),
+  )
+}
+
+/** The copy is the one that counts now, and what counted is the copy. False where it is given up meanwhile, or no such copy is known. */
+export async function settle(
+  db: Store,
+  row: Pick<BackupRow, 'id' | 'node_id' | 'place'>,
+  copy: { nodeId: string; place: string },
+): Promise<boolean> {
+  return changed(
+    await db
+      .updateTable('backups')
+      .set({ node_id: copy.nodeId, place: copy.place, copy_node: row.node_id, copy_place: row.place })
+      .where('id', '=', row.id)
+      .where('node_id', '=', row.node_id)
+      .where('copy_node', '=', copy.nodeId)
+      .where('copy_place', '=', copy.place)
+      .where('deleted_at', 'is', null)
+      .executeTakeFirst(),
+  )
+}
+
 export async function removeBackup(db: Store, id: string): Promise<void> {
   await db.deleteFrom('backups').where('id', '=', id).where('deleted_at', 'is not', null).execute()
 }
@@ -193,6 +304,12 @@ export async function setBackupLimit(db: Store, serverId: string, limit: number)
     .onConflict((conflict) => conflict.column('server_id').doUpdateSet({ backups_limit: limit }))
     .execute()
 }
+
+/** As `Places` writes it. */
+export const localPlace = JSON.stringify({ kind: 'local' })
+
+/** What begins the place of anything that is on a node. */
+const localPlaces = `${localPlace.slice(0, -1)}%`
 
 const unfinished: BackupRow['state'][] = ['pending', 'running']
 const present = (db: Store) => db.selectFrom('backups').selectAll().where('deleted_at', 'is', null)

@@ -9,11 +9,12 @@ import type { ServerAccess } from '../access/index.ts'
 import { type Changes, type Database, type DatabaseRow, isUniqueViolation } from '../db/index.ts'
 import { type LiveNode, type Nodes, nodeAway } from '../nodes/index.ts'
 import { finishWaitMs, reconcileAtOnceMax, reconcileEveryMs, retryMs, sizesWaitMs, workLeaseMs } from './limits.ts'
-import { defaultRemote, newAccountName, realName, remoteNote } from './names.ts'
+import { defaultRemote, newAccountName, realName, remoteNote, sealedFor } from './names.ts'
 import { onHost, onNode, type Place } from './places.ts'
 import {
   changeDatabase,
   countDatabases,
+  type DatabaseChange,
   databasesOf,
   findDatabase,
   homeOf,
@@ -125,7 +126,7 @@ export class Databases implements AsyncDisposable {
       real_name: real,
       username: newAccountName(serverId),
       remote: remote ?? defaultRemote(at.kind),
-      password: sealer.seal(password, purposeOf(id)),
+      password: sealer.seal(password, sealedFor(id)),
       next_password: null,
       host: null,
       port: null,
@@ -152,18 +153,18 @@ export class Databases implements AsyncDisposable {
 
   /** True where it is gone; false where that is finished later, since its place does not answer. */
   async delete({ row: { id: serverId } }: ServerAccess, named: string): Promise<boolean> {
-    const { db, clock } = this.#options
+    const { clock } = this.#options
     const row = await this.#need(serverId, named)
     if (row.state === 'deleting' && row.busy_until > clock.now()) return false
     this.#mustBeFree(row)
     const deleting = { state: 'deleting' as const, busy_until: clock.now() + workLeaseMs }
-    if (!(await changeDatabase(db.kysely, row, deleting))) throw busy(row.name)
+    if (!(await this.#changeStanding(row, deleting))) throw busy(row.name)
     return within(finishWaitMs, this.#startDeletion({ ...row, ...deleting }), false)
   }
 
   /** Resolves to the new password, once it is the only one. */
   async rotate({ row: { id: serverId } }: ServerAccess, named: string): Promise<Secret> {
-    const { db, clock, sealer } = this.#options
+    const { clock, sealer } = this.#options
     const row = await this.#need(serverId, named)
     this.#mustBeFree(row)
     if (row.state !== 'ready') throw busy(row.name)
@@ -173,9 +174,9 @@ export class Databases implements AsyncDisposable {
     const rotating = {
       state: 'rotating' as const,
       busy_until: clock.now() + workLeaseMs,
-      next_password: sealer.seal(password, purposeOf(row.id)),
+      next_password: sealer.seal(password, sealedFor(row.id)),
     }
-    if (!(await changeDatabase(db.kysely, row, rotating))) throw busy(row.name)
+    if (!(await this.#changeStanding(row, rotating))) throw busy(row.name)
     try {
       await this.#finishRotation({ ...row, ...rotating })
     } catch (cause) {
@@ -189,7 +190,7 @@ export class Databases implements AsyncDisposable {
   async password({ row: { id: serverId } }: ServerAccess, named: string): Promise<Secret> {
     const row = await this.#need(serverId, named)
     if (row.state !== 'ready') throw busy(row.name)
-    return this.#options.sealer.open(row.password, purposeOf(row.id))
+    return this.#options.sealer.open(row.password, sealedFor(row.id))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -222,6 +223,10 @@ export class Databases implements AsyncDisposable {
       await this.#options.db.transact(async (trx) => {
         const home = await homeOf(trx, row.server_id)
         if (!home) throw notFound(`Server ${row.server_id}`)
+        if (row.node_id !== null) {
+          mustStay(home)
+          if (home.node_id !== row.node_id) throw conflict(`${home.name} has just changed its node: try again.`)
+        }
         const present = await databasesOf(trx, row.server_id)
         mustBeNew(present, row.name, row.real_name)
         mustHaveRoom(home.name, await countDatabases(trx, row.server_id))
@@ -248,6 +253,15 @@ export class Databases implements AsyncDisposable {
     })
     if (!row) throw notFound(`Database ${named}`)
     return row
+  }
+
+  /** The same as `changeDatabase`. What is on a node stays as it is while its server is on the way to another one. */
+  #changeStanding(row: DatabaseRow, change: DatabaseChange): Promise<boolean> {
+    return this.#options.db.transact(async (trx) => {
+      const home = row.node_id === null ? undefined : await homeOf(trx, row.server_id)
+      if (home) mustStay(home)
+      return changeDatabase(trx, row, change)
+    })
   }
 
   #mustBeFree({ name, busy_until }: DatabaseRow): void {
@@ -304,7 +318,7 @@ export class Databases implements AsyncDisposable {
     const { db, sealer, log } = this.#options
     if (row.next_password === null) throw new Error('A rotation without a password')
     try {
-      const password = sealer.open(row.next_password, purposeOf(row.id))
+      const password = sealer.open(row.next_password, sealedFor(row.id))
       await (await this.#placeOf(row)).setPassword(gameDatabase(row), password)
     } catch (error) {
       log.warn({ database: row.real_name, err: error }, 'a password could not be changed yet')
@@ -374,9 +388,6 @@ const gameDatabase = ({ real_name, username, remote }: DatabaseRow): GameDatabas
   remote,
 })
 
-/** What the password of a database is sealed for. */
-const purposeOf = (id: string): string => `databases/${id}`
-
 const busy = (name: string): AppError => conflict(`Database ${name} is just being changed. Try again in a moment.`)
 
 function mustHaveRoom(server: string, { limit, current }: { limit: number; current: number }): void {
@@ -385,6 +396,13 @@ function mustHaveRoom(server: string, { limit, current }: { limit: number; curre
   throw conflict(
     `${server} has ${current === 1 ? 'a database' : `${current} databases`}, and may have ${limit}: delete one first.`,
   )
+}
+
+function mustStay({ name, transfer_id }: { name: string; transfer_id: string | null }): void {
+  if (transfer_id !== null)
+    throw conflict(
+      `${name} is being moved to another node, and its databases with it: wait until that has finished, or have it cancelled.`,
+    )
 }
 
 const hostsFull = (): AppError => conflict('Every database host is full: ask the people who run this installation.')

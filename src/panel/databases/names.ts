@@ -27,3 +27,6 @@ function matches(pattern: string, address: string): boolean {
 }
 
 const ipv4 = (text: string): number => text.split('.').reduce((sum, part) => (sum << 8) | Number(part), 0)
+
+/** What the password of a database is sealed for. */
+export const sealedFor = (id: string): string => `databases/${id}`

@@ -127,22 +127,31 @@ export async function removeDatabasesOfNode(db: Store, nodeId: string): Promise<
 export async function homeOf(
   db: Store,
   serverId: string,
-): Promise<{ name: string; node_id: string; node_name: string } | undefined> {
+): Promise<{ name: string; node_id: string; node_name: string; transfer_id: string | null } | undefined> {
   return db
     .selectFrom('servers')
     .innerJoin('nodes', 'nodes.id', 'servers.node_id')
-    .select(['servers.name', 'servers.node_id', 'nodes.name as node_name'])
+    .select(['servers.name', 'servers.node_id', 'servers.transfer_id', 'nodes.name as node_name'])
     .where('servers.id', '=', serverId)
     .where('servers.deleted_at', 'is', null)
     .executeTakeFirst()
 }
 
-/** Why the server cannot leave its node: databases of its are there. Null where there are none. */
-export async function databasesOnNode(db: Store, { id, name }: { id: string; name: string }): Promise<string | null> {
-  const rows = (await databasesOf(db, id)).filter(({ node_id }) => node_id !== null)
-  if (rows.length === 0) return null
-  const names = rows.map((row) => row.name).join(', ')
-  return `${name} has ${rows.length === 1 ? 'a database' : `${rows.length} databases`} on its node, which cannot move with it (${names}): bring what is in there to a database host, then delete ${rows.length === 1 ? 'it' : 'them'}.`
+/** Another node keeps it from now on. False where it is not ready on the one that kept it. */
+export async function moveDatabase(
+  db: Store,
+  id: string,
+  from: string,
+  to: { nodeId: string; host: string; port: number },
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('databases')
+    .set({ node_id: to.nodeId, host: to.host, port: to.port })
+    .where('id', '=', id)
+    .where('node_id', '=', from)
+    .where('state', '=', 'ready')
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
 }
 
 export async function nodeName(db: Store, id: string): Promise<string> {

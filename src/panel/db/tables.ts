@@ -429,7 +429,7 @@ export interface BackupRow {
   id: string
   /** Also of a server that is gone: the row stays until the archive is removed. */
   server_id: string
-  /** The node that made it, and keeps it where `place` says so. */
+  /** The node that keeps it where `place` says so; else the one that made it. */
   node_id: string
   name: string
   /** Patterns of what it leaves out. */
@@ -452,6 +452,10 @@ export interface BackupRow {
   completed_at: number | null
   /** Given up: removed as soon as its node and its store allow it. */
   deleted_at: number | null
+  /** Another node that may have a copy: it goes there, or has come from there. */
+  copy_node: string | null
+  /** Where on that node, as `place` says it. */
+  copy_place: string | null
 }
 
 export interface TunnelRow {

@@ -1,8 +1,10 @@
 import { AppError, conflict } from '../../contract/errors.ts'
 import type { ServerSpec, ServerState } from '../../contract/node.ts'
+import type { DatabaseSum } from '../../contract/node-databases.ts'
 import { consoleLinesMax, nodeTransferContents, type TreeSum } from '../../contract/node-transfers.ts'
 import type { TransferStage } from '../../contract/transfer-stages.ts'
 import { linkDownload, linkUpload } from '../../http/index.ts'
+import type { MovableDatabase } from '../databases/index.ts'
 import type { TransferRow } from '../db/index.ts'
 import { allocationsOf } from '../network/index.ts'
 import { answerOf, isRefusal, type LiveNode, nodeById, plainWords } from '../nodes/index.ts'
@@ -32,6 +34,9 @@ export class Cancelled extends Error {}
 /** Another panel works on it, or this one ends: it stays as it is. */
 export class LetGo extends Error {}
 
+/** A database that has arrived: what is in it there, and where games reach it. */
+type Arrived = { database: MovableDatabase; sum: DatabaseSum; host: string; port: number }
+
 type Running = { source: LiveNode; target: LiveNode; server: ServerDetail }
 
 /**
@@ -42,6 +47,8 @@ export class Carrier {
   readonly #world: TransfersWorld
   readonly #signal: AbortSignal
   #row: TransferRow
+  /** Null unless they arrived while this carrier was at it. */
+  #databases: Arrived[] | null = null
   /** How long nodes have been waited for in all, in ms. */
   #awayMs = 0
   #told = 0
@@ -101,6 +108,9 @@ export class Carrier {
         return 'done'
       case 'verifying':
         return this.#verify(running)
+      case 'databases':
+        await this.#bringDatabases(running)
+        return 'done'
       case 'switching':
         return this.#switch(running)
       case 'done':
@@ -133,18 +143,23 @@ export class Carrier {
     }
   }
 
-  async #begin({ server, source }: Running): Promise<void> {
-    const { db, servers, obstacles } = this.#world
+  async #begin({ server, source, target }: Running): Promise<void> {
+    const { db, servers, obstacles, databases, client } = this.#world
     for (const obstacle of obstacles) {
       const why = await obstacle(server)
       if (why !== null) throw new GiveUp(why)
     }
     const phase = servers.world.states.of(source.id, server.id)?.phase
     if (phase === undefined || notMovable.has(phase)) throw new GiveUp(notMovableWords(server.name, phase))
+    // Nobody stops a server to find out then that its databases cannot be there.
+    if ((await databases.of(server.id, source.id)).length > 0)
+      await answerOf(target.name, client(target).readyDatabases({ params: this.#params }))
     const start = this.#row.start === 2 ? (phase === 'offline' ? 0 : 1) : this.#row.start
     await db.transact(async (trx) => {
       if (!(await holdServer(trx, server.id, this.#row.from_node, this.#row.id)))
         throw new GiveUp('The server is not on that node any more.')
+      const busy = await databases.obstacle(server, trx)
+      if (busy !== null) throw new GiveUp(busy)
       if (!(await saveProgress(trx, this.#key, { stage: 'stopping', message: null, start }))) throw new LetGo()
     })
     this.#row = { ...this.#row, start, stage: 'stopping', message: null }
@@ -218,7 +233,7 @@ export class Carrier {
     await this.#save({ bytes_done: bytesDone, bytes_total: bytesTotal })
   }
 
-  async #verify({ source, target }: Running): Promise<Outcome> {
+  async #verify({ server, source, target }: Running): Promise<Outcome> {
     const { client } = this.#world
     const params = this.#params
     let arrived: TreeSum | null = null
@@ -234,23 +249,97 @@ export class Carrier {
     if (!sameTree(tree, arrived)) throw conflict('What arrived is not what was sent.')
     const { unchanged } = await answerOf(source.name, client(source).departureUnchanged({ params }))
     if (!unchanged) throw conflict('Its files changed while they were copied.')
+    await this.#adopt({ server, source, target })
     return 'done'
   }
 
-  async #switch({ server, source, target }: Running): Promise<Outcome | 'ended'> {
-    const { db, servers, tunnels, changes, clock, client } = this.#world
-    const { kysely } = db
+  /** Makes it one of the target's servers, held as it is at the source. */
+  async #adopt({ server, source, target }: Running): Promise<ServerState> {
     const lines = await answerOf(
       source.name,
       source.client.console({ params: { server: server.id }, query: { size: consoleLinesMax } }),
     )
-    const last = lines.at(-1)
-    const body = {
-      console: lines.map(({ text }) => text),
-      consoleSeq: lines[0]?.seq ?? 0,
-    }
-    const state: ServerState = await answerOf(target.name, client(target).adoptArrival({ params: this.#params, body }))
+    const body = { console: lines.map(({ text }) => text), consoleSeq: lines[0]?.seq ?? 0 }
+    const params = this.#params
+    const state = await answerOf(target.name, this.#world.client(target).adoptArrival({ params, body }))
     if (state.id !== server.id) throw new GiveUp(`Node ${target.name} answered for another server.`)
+    return state
+  }
+
+  /** Brings the databases that the source keeps into new ones of the target, which reads them again. */
+  async #bringDatabases({ server, source, target }: Running): Promise<void> {
+    const { databases } = this.#world
+    const there = await databases.of(server.id, source.id)
+    this.#databases = []
+    if (there.length === 0) return
+    const bytesBefore = this.#row.bytes_done
+    const bytesTotal = bytesBefore + (await databases.bytesOf(there, source))
+    for (const [at, database] of there.entries()) {
+      await this.#enter('databases', `Database ${database.name} is copied, ${at + 1} of ${there.length}.`)
+      const arrived = await this.#bringDatabase(database, { source, target }, (bytes) => {
+        const done = this.#row.bytes_done + bytes
+        this.#row = { ...this.#row, bytes_done: done, bytes_total: Math.max(done, bytesTotal) }
+        return this.#tell(false)
+      })
+      this.#databases.push(arrived)
+    }
+    await this.#save({ bytes_done: bytesBefore, bytes_total: bytesBefore, message: null })
+  }
+
+  async #bringDatabase(
+    database: MovableDatabase,
+    { source, target }: Pick<Running, 'source' | 'target'>,
+    passed: (bytes: number) => Promise<void>,
+  ): Promise<Arrived> {
+    const { client, patientClient } = this.#world
+    const params = { ...this.#params, database: database.database }
+    const { user, remote, password } = database
+    const body = { user, remote, password: password.reveal() }
+    const address = await answerOf(target.name, client(target).prepareDatabase({ params, body }))
+    const over = new AbortController()
+    const signal = AbortSignal.any([this.#signal, over.signal, source.signal, target.signal])
+    try {
+      const { content } = await answerOf(
+        source.name,
+        linkDownload(source.link, nodeTransferContents.databaseContent, { params }, { signal }),
+      )
+      await answerOf(
+        target.name,
+        linkUpload(
+          target.link,
+          nodeTransferContents.arrivingDatabaseContent,
+          { params },
+          { signal, content: counted(content, passed), headers: { 'content-type': 'application/octet-stream' } },
+        ),
+      )
+    } finally {
+      over.abort()
+    }
+    const { sum } = await answerOf(target.name, patientClient(target).arrivedDatabase({ params }))
+    return { database, sum, ...address }
+  }
+
+  /** Nothing may have changed at the source since it was copied, and nobody may be about to. */
+  async #compareDatabases(arrived: readonly Arrived[], { server, source }: Running): Promise<void> {
+    for (const { database, sum } of arrived) {
+      const params = { ...this.#params, database: database.database }
+      const there = await answerOf(source.name, this.#world.patientClient(source).departingDatabase({ params }))
+      if (there.connections > 0)
+        throw conflict(
+          `Something else on node ${source.name} is using the databases of ${server.name}, and would lose them: stop that first.`,
+        )
+      if (!sameDatabase(there.sum, sum))
+        throw conflict(`What arrived of database ${database.name} is not what is on node ${source.name} now.`)
+    }
+  }
+
+  async #switch({ server, source, target }: Running): Promise<Outcome | 'ended'> {
+    const { db, servers, tunnels, changes, clock, databases } = this.#world
+    const { kysely } = db
+    const arrived = this.#databases ?? []
+    if (arrived.length !== (await databases.of(server.id, source.id)).length) return 'again'
+    const state = await this.#adopt({ server, source, target })
+    await this.#compareDatabases(arrived, { server, source, target })
     const { protocols } = await keptTemplate(kysely, server.template_hash)
     const row = await nodeById(kysely, target.id)
     if (!row) throw new GiveUp('The target node has been removed.')
@@ -261,6 +350,9 @@ export class Carrier {
       const nodeId = target.id
       if (!(await handServerOver(trx, server.id, this.#row.id, { nodeId, start: this.#row.start === 1 })))
         throw new GiveUp('The server is not held by this transfer any more.')
+      for (const { database, host, port } of arrived)
+        if (!(await databases.moved(trx, database, source.id, { nodeId, host, port })))
+          throw conflict(`Database ${database.name} is not what it was when it was copied.`)
       return moveAllocations(trx, server, row, offered, tunnels)
     })
     if (moved === null) {
@@ -275,7 +367,7 @@ export class Carrier {
     for (const id of moved) await changes.publish({ of: 'tunnel', id })
     await this.#tell(true)
     this.#world.log.info(
-      { server: server.id, from: source.name, to: target.name, lines: last?.seq ?? 0 },
+      { server: server.id, from: source.name, to: target.name, databases: arrived.length },
       'a server has moved to another node',
     )
     return 'ended'
@@ -394,10 +486,11 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
   }
 }
 
-/** Of its files, that have been copied. */
+/** Of its files, then of its files and databases, that have been copied. */
 export function percentOf({ stage, bytes_done, bytes_total }: TransferRow): number {
   if (stage === 'verifying' || stage === 'switching' || stage === 'done') return 100
-  if (stage !== 'copying' || bytes_total === 0) return 0
+  if (stage === 'databases' && bytes_total === 0) return 100
+  if ((stage !== 'copying' && stage !== 'databases') || bytes_total === 0) return 0
   return Math.min(99, Math.floor((bytes_done * 100) / bytes_total))
 }
 
@@ -406,6 +499,7 @@ function movingWords(row: TransferRow): string {
     stopping: 'It is stopped to be moved to another node.',
     copying: `It is being moved to another node: ${percentOf(row)} % of its files are copied.`,
     verifying: 'It is being moved to another node: what arrived is compared.',
+    databases: 'It is being moved to another node, now its databases.',
     switching: 'It is being moved to another node: nearly done.',
   }
   return [words[row.stage], row.message].filter(Boolean).join(' ')
@@ -422,6 +516,20 @@ const notMovableWords = (name: string, phase: string | undefined): string =>
 
 const sameTree = (sent: TreeSum, arrived: TreeSum | null): boolean =>
   arrived !== null && sent.digest === arrived.digest && sent.entries === arrived.entries && sent.bytes === arrived.bytes
+
+const sameDatabase = (sent: DatabaseSum, arrived: DatabaseSum): boolean =>
+  sent.digest === arrived.digest && sent.objects === arrived.objects && sent.rows === arrived.rows
+
+/** Bytes as they pass, with how many of them there are. */
+async function* counted(
+  content: AsyncIterable<Uint8Array>,
+  passed: (bytes: number) => Promise<void>,
+): AsyncGenerator<Uint8Array, void, void> {
+  for await (const piece of content) {
+    await passed(piece.length)
+    yield piece
+  }
+}
 
 const wordsOf = (error: unknown): string =>
   error instanceof AppError || error instanceof GiveUp

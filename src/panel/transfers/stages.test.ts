@@ -12,12 +12,15 @@ describe('the stages of a transfer', () => {
       way.push(stage)
       if (isEnd(stage)) break
     }
-    assert.deepEqual(way, ['waiting', 'stopping', 'copying', 'verifying', 'switching', 'done'])
+    assert.deepEqual(way, ['waiting', 'stopping', 'copying', 'verifying', 'databases', 'switching', 'done'])
   })
   test('begin copying anew, never anything that was done before it', () => {
-    for (const stage of ['copying', 'verifying', 'switching'] as const) assert.equal(after(stage, 'again'), 'copying')
+    for (const stage of ['copying', 'verifying'] as const) assert.equal(after(stage, 'again'), 'copying')
     assert.equal(after('waiting', 'again'), 'waiting')
     assert.equal(after('stopping', 'again'), 'stopping')
+  })
+  test('keep the files that the target has adopted, and bring the databases anew', () => {
+    for (const stage of ['databases', 'switching'] as const) assert.equal(after(stage, 'again'), 'databases')
   })
   test('can be left from anywhere but an end, which nothing changes', () => {
     for (const stage of transferStages)
@@ -28,6 +31,6 @@ describe('the stages of a transfer', () => {
       }
   })
   test('hold the server from its stop to the end, and never without one', () => {
-    assert.deepEqual(transferStages.filter(holds), ['stopping', 'copying', 'verifying', 'switching'])
+    assert.deepEqual(transferStages.filter(holds), ['stopping', 'copying', 'verifying', 'databases', 'switching'])
   })
 })

@@ -6,19 +6,20 @@ import type { TransferStage } from '../../contract/transfer-stages.ts'
  * the way back is the same: the source lets it go on, the target forgets it.
  *
  * ```
- * waiting ──begun──▶ stopping ──done──▶ copying ──done──▶ verifying ──done──▶ switching ──done──▶ done
- *    │                  │                 │  ▲               │                   │
- *    │                  │                 │  └────again──────┴───────again───────┘
- *    └──────────────────┴───── cancel ────┴──────────────────┴───────────────────┘──▶ cancelled
- *    └──────────────────┴──── give up ────┴──────────────────┴───────────────────┘──▶ failed
+ * waiting ──begun──▶ stopping ──done──▶ copying ──done──▶ verifying ──done──▶ databases ──done──▶ switching ──done──▶ done
+ *    │                  │                 │  ▲               │                  │  ▲                 │
+ *    │                  │                 │  └────again──────┘                  │  └──────again──────┘
+ *    └──────────────────┴───── cancel ────┴──────────────────┴──────────────────┴────────────────────┘──▶ cancelled
+ *    └──────────────────┴──── give up ────┴──────────────────┴──────────────────┴────────────────────┘──▶ failed
  * ```
  *
- * A panel that was killed left the stage in the database: whoever takes over goes on from there. Both nodes may have forgotten
- * what they did; then `again`, which copies anew.
+ * A panel that was killed left the stage in the database: whoever takes over goes on from there. Until `verifying` has ended both nodes may have
+ * forgotten what they did; then `again`, which copies anew. With it the target has adopted the server, still held: that outlives
+ * everything, and only the databases are brought anew.
  */
 export type Outcome = 'done' | 'again' | 'cancel' | 'give up'
 
-const order = ['waiting', 'stopping', 'copying', 'verifying', 'switching', 'done'] as const
+const order = ['waiting', 'stopping', 'copying', 'verifying', 'databases', 'switching', 'done'] as const
 type OnTheWay = (typeof order)[number]
 
 /** What follows. A stage that is an end stays. */
@@ -30,7 +31,8 @@ export function after(stage: TransferStage, outcome: Outcome): TransferStage {
     case 'give up':
       return 'failed'
     case 'again':
-      return isBefore(stage, 'copying') ? stage : 'copying'
+      if (isBefore(stage, 'copying')) return stage
+      return isBefore(stage, 'databases') ? 'copying' : 'databases'
     case 'done':
       // Every stage on the way but the last has one after it, and the last is an end.
       return order[order.indexOf(stage as OnTheWay) + 1] as TransferStage

@@ -1,5 +1,6 @@
 import { type Client, createClient } from '../../client/index.ts'
 import { AppError, conflict, notFound } from '../../contract/errors.ts'
+import type { NodeFeature } from '../../contract/node-protocol.ts'
 import { nodeTransferOperations } from '../../contract/node-transfers.ts'
 import type { Resources } from '../../contract/template.ts'
 import { linkSend } from '../../http/index.ts'
@@ -17,7 +18,15 @@ import {
 } from '../servers/index.ts'
 import { keptTemplate } from '../templates/index.ts'
 import { Cancelled, Carrier, LetGo } from './carry.ts'
-import { adoptTimeoutMs, leaseMs, lookEveryMs, rememberedMs, renewMs, transfersPerNodeMax } from './limits.ts'
+import {
+  adoptTimeoutMs,
+  databaseReadMaxMs,
+  leaseMs,
+  lookEveryMs,
+  rememberedMs,
+  renewMs,
+  transfersPerNodeMax,
+} from './limits.ts'
 import {
   comingTo,
   forgetEnded,
@@ -55,18 +64,11 @@ export class Transfers implements AsyncDisposable {
   #stopped = false
 
   private constructor(options: TransfersOptions) {
-    const clients = new WeakMap<LiveNode, Client<typeof nodeTransferOperations>>()
     this.#world = {
       ...options,
       panel: newUuid(),
-      client(node) {
-        const known = clients.get(node)
-        if (known) return known
-        const send = linkSend(() => node.link, adoptTimeoutMs)
-        const made = createClient(nodeTransferOperations, { baseUrl: '', send, checkReplies: true })
-        clients.set(node, made)
-        return made
-      },
+      client: clientsWaiting(adoptTimeoutMs),
+      patientClient: clientsWaiting(databaseReadMaxMs),
     }
     this.#timer = setInterval(() => this.#look(), lookEveryMs).unref()
     this.#stops = [
@@ -97,16 +99,17 @@ export class Transfers implements AsyncDisposable {
     serverId: string,
     wanted: { node?: string | undefined; start?: boolean | undefined },
   ): Promise<TransferRow> {
-    const { db, clock, changes, servers, obstacles } = this.#world
+    const { db, clock, changes, servers, obstacles, databases } = this.#world
     const server = await servers.detail(serverId)
     if (!server) throw notFound(`Server ${serverId}`)
-    for (const obstacle of obstacles) {
+    for (const obstacle of [...obstacles, databases.obstacle.bind(databases)]) {
       const why = await obstacle(server)
       if (why !== null) throw conflict(why)
     }
+    const feature = (await databases.of(serverId, server.node_id)).length > 0 ? 'wholeTransfers' : 'transfers'
     try {
       const row = await db.transact(async (trx) => {
-        const to = await this.#target(trx, server, wanted.node)
+        const to = await this.#target(trx, server, { node: wanted.node, feature })
         const made: TransferRow = {
           ...{ id: newId('tr'), server_id: serverId, from_node: server.node_id, to_node: to },
           ...{ stage: 'waiting', start: wanted.start === undefined ? 2 : wanted.start ? 1 : 0, cancel: 0, attempts: 0 },
@@ -171,7 +174,11 @@ export class Transfers implements AsyncDisposable {
   }
 
   /** The id of the node that shall take it. What waits to come to a node counts as if it were there. */
-  async #target(trx: Store, server: ServerDetail, wanted: string | undefined): Promise<string> {
+  async #target(
+    trx: Store,
+    server: ServerDetail,
+    { node: wanted, feature }: { node: string | undefined; feature: NodeFeature },
+  ): Promise<string> {
     const { nodes } = this.#world
     const template = await keptTemplate(trx, server.template_hash)
     const wish = wishOf(server, template)
@@ -181,8 +188,8 @@ export class Transfers implements AsyncDisposable {
       const more = coming.get(row.id)
       return more ? { ...machine, promised: sum(machine.promised, more) } : machine
     })
-    const others = machines.filter(({ id }) => id !== server.node_id && nodes.online(id)?.knows('transfers') !== false)
-    nodes.online(server.node_id)?.mustKnow('transfers')
+    const others = machines.filter(({ id }) => id !== server.node_id && nodes.online(id)?.knows(feature) !== false)
+    nodes.online(server.node_id)?.mustKnow(feature)
     if (wanted === undefined) {
       const [best] = rankMachines(others, wish)
       if (best) return best.id
@@ -191,7 +198,7 @@ export class Transfers implements AsyncDisposable {
     if (wanted === server.node_id) throw conflict(`${server.name} is on node ${server.node_name} already.`)
     const target = machines.find(({ id }) => id === wanted)
     if (!target) throw notFound(`Node ${wanted}`)
-    nodes.online(wanted)?.mustKnow('transfers')
+    nodes.online(wanted)?.mustKnow(feature)
     const lacks = whatLacks(target, wish)
     if (lacks.length > 0) throw conflict(`Node ${target.name} cannot take ${server.name}: ${lacks.join(', ')}.`)
     return target.id
@@ -294,6 +301,19 @@ export class Transfers implements AsyncDisposable {
         )
       }
     }
+  }
+}
+
+/** A client of each node, which waits so long for an answer. */
+function clientsWaiting(ms: number): (node: LiveNode) => Client<typeof nodeTransferOperations> {
+  const clients = new WeakMap<LiveNode, Client<typeof nodeTransferOperations>>()
+  return (node) => {
+    const known = clients.get(node)
+    if (known) return known
+    const send = linkSend(() => node.link, ms)
+    const made = createClient(nodeTransferOperations, { baseUrl: '', send, checkReplies: true })
+    clients.set(node, made)
+    return made
   }
 }
 

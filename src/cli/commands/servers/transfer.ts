@@ -14,7 +14,7 @@ export const transferServer = command({
   path: 'servers transfer',
   summary: 'Move a server to another node, and follow that to its end',
   description:
-    'It is stopped, its files are copied and compared, and only then it becomes the other node’s; it starts there if it ran. Ctrl-C stops following: the transfer goes on.',
+    'It is stopped, its files and the databases on its node are copied and compared, and only then it becomes the other node’s; it starts there if it ran. Backups on its node follow while it runs. Ctrl-C stops following: the transfer goes on.',
   args: [['<server>', 'its name or id']],
   flags: [
     ['--to <node>', 'name or id of the target; the best one without it'],

@@ -8,6 +8,7 @@ import { writeFileAtomic } from '../../../lib/fs.ts'
 import type { Log } from '../../../lib/log.ts'
 import { Queue } from '../../../lib/queue.ts'
 import { Secret } from '../../../lib/secret.ts'
+import { archiveOf, newTally } from '../archive.ts'
 import { excludedBy } from '../excluded.ts'
 import { freeBytesMin } from '../limits.ts'
 import type { BackupPlace } from '../place.ts'
@@ -31,6 +32,7 @@ import {
   takeSnapshot,
   unlock,
 } from './snapshots.ts'
+import { flush, mustBeSound } from './soundness.ts'
 
 /** Which repository, and what opens it. */
 export interface RepositoryOrder {
@@ -67,6 +69,14 @@ interface Room {
   mayBeLocked: boolean
 }
 
+const keyOf = ({ store }: Pick<Repository, 'store'>): string | undefined =>
+  store.kind === 'local' ? store.repository : undefined
+
+const localStore = (key: string | undefined): BackupStore & { kind: 'local' } => ({
+  kind: 'local',
+  ...(key !== undefined && { repository: key }),
+})
+
 /** What was forgotten and not cleared away yet. Losing it costs space until the next time. */
 const Debt = z.object({ version: z.literal(1), forgotten: z.int().min(0), clearedAt: z.number() })
 
@@ -77,6 +87,8 @@ const Debt = z.object({ version: z.literal(1), forgotten: z.int().min(0), cleare
 export class Repositories implements AsyncDisposable {
   readonly #options: RepositoriesOptions
   readonly #rooms = new Map<string, Room>()
+  /** Those that come from another node, by their folder. */
+  readonly #arriving = new Set<string>()
   readonly #checks = new Map<string, RepositoryCheck>()
   readonly #closing = new AbortController()
   readonly #running = new Set<Promise<void>>()
@@ -122,7 +134,7 @@ export class Repositories implements AsyncDisposable {
 
   /** Gives up the snapshots of a backup; now and then clears away what only they held. A missing one is success. */
   async forget(server: string, id: string, order: RepositoryOrder): Promise<void> {
-    if (order.store.kind === 'local' && !(await isThere(this.#options.place.repository(server)))) return
+    if (order.store.kind === 'local' && !(await isThere(this.#options.place.repository(server, keyOf(order))))) return
     await this.#options.programs.ensure()
     const repository = await this.#repository(server, order)
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(tidyMs)])
@@ -138,8 +150,8 @@ export class Repositories implements AsyncDisposable {
         )
       // Also where none was found: a backup that was cut off leaves something behind as well.
       const isEmpty = given.length === known.length
-      if (isEmpty && order.store.kind === 'local') await this.#removeLocal(server)
-      else await this.#addDebt(server, isEmpty ? forgottenMax : 1)
+      if (isEmpty && order.store.kind === 'local') await this.#removeLocal(server, keyOf(order))
+      else await this.#addDebt(server, keyOf(order), isEmpty ? forgottenMax : 1)
     })
     this.#background(this.#clearAway(server, repository))
   }
@@ -174,6 +186,43 @@ export class Repositories implements AsyncDisposable {
     } finally {
       leave()
     }
+  }
+
+  /** All its files as tar. Throws where they change meanwhile, as when a snapshot is given up. */
+  async *content(server: string, key: string | undefined): AsyncGenerator<Buffer, void, void> {
+    const repository = { store: localStore(key), folder: this.#options.place.repository(server, key) }
+    const leave = await this.#enter(server, repository)
+    const tally = newTally()
+    try {
+      yield* archiveOf(repository.folder, excludedBy(''), tally, () => this.#closing.signal.throwIfAborted())
+      if (tally.vanished.count + tally.changed.count > 0)
+        throw conflict('Backups were given up while they were read: they are read again')
+    } finally {
+      leave()
+    }
+  }
+
+  /** Takes in a repository that was another node's, in place of what came before. Each file must be what its name says. */
+  arrive(server: string, key: string, unpackInto: (folder: string) => Promise<void>): Promise<void> {
+    const folder = this.#options.place.repository(server, key)
+    // Two panels may be about to bring the same.
+    if (this.#arriving.has(folder)) throw conflict('These backups are arriving already')
+    this.#arriving.add(folder)
+    const arrived = this.#room(server, { store: localStore(key) }).writers.run(async () => {
+      const fresh = `${folder}.new`
+      await rm(fresh, { recursive: true, force: true })
+      try {
+        await mkdir(fresh, { recursive: true, mode: 0o700 })
+        await unpackInto(fresh)
+        await mustBeSound(fresh, this.#closing.signal)
+        await flush(fresh)
+        await rm(folder, { recursive: true, force: true })
+        await rename(fresh, folder)
+      } finally {
+        await rm(fresh, { recursive: true, force: true })
+      }
+    })
+    return arrived.finally(() => this.#arriving.delete(folder))
   }
 
   /** Begins a check, unless one is under way. */
@@ -245,11 +294,11 @@ export class Repositories implements AsyncDisposable {
     const { place } = this.#options
     const cache = place.repositoryCache(server)
     await mkdir(store.kind === 'local' ? place.folder(server) : cache, { recursive: true, mode: 0o700 })
-    return { store, password: new Secret(password), folder: place.repository(server), cache }
+    return { store, password: new Secret(password), folder: place.repository(server, keyOf({ store })), cache }
   }
 
   #room(server: string, { store }: Pick<Repository, 'store'>): Room {
-    const key = `${server} ${store.kind === 'local' ? '' : `${store.endpoint} ${store.bucket} ${store.key}`}`
+    const key = `${server} ${store.kind === 'local' ? (store.repository ?? '') : `${store.endpoint} ${store.bucket} ${store.key}`}`
     const known = this.#rooms.get(key)
     if (known) return known
     const room: Room = { writers: new Queue(), readers: 0, clearing: null, mayBeLocked: true }
@@ -293,7 +342,7 @@ export class Repositories implements AsyncDisposable {
   }
 
   /** Holds off what clears away until the returned function is called. */
-  async #enter(server: string, repository: Repository): Promise<() => void> {
+  async #enter(server: string, repository: Pick<Repository, 'store' | 'folder'>): Promise<() => void> {
     if (repository.store.kind === 'local' && !(await isThere(repository.folder)))
       throw inRepositoryWords(new ResticFailure(null, 'repository does not exist'))
     const room = this.#room(server, repository)
@@ -310,7 +359,7 @@ export class Repositories implements AsyncDisposable {
     const room = this.#room(server, repository)
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(tidyMs)])
     await this.#writing(server, repository, signal, async () => {
-      const debt = await this.#debt(server)
+      const debt = await this.#debt(server, keyOf(repository))
       const due = debt.forgotten >= forgottenMax || clock.now() - debt.clearedAt > pruneEveryMs
       if (debt.forgotten === 0 || !due || room.readers > 0) return
       if (repository.store.kind === 'local' && !(await isThere(repository.folder))) return
@@ -320,34 +369,34 @@ export class Repositories implements AsyncDisposable {
       } finally {
         room.clearing = null
       }
-      await this.#writeDebt(server, { version: 1, forgotten: 0, clearedAt: clock.now() })
+      await this.#writeDebt(server, keyOf(repository), { version: 1, forgotten: 0, clearedAt: clock.now() })
     })
   }
 
-  async #removeLocal(server: string): Promise<void> {
-    const folder = this.#options.place.repository(server)
+  async #removeLocal(server: string, key: string | undefined): Promise<void> {
+    const folder = this.#options.place.repository(server, key)
     const old = `${folder}.old`
     await rm(old, { recursive: true, force: true })
     await rename(folder, old)
     await rm(old, { recursive: true, force: true })
-    await rm(this.#options.place.repositoryDebt(server), { force: true })
+    await rm(this.#options.place.repositoryDebt(server, key), { force: true })
   }
 
-  async #debt(server: string): Promise<z.output<typeof Debt>> {
+  async #debt(server: string, key: string | undefined): Promise<z.output<typeof Debt>> {
     try {
-      return Debt.parse(JSON.parse(await readFile(this.#options.place.repositoryDebt(server), 'utf8')))
+      return Debt.parse(JSON.parse(await readFile(this.#options.place.repositoryDebt(server, key), 'utf8')))
     } catch {
       return { version: 1, forgotten: 0, clearedAt: this.#options.clock.now() }
     }
   }
 
-  async #addDebt(server: string, snapshots: number): Promise<void> {
-    const debt = await this.#debt(server)
-    await this.#writeDebt(server, { ...debt, forgotten: debt.forgotten + snapshots })
+  async #addDebt(server: string, key: string | undefined, snapshots: number): Promise<void> {
+    const debt = await this.#debt(server, key)
+    await this.#writeDebt(server, key, { ...debt, forgotten: debt.forgotten + snapshots })
   }
 
-  #writeDebt(server: string, debt: z.output<typeof Debt>): Promise<void> {
-    return writeFileAtomic(this.#options.place.repositoryDebt(server), JSON.stringify(debt))
+  #writeDebt(server: string, key: string | undefined, debt: z.output<typeof Debt>): Promise<void> {
+    return writeFileAtomic(this.#options.place.repositoryDebt(server, key), JSON.stringify(debt))
   }
 
   /** Bytes of a repository on this machine; null of one elsewhere. */

@@ -23,6 +23,7 @@ import * as foreignEdges from './0023-foreign-edges.ts'
 import * as wakeOnConnect from './0024-wake-on-connect.ts'
 import * as abuse from './0027-abuse.ts'
 import * as domains from './0028-domains.ts'
+import * as followingBackups from './0029-following-backups.ts'
 import * as operating from './0031-operating.ts'
 import * as identityProviders from './0032-identity-providers.ts'
 import * as certificateReasons from './0033-certificate-reasons.ts'
@@ -53,6 +54,7 @@ export const migrations: readonly Migration[] = [
   { name: '0024-wake-on-connect', up: wakeOnConnect.up },
   { name: '0027-abuse', up: abuse.up },
   { name: '0028-domains', up: domains.up },
+  { name: '0029-following-backups', up: followingBackups.up },
   { name: '0031-operating', up: operating.up },
   { name: '0032-identity-providers', up: identityProviders.up },
   { name: '0033-certificate-reasons', up: certificateReasons.up },
