@@ -24,7 +24,7 @@ const sentences = {
   'This is not the code that the app shows now. Check that the clock of the phone is right.':
     'Das ist nicht der Code, den die App jetzt zeigt. Prüfe, ob die Uhr des Telefons stimmt.',
   'Too many *: at most * a minute. Try again in * s.':
-    'Das war zu schnell hintereinander ($1: höchstens $2 in der Minute). Versuche es in $3 s noch einmal.',
+    'Das war zu viel auf einmal: Höchstens $2 gehen in der Minute. Versuche es in $3 s noch einmal.',
   // What somebody may do.
   'Only an administrator of this installation may do this': 'Das darf nur die Verwaltung dieser Installation.',
   'This needs *, which your role in workspace * does not have. Ask one of its owners.':
