@@ -173,6 +173,8 @@ describe('what administrators do in the browser', { skip: noBrowser, timeout: 4 
     await fits(page)
     await dialog.getByRole('button', { name: 'Save' }).click()
     await row.getByText('region=eu').waitFor()
+    // Who works by keyboard goes on where they were: at the menu that the dialog came from.
+    await more.and(page.locator(':focus')).waitFor()
     const changed = await api.node({ params: { node: node.id } })
     assert.deepEqual([changed.labels, changed.overAllocation.memory], [{ region: 'eu' }, 1.5])
     await more.click()
