@@ -132,6 +132,7 @@ function Nodes() {
                   key: 'actions',
                   title: t.actions,
                   align: 'right',
+                  corner: true,
                   cell: (node) => {
                     const open = (what: Doing['what']) => () => setDoing({ what, node })
                     return (

@@ -77,6 +77,7 @@ export function DomainsPage() {
           key: 'actions',
           title: t.actions,
           align: 'right',
+          corner: true,
           cell: ({ id, displayName }) => (
             <Menu
               label={`${t.actions}: ${displayName}`}

@@ -104,6 +104,7 @@ function ForeignEdges() {
           key: 'actions',
           title: t.actions,
           align: 'right',
+          corner: true,
           cell: (edge) => (
             <Menu
               label={t.actionsFor(edge.name)}

@@ -1,6 +1,8 @@
+import type { ReactNode } from 'react'
 import { useFormat } from '../i18n/format.ts'
 import { useText } from '../i18n/language.tsx'
 import { Dialog } from '../ui/dialog.tsx'
+import { Facts } from '../ui/facts.tsx'
 import { Table } from '../ui/table.tsx'
 import type { Template } from './queries.ts'
 import { templatesText } from './text.ts'
@@ -53,33 +55,22 @@ export function TemplateFacts({ template }: { template: Template }) {
   const { id, category, protocols, resources, images } = template
   const { memory, disk, cpu } = resources
   const mib = 1024 * 1024
-  const facts: [string, string][] = [
+  const facts: [string, ReactNode][] = [
     [t.id, id],
     [t.category, t.categories[category]],
     [t.protocols, format.list(protocols.map((protocol) => protocol.toUpperCase()))],
     [t.resources, `${format.bytes(memory * mib)} · ${format.bytes(disk * mib)} · ${format.number(cpu, 2)} CPU`],
+    [
+      t.images,
+      images.length === 0
+        ? t.noImages
+        : images.map(({ name, image }, position) => (
+            <code key={name} className="block text-[13px]">
+              {image}
+              {position === 0 && images.length > 1 && <span className="text-muted"> ({t.usual})</span>}
+            </code>
+          )),
+    ],
   ]
-  return (
-    <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-6 gap-y-1.5">
-      {facts.map(([label, value]) => (
-        <div key={label} className="col-span-2 grid grid-cols-subgrid">
-          <dt className="text-muted">{label}</dt>
-          <dd className="wrap-anywhere">{value}</dd>
-        </div>
-      ))}
-      <div className="col-span-2 grid grid-cols-subgrid">
-        <dt className="text-muted">{t.images}</dt>
-        <dd className="wrap-anywhere grid gap-0.5">
-          {images.length === 0
-            ? t.noImages
-            : images.map(({ name, image }, position) => (
-                <code key={name} className="text-[13px]">
-                  {image}
-                  {position === 0 && images.length > 1 && <span className="text-muted"> ({t.usual})</span>}
-                </code>
-              ))}
-        </dd>
-      </div>
-    </dl>
-  )
+  return <Facts facts={facts} />
 }

@@ -141,6 +141,7 @@ function Templates() {
                   key: 'actions',
                   title: t.actions,
                   align: 'right',
+                  corner: true,
                   cell: (template) => {
                     const fixed = template.origin === 'shipped' ? { disabled: true, hint: t.fixed } : {}
                     const open = (what: Doing['what']) => () => setDoing({ what, template })

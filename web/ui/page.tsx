@@ -25,17 +25,16 @@ export function Page({
   const extras = useExtras()
   return (
     <div className="mx-auto w-full max-w-7xl px-4 py-6 sm:px-6 lg:px-8">
-      <header className="mb-5 flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
-        <div className="min-w-0">
-          <h1 className="wrap-anywhere font-semibold text-xl leading-9 tracking-tight">{title}</h1>
-          {description && <p className="mt-1 max-w-2xl text-muted">{description}</p>}
-        </div>
-        {(actions || extras) && (
-          <div className="flex flex-wrap items-center gap-2">
+      {/* Where there is little room, the actions have a line of their own below, and the extras stay beside the title. */}
+      <header className="mb-5 grid grid-cols-[minmax(0,1fr)_auto] items-start gap-x-2 md:grid-cols-[minmax(16rem,1fr)_minmax(0,auto)_auto]">
+        <h1 className="wrap-anywhere font-semibold text-xl leading-9 tracking-tight">{title}</h1>
+        {description && <p className="col-span-2 row-start-2 mt-1 max-w-2xl text-muted md:col-span-1">{description}</p>}
+        {actions && (
+          <div className="col-span-2 row-start-3 mt-3 flex min-w-0 flex-wrap items-center gap-2 md:col-span-1 md:col-start-2 md:row-span-2 md:row-start-1 md:mt-0 md:ml-4">
             {actions}
-            {extras}
           </div>
         )}
+        <div className="col-start-2 row-start-1 md:col-start-3">{extras}</div>
       </header>
       {children}
     </div>

@@ -12,6 +12,7 @@ import { Button } from '../ui/button.tsx'
 import { Card } from '../ui/card.tsx'
 import { Copyable } from '../ui/copy.tsx'
 import { ConfirmDialog } from '../ui/dialog.tsx'
+import { Facts } from '../ui/facts.tsx'
 import { Menu } from '../ui/menu.tsx'
 import { Page } from '../ui/page.tsx'
 import { Notice } from '../ui/state.tsx'
@@ -208,14 +209,7 @@ function About({ webhook }: { webhook: Webhook }) {
   ]
   return (
     <Card title={t.about}>
-      <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-6 gap-y-2">
-        {facts.map(([label, value]) => (
-          <div key={label} className="col-span-2 grid grid-cols-subgrid items-baseline">
-            <dt className="text-muted">{label}</dt>
-            <dd className="wrap-anywhere min-w-0">{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts facts={facts} />
     </Card>
   )
 }

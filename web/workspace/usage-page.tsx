@@ -124,9 +124,9 @@ export function UsagePage() {
 
 function Figure({ label, text, hint }: { label: string; text: React.ReactNode; hint?: string }) {
   return (
-    <div className="rounded-xl border border-line bg-surface px-4 py-3">
+    <div className="rounded-xl border border-line bg-surface px-4 py-3 max-lg:last:col-span-2">
       <dt className="text-muted text-xs">{label}</dt>
-      <dd className="mt-0.5 font-semibold text-lg tabular-nums">{text}</dd>
+      <dd className="mt-0.5 font-semibold text-lg tabular-nums [&_time]:whitespace-normal">{text}</dd>
       {hint && <dd className="text-muted text-xs">{hint}</dd>}
     </div>
   )
