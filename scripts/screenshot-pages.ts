@@ -163,6 +163,8 @@ export const inside: Record<string, Shot> = {
     act: choose(/^(Actions for|Aktionen für)/, /^(Move all servers away|Alle Server umziehen)$/),
   },
   edges: { path: '/admin/edges' },
+  'foreign-edges': { path: '/admin/foreign-edges' },
+  'foreign-edges-add': { path: '/admin/foreign-edges', act: press(/^(Register an edge|Edge eintragen)$/) },
   'edges-add': { path: '/admin/edges', act: press(/^(Add an edge|Edge hinzufügen)$/) },
   templates: { path: '/admin/templates' },
   'templates-import': { path: '/admin/templates', act: press(/^(Import an egg|Egg importieren)$/) },
