@@ -7,7 +7,7 @@ export const accountText = phrases({
     preferencesHint: 'For this browser.',
     timeZone: 'Time zone',
     timeZoneOfDevice: (zone: string) => `As this device (${zone})`,
-    timeThere: (time: string) => `There it is ${time}.`,
+    timeThere: (time: string) => `It is ${time} there.`,
     passwordTitle: 'Password',
     passwordHint: 'Changing it signs you out everywhere else.',
     setTitle: 'Set a password',
