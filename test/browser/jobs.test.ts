@@ -389,7 +389,8 @@ async function makeBackup(page: Page, name: string, ignored = ''): Promise<void>
 async function saysWhyNot(page: Page, button: Locator, reason: string): Promise<void> {
   await button.waitFor()
   await unavailable(button)
-  await button.focus()
+  // Focus alone would not do here: after a click, tips come to whoever points at the button, or reaches it by keyboard.
+  await button.hover()
   await page.getByRole('tooltip').filter({ hasText: reason }).waitFor()
 }
 
