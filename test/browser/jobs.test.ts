@@ -389,8 +389,9 @@ async function makeBackup(page: Page, name: string, ignored = ''): Promise<void>
 async function saysWhyNot(page: Page, button: Locator, reason: string): Promise<void> {
   await button.waitFor()
   await unavailable(button)
-  // Focus alone would not do here: after a click, tips come to whoever points at the button, or reaches it by keyboard.
-  await button.hover()
+  // Tips come to whoever moves by keyboard: after a click, focus alone would bring none.
+  await page.keyboard.press('Tab')
+  await button.focus()
   await page.getByRole('tooltip').filter({ hasText: reason }).waitFor()
 }
 
