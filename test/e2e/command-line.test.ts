@@ -222,6 +222,33 @@ test('plans: an administrator lists, shows and changes them, and gives one to a 
   await fails(/nobody/i, 'plans', 'of', 'nobody')
 })
 
+test('nodes, edges and logs: an administrator sees one by one what they are, and has them log more for a while', async () => {
+  apiKey = (await json('tokens', 'create')).token
+  const [{ id, name }] = (await json('nodes', 'list')).nodes
+  assert.equal((await json('nodes', 'show', name)).id, id)
+  assert.match(await done('nodes', 'show', id), new RegExp(`name +${name}\\nstate +online\\n[^]*servers +1\\n`))
+  await fails(/No node is called "nobody"/, 'nodes', 'show', 'nobody')
+  await fails(/still has a server/, 'nodes', 'delete', name, '--yes')
+  assert.equal((await pharos(['nodes', 'delete', name])).code, 2)
+  await done('edges', 'create', 'frankfurt')
+  assert.match(await done('edges', 'show', 'frankfurt'), /state +away, was never here/)
+  await fails(/nobody/, 'edges', 'show', 'nobody')
+
+  assert.equal((await json('log-levels', 'set', 'error', '--node', name, '--minutes', '3')).reached, true)
+  await done('log-levels', 'set', 'info', '--edge', 'frankfurt')
+  assert.match(await done('log-levels', 'list'), /node +\S+ +error[^]*edge +frankfurt +info/)
+  assert.match(await done('nodes', 'show', name), /log +error until/)
+  await done('log-levels', 'reset', '--node', name)
+  await done('log-levels', 'reset', '--edge', 'frankfurt')
+  assert.match(await done('log-levels', 'list'), /as it was started/)
+  for (const wrong of [
+    ['set', 'loud'],
+    ['set', 'debug', '--minutes', '0'],
+    ['reset', '--node', name, '--edge', 'frankfurt'],
+  ])
+    assert.equal((await pharos(['log-levels', ...wrong])).code, 2, wrong.join(' '))
+})
+
 test('people: lets them use a server and the workspace, says what they may, and takes it away', async () => {
   apiKey = secondKey
   const added = await json('servers', 'users', 'add', 'Files', 'bob@example.com', '--may', 'console.*,files.read')
