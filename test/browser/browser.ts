@@ -130,11 +130,24 @@ interface AxeLike {
   ): Promise<{ violations: { id: string; nodes: { target: string[]; failureSummary?: string }[] }[] }>
 }
 
-/** Fails where the page is wider than the screen. */
+/** Fails where the page is wider than the screen, and says what sticks out. */
 export async function assertFits(page: Page): Promise<void> {
-  const { needed, there } = await page.locator('html').evaluate((root) => {
-    const { scrollWidth, clientWidth } = root as unknown as { scrollWidth: number; clientWidth: number }
-    return { needed: scrollWidth, there: clientWidth }
+  const { needed, there, out } = await page.locator('html').evaluate((root) => {
+    const { scrollWidth, clientWidth, querySelectorAll } = root as unknown as RootLike
+    const wide = [...querySelectorAll.call(root, 'body *')].filter(
+      (element) => element.getBoundingClientRect().right > clientWidth + 0.5,
+    )
+    return {
+      needed: scrollWidth,
+      there: clientWidth,
+      out: wide.slice(-5).map(({ outerHTML }) => outerHTML.slice(0, 200)),
+    }
   })
-  assert.ok(needed <= there, `${page.url()} is ${needed} px wide on a screen of ${there} px`)
+  assert.ok(needed <= there, `${page.url()} is ${needed} px wide on a screen of ${there} px:\n${out.join('\n')}`)
+}
+
+interface RootLike {
+  scrollWidth: number
+  clientWidth: number
+  querySelectorAll(selector: string): Iterable<{ outerHTML: string; getBoundingClientRect(): { right: number } }>
 }

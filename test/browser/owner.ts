@@ -1,4 +1,4 @@
-import type { Browser, BrowserContext } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { patienceMs } from '../patience.ts'
 import type { Product } from './product.ts'
 
@@ -28,4 +28,12 @@ export async function becomeOwner(product: Product, browser: Browser): Promise<O
   const session = await context.storageState()
   await context.close()
   return { session, api: product.client(token) }
+}
+
+/** Follows an invitation as somebody who has no account yet. */
+export async function join(page: Page, link: string | null): Promise<void> {
+  await page.goto(link ?? 'there is no link')
+  await page.getByLabel('Password').fill('another horse battery')
+  await page.getByRole('button', { name: 'Join' }).click()
+  await page.waitForURL('**/servers')
 }

@@ -198,7 +198,8 @@ function About({ webhook }: { webhook: Webhook }) {
     [url === null ? t.to : t.url, <Copyable key="target" text={url ?? to ?? ''} />],
     [
       t.events,
-      <span key="events" className="flex flex-wrap gap-1.5">
+      // A name of an event may be longer than a small screen is wide.
+      <span key="events" className="flex flex-wrap gap-1.5 *:whitespace-normal">
         {events.map((event) => (
           <Badge key={event}>{t.eventNames[event]}</Badge>
         ))}
