@@ -109,6 +109,15 @@ export const nodeTransferOperations = {
     reply: z.strictObject({}),
     errors: ['conflict'],
   }),
+  departureConnections: operation({
+    ...base,
+    method: 'GET',
+    path: '/transfers/{transfer}/departures/{server}/connections',
+    summary: 'How many connections of the server’s accounts there are to its databases, although it is stopped',
+    params: OfTransfer,
+    reply: z.strictObject({ connections: z.int().min(0) }),
+    errors: ['not_found', 'conflict'],
+  }),
   departingDatabase: operation({
     ...base,
     method: 'GET',

@@ -187,7 +187,8 @@ describe('a server that moves to another node', () => {
     // And back, but not to the end: it is cancelled while its database is copied.
     await api.transferServer({ params, body: { node: one.id } })
     await reaches(serverId, 'databases')
-    await api.cancelTransfer({ params })
+    // On a quick machine it may be too late for that.
+    await api.cancelTransfer({ params }).catch(() => undefined)
     const way = (await ended(serverId)).stage
     const [left, kept] = way === 'cancelled' ? [one, two] : [two, one]
     await eventually(async () => !(await has(left, serverId)), 'the other one has nothing of it')

@@ -54,6 +54,12 @@ export class MovingDatabases {
     return { sum: await this.#sumOf(database), connections: await this.#options.databases.connections(id) }
   }
 
+  /** The connections alone. */
+  async connections(transfer: string, id: string): Promise<number> {
+    this.#mustLeave(transfer, id, prefixOf(id))
+    return this.#options.databases.connections(id)
+  }
+
   /** All of it, a line for each statement. */
   content(transfer: string, id: string, database: string): Readable {
     this.#mustLeave(transfer, id, database)
@@ -129,7 +135,10 @@ export class MovingDatabases {
   }
 }
 
-const belongs = (database: string, server: string): boolean => database.startsWith(`s${server}_`)
+/** What the names of a server's databases begin with. */
+const prefixOf = (server: string): string => `s${server}_`
+
+const belongs = (database: string, server: string): boolean => database.startsWith(prefixOf(server))
 
 /** What another node sent: it may be anything. */
 async function* itemsOf(content: AsyncIterable<Uint8Array>): AsyncGenerator<CopyItem, void, void> {

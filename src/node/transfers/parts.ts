@@ -30,6 +30,9 @@ export const transferParts = ({ departures, arrivals, moving }: Parts): ApiPart[
       await moving.ready()
       return {}
     },
+    departureConnections: async ({ params }) => ({
+      connections: await moving.connections(params.transfer, params.server),
+    }),
     departingDatabase: ({ params }) => moving.departing(params.transfer, params.server, params.database),
     prepareDatabase: ({ params, body }) =>
       moving.prepare(

@@ -15,6 +15,7 @@ import {
   askEveryMs,
   attemptsMax,
   awayMaxMs,
+  inUseMaxMs,
   messageCharsMax,
   nodeWorkMaxMs,
   progressMs,
@@ -272,6 +273,7 @@ export class Carrier {
     const there = await databases.of(server.id, source.id)
     this.#databases = []
     if (there.length === 0) return
+    await this.#untilUnused({ server, source })
     const bytesBefore = this.#row.bytes_done
     const bytesTotal = bytesBefore + (await databases.bytesOf(there, source))
     for (const [at, database] of there.entries()) {
@@ -284,6 +286,20 @@ export class Carrier {
       this.#databases.push(arrived)
     }
     await this.#save({ bytes_done: bytesBefore, bytes_total: bytesBefore, message: null })
+  }
+
+  /** Another server of the same people may use a database of this one; it would lose it, and what it writes now would be lost. */
+  async #untilUnused({ server, source }: Pick<Running, 'server' | 'source'>): Promise<void> {
+    const { client, clock } = this.#world
+    const end = clock.now() + inUseMaxMs
+    const words = inUseWords(source.name, server.name)
+    for (;;) {
+      const { connections } = await answerOf(source.name, client(source).departureConnections({ params: this.#params }))
+      if (connections === 0) return
+      if (clock.now() > end) throw new GiveUp(words)
+      await this.#enter('databases', words)
+      await this.#pause()
+    }
   }
 
   async #bringDatabase(
@@ -324,10 +340,7 @@ export class Carrier {
     for (const { database, sum } of arrived) {
       const params = { ...this.#params, database: database.database }
       const there = await answerOf(source.name, this.#world.patientClient(source).departingDatabase({ params }))
-      if (there.connections > 0)
-        throw conflict(
-          `Something else on node ${source.name} is using the databases of ${server.name}, and would lose them: stop that first.`,
-        )
+      if (there.connections > 0) throw conflict(inUseWords(source.name, server.name))
       if (!sameDatabase(there.sum, sum))
         throw conflict(`What arrived of database ${database.name} is not what is on node ${source.name} now.`)
     }
@@ -516,6 +529,9 @@ const notMovableWords = (name: string, phase: string | undefined): string =>
 
 const sameTree = (sent: TreeSum, arrived: TreeSum | null): boolean =>
   arrived !== null && sent.digest === arrived.digest && sent.entries === arrived.entries && sent.bytes === arrived.bytes
+
+const inUseWords = (node: string, server: string): string =>
+  `Something else on node ${node} is using the databases of ${server}, and would lose them: stop that first.`
 
 const sameDatabase = (sent: DatabaseSum, arrived: DatabaseSum): boolean =>
   sent.digest === arrived.digest && sent.objects === arrived.objects && sent.rows === arrived.rows

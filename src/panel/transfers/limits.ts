@@ -31,6 +31,9 @@ export const nodeWorkMaxMs = 6 * 60 * 60_000
 /** Taking a server over is a rename and a flush of what is still in memory, in ms. */
 export const adoptTimeoutMs = 5 * 60_000
 
+/** Whoever else uses a database of the server is waited for this long, in ms: time for a person to read that and stop it. */
+export const inUseMaxMs = 10 * 60_000
+
 /** Reading a whole database: a hundred million rows take less, in ms. */
 export const databaseReadMaxMs = 60 * 60_000
 
