@@ -108,6 +108,11 @@ export async function s3Remove(place: S3Place, key: string, signal: AbortSignal)
   await words(store.deleteObject(key))
 }
 
+/** Whether the bucket is there and the keys may see it. */
+export async function s3HasBucket(place: S3Place, signal: AbortSignal): Promise<boolean> {
+  return words(connect(place, signal).bucketExists())
+}
+
 function connect(place: S3Place, signal: AbortSignal): S3mini {
   return new S3mini({
     endpoint: `${place.endpoint.replace(/\/$/, '')}/${place.bucket}`,

@@ -2,14 +2,24 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream'
 import { type TestContext, test } from 'node:test'
+import { createServer, getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { promisify } from 'node:util'
+import { pino } from 'pino'
 import { S3mini } from 's3mini'
+import { certificateFor } from '../../src/edge/testing/certificates.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { type S3Place, s3Read, s3Remove, s3Upload } from '../../src/lib/s3.ts'
 import { Secret } from '../../src/lib/secret.ts'
+import { createResticPrograms } from '../../src/node/backups/incremental/programs.ts'
+import { Repositories } from '../../src/node/backups/incremental/repositories.ts'
+import { BackupPlace } from '../../src/node/backups/place.ts'
 import { patienceMs } from '../patience.ts'
+import { needsRestic } from '../restic.ts'
 import { type Swift, startSwift } from '../swift.ts'
 import { startBackupsWorld } from '../world/backups-world.ts'
 import { eventually } from '../world/panel.ts'
@@ -24,6 +34,9 @@ test('backups in a real S3 store', async (t) => {
   if (!swift) return
   await t.test('uploads in parts, ranges, removal, and nothing left of what fails', () => objects(swift))
   await t.test('through the API: made, downloaded, restored, cut off and deleted', (inner) => throughApi(inner, swift))
+  await t.test('incremental: made, added to, looked into, restored in part, checked, cleared away', (inner) =>
+    needsRestic(inner) ? incremental(inner, swift) : undefined,
+  )
 })
 
 async function objects(swift: Swift): Promise<void> {
@@ -117,6 +130,10 @@ async function throughApi(t: TestContext, swift: Swift): Promise<void> {
   await writeFile(join(folder, 'out.tar.zst'), whole)
   assert.equal((await promisify(execFile)('tar', ['-tf', join(folder, 'out.tar.zst')])).stdout, 'level.dat\n')
   await writeFile(join(world.data, 'level.dat'), 'spoilt')
+  assert.deepEqual(
+    (await world.filesIn(backup.backupId)).map(({ name, size }) => [name, size]),
+    [['level.dat', 9 * 1024 * 1024]],
+  )
   await acme.restoreBackup({ params })
   await eventually(async () => (await world.status()) === 'offline', 'the restore has ended')
   assert.equal(hashOf(await readFile(join(world.data, 'level.dat'))), original)
@@ -141,3 +158,136 @@ async function throughApi(t: TestContext, swift: Swift): Promise<void> {
   await acme.deleteServer({ params: { serverId } })
   await eventually(async () => (await objectsThere()).length === 0, 'the objects are gone')
 }
+
+/** Swift behind TLS, which restic needs of it, and of an authority that this process trusts from now on. */
+async function withTls(t: TestContext, { endpoint }: Swift): Promise<string> {
+  const { certificate: cert, key } = await certificateFor(['localhost'])
+  setDefaultCACertificates([...getCACertificates('default'), cert])
+  const sockets = new Set<Socket>()
+  const kept = (socket: Socket): Socket => {
+    sockets.add(socket)
+    // It is both ends of a pipeline, which listens to each.
+    return socket
+      .setMaxListeners(0)
+      .on('error', () => undefined)
+      .once('close', () => sockets.delete(socket))
+  }
+  const server = createServer({ cert, key }, (outer) => {
+    const inner = kept(connect(Number(new URL(endpoint).port), '127.0.0.1'))
+    pipeline(kept(outer), inner, outer, () => undefined)
+  })
+  server.on('tlsClientError', () => undefined)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return `https://localhost:${(server.address() as AddressInfo).port}`
+}
+
+async function incremental(t: TestContext, swift: Swift): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'pharos-s3-restic-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const endpoint = await withTls(t, swift)
+  const world = await startBackupsWorld(
+    { kind: 'sqlite', file: join(folder, 'panel.db') },
+    {
+      config: { backups: { engine: 'restic', store: { kind: 's3', endpoint, bucket: 'backups' } } },
+      secrets: {
+        backupKeys: {
+          accessKeyId: new Secret(swift.accessKeyId),
+          secretAccessKey: new Secret(swift.secretAccessKey),
+        },
+      },
+    },
+  )
+  t.after(() => world[Symbol.asyncDispose]())
+  const { acme, serverId } = world
+  const direct = new S3mini({ ...swift, endpoint: `${swift.endpoint}/backups`, region: 'us-east-1' })
+  const kept = async () => ((await direct.listObjects('/', `backups/${serverId}/`)) ?? []).map(({ Key }) => Key)
+  await writeFile(join(world.data, 'region'), randomBytes(6 * 1024 * 1024))
+  await writeFile(join(world.data, 'level.dat'), 'level')
+
+  const first = await world.back({ name: 'First' })
+  assert.equal(first.state, 'ready', first.message ?? '')
+  await writeFile(join(world.data, 'level.dat'), 'newer')
+  const second = await world.back({ name: 'Second' })
+  assert.equal(second.state, 'ready', second.message ?? '')
+  assert.ok(first.size > 6e6 && second.size < 100_000, `${first.size} and ${second.size}`)
+  assert.ok((await kept()).every((key) => key.includes('.repository/')))
+
+  assert.deepEqual(
+    (await world.filesIn(first.backupId)).map(({ name, size }) => [name, size]),
+    [
+      ['level.dat', 5],
+      ['region', 6 * 1024 * 1024],
+    ],
+  )
+  await writeFile(join(world.data, 'region'), 'mine')
+  await acme.restoreBackup({ params: { serverId, backup: first.backupId }, body: { files: ['level.dat'] } })
+  await eventually(async () => (await world.status()) === 'offline', 'the restore has ended')
+  assert.equal(await readFile(join(world.data, 'level.dat'), 'utf8'), 'level')
+  assert.equal(await readFile(join(world.data, 'region'), 'utf8'), 'mine')
+
+  const checked = async () => {
+    await acme.verifyBackups({ params: { serverId } })
+    return eventually(async () => {
+      const found = await acme.backupVerification({ params: { serverId } })
+      return found.state === 'running' ? null : found
+    }, 'the check has ended')
+  }
+  const intact = await checked()
+  assert.deepEqual([intact.state, intact.backups], ['intact', 2], intact.message ?? '')
+
+  // Nothing of the keys or the password is on the node's disk.
+  for (const name of await readdir(world.archives))
+    if (name.endsWith('.json'))
+      assert.doesNotMatch(await readFile(join(world.archives, name), 'utf8'), /testing|password/)
+
+  await refusals(t, swift, endpoint)
+
+  for (const { backupId } of [first, second]) await acme.deleteBackup({ params: { serverId, backup: backupId } })
+  await eventually(
+    async () => !(await kept()).some((key) => /\/(?:data|snapshots)\//.test(key)),
+    'what nobody needs is cleared away',
+  )
+}
+
+/** What is said of a store that cannot be used, and that nothing of its keys is said. */
+async function refusals(t: TestContext, swift: Swift, endpoint: string): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'pharos-s3-refused-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const said: string[] = []
+  const log = pino({ level: 'trace' }, { write: (line: string) => void said.push(line) })
+  await using repositories = new Repositories({
+    ...{ place: new BackupPlace(folder), clock: systemClock, log },
+    programs: createResticPrograms({ debian: null, log }),
+  })
+  const store = {
+    kind: 's3' as const,
+    endpoint,
+    bucket: 'backups',
+    region: 'us-east-1',
+    key: 'other',
+    ...swiftKeys(swift),
+  }
+  const password = 'p'.repeat(40)
+  const cases: [what: string, change: Partial<typeof store>, words: RegExp][] = [
+    ['keys', { secretAccessKey: 'a-wrong-secret' }, /refuses the keys.*PHAROS_BACKUPS_S3_KEY/],
+    ['bucket', { bucket: 'gone' }, /bucket of the backup store is not there.*backups-s3-bucket/s],
+    ['address', { endpoint: 'https://localhost:1' }, /cannot be reached from this node.*backups-s3-endpoint/],
+    ['plain HTTP', { endpoint: swift.endpoint }, /plain HTTP.*https address/],
+  ]
+  for (const [what, change, words] of cases) {
+    const order = { store: { ...store, ...change }, password, server: serverKey, id: 'bak_0000000000000000' }
+    const signal = AbortSignal.timeout(patienceMs)
+    const facts = { data: folder, ignored: '', claimedBytesMax: 1e9, progress: () => undefined, signal }
+    await assert.rejects(repositories.back({ ...order, ...facts }), { code: 'conflict', message: words }, what)
+  }
+  const direct = new S3mini({ ...swift, endpoint: `${swift.endpoint}/gone`, region: 'us-east-1' })
+  assert.equal(await direct.bucketExists(), false, 'no bucket is made')
+  assert.doesNotMatch(said.join(''), /testing|a-wrong-secret|pppp/)
+}
+
+const serverKey = '1a7ce997'
+const swiftKeys = ({ accessKeyId, secretAccessKey }: Swift) => ({ accessKeyId, secretAccessKey })

@@ -91,6 +91,14 @@ test('reads an archive once, also for many who ask at once, and not again after 
   assert.equal((await again.files(server, backup.id, { ...backup.order, path: 'world' })).entries.length, 2)
 })
 
+test('what is kept of an archive and cannot be read any more is read again', async () => {
+  const backup = await kept(packed(...world))
+  await look(backup)
+  await writeFile(place.names(server, backup.id), 'not what was written')
+  await assert.rejects(look(backup), { code: 'conflict', message: /read again/ })
+  assert.equal((await look(backup, 'world')).entries.length, 2)
+})
+
 test('says that there is more than it lists', async () => {
   const many = Array.from({ length: entriesToldMax + 1 }, (_, n) => file(`many/${n}`))
   const { entries, more } = await look(await kept(packed(...many)), 'many')

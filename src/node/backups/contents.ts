@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { access, mkdir, rename, rm } from 'node:fs/promises'
+import { access, mkdir, open, rename, rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -101,9 +101,7 @@ export class Contents implements AsyncDisposable {
       if (this.#readings.get(id) === reading) this.#readings.delete(id)
       if (reading.failure !== null) throw reading.failure
     }
-    const found = await listed(this.#place.names(server, id), order.path).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'ENOENT' ? notFound(`Backup ${id}`) : error
-    })
+    const found = await this.#listed(server, id, order.path)
     if (!found) throw notFound(`${order.path} in this backup`)
     return { ...found, reading: null }
   }
@@ -124,6 +122,18 @@ export class Contents implements AsyncDisposable {
     for (const { stopping } of readings)
       stopping.abort(new AppError('conflict', 'The node is being stopped: try again in a moment'))
     await Promise.all(readings.map(({ done }) => done))
+  }
+
+  async #listed(server: string, id: string, path: string): ReturnType<typeof listed> {
+    const names = this.#place.names(server, id)
+    try {
+      return await listed(names, path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw notFound(`Backup ${id}`)
+      this.#log.warn({ backup: id, err: error }, 'what is kept of an archive cannot be read')
+      await rm(names, { force: true })
+      throw conflict('What the archive holds must be read again: try again')
+    }
   }
 
   #begin(server: string, id: string, order: ArchiveOrder): Reading {
@@ -180,6 +190,9 @@ export class Contents implements AsyncDisposable {
         createWriteStream(fresh, { flags: 'w', mode: 0o600 }),
         { signal },
       )
+      // After a power cut an empty file would say that nothing is in it.
+      await using file = await open(fresh, 'r')
+      await file.sync()
       await rename(fresh, names)
     } catch (error) {
       await rm(fresh, { force: true })

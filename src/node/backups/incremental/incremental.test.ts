@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import {
   chown,
   lstat,
@@ -135,7 +136,7 @@ test('incremental backups, with the real restic', async (t) => {
   const MiB = 1024 * 1024
   await world.fill({
     'world/level.dat': 'level',
-    'world/region/a': randomBytes(20 * MiB),
+    'world/region/a': randomBytes(16 * MiB),
     'logs/today.log': 'a line',
     'logs/keep.txt': 'kept',
     'wörld.txt': 'ü',
@@ -151,7 +152,7 @@ test('incremental backups, with the real restic', async (t) => {
 
   await t.test('the first adds what there is', async () => {
     assert.equal(first.message, null)
-    assert.ok(first.size > 20 * MiB && first.size < 21 * MiB, `${first.size}`)
+    assert.ok(first.size > 16 * MiB && first.size < 17 * MiB, `${first.size}`)
     assert.equal(first.bytesDone, first.bytesTotal)
   })
 
@@ -162,10 +163,11 @@ test('incremental backups, with the real restic', async (t) => {
 
   await t.test('after one in a hundred bytes has changed, the second adds little', async () => {
     const file = await open(join(data, 'world/region/a'), 'r+')
-    await file.write(randomBytes(200_000), 0, 200_000, 5 * MiB)
+    await file.write(randomBytes(160_000), 0, 160_000, 5 * MiB)
     await file.close()
     const second = ready(await world.back())
-    assert.ok(second.size < 6 * MiB, `${second.size} bytes`)
+    // Files are cut where their bytes say so, into pieces of 1 MiB in the mean and 8 at most: two in a row are hardly ever longer.
+    assert.ok(second.size < 12 * MiB, `${second.size} bytes`)
     assert.equal(second.bytesTotal, first.bytesTotal)
     const third = ready(await world.back())
     assert.ok(third.size < MiB / 10, `${third.size} bytes for no change at all`)
@@ -183,7 +185,7 @@ test('incremental backups, with the real restic', async (t) => {
     assert.equal(await readlink(join(data, 'outside')), '/etc/passwd')
     assert.ok((await lstat(join(data, 'hollow'))).isDirectory())
     await assert.rejects(lstat(join(data, 'pipe')), { code: 'ENOENT' })
-    assert.equal((await readFile(join(data, 'world/region/a'))).length, 20 * MiB)
+    assert.equal((await readFile(join(data, 'world/region/a'))).length, 16 * MiB)
   })
 
   await t.test('some paths are restored alone, and one that is not in it changes nothing', async () => {
@@ -280,7 +282,7 @@ test('incremental backups, with the real restic', async (t) => {
   })
 
   await t.test('a restic that is killed fails that backup alone, and the next one is whole', async () => {
-    await world.fill({ 'world/region/b': randomBytes(30 * MiB) })
+    await world.fill({ 'world/region/b': randomBytes(12 * MiB) })
     const { over } = await world.begin()
     const stop = world.backups.events.on(() => killRestic())
     const timer = setInterval(killRestic, 5)
@@ -292,7 +294,7 @@ test('incremental backups, with the real restic', async (t) => {
   })
 
   await t.test('a node that is stopped in the middle says so, and the next backup is whole', async () => {
-    await world.fill({ 'world/region/b': randomBytes(30 * MiB) })
+    await world.fill({ 'world/region/b': randomBytes(12 * MiB) })
     const { id, over } = await world.begin()
     await world.again()
     assert.equal((await over).state, 'failed')
@@ -311,7 +313,7 @@ test('incremental backups, with the real restic', async (t) => {
     assert.throws(() => world.backups.repositoryCheck(server), { code: 'not_found' })
     const intact = await checked(world)
     assert.equal(intact.state, 'intact', intact.message ?? '')
-    assert.ok((intact.backups ?? 0) >= 5 && (intact.storedBytes ?? 0) > 20 * MiB)
+    assert.ok((intact.backups ?? 0) >= 5 && (intact.storedBytes ?? 0) > 16 * MiB)
     // The largest holds content: of a pack of folders restic asks again and again before it believes that it is gone.
     const [path = ''] = execFileSync('find', [join(kept, 'repository/data'), '-type', 'f', '-size', '+4M'])
       .toString()
@@ -370,24 +372,23 @@ async function checked(world: IncrementalWorld) {
   }
 }
 
-/** Every one that this process has started. */
+/** Every one that this process has started, by its own id: a sandbox that is killed as it begins may leave half of itself behind. */
 function killRestic(): void {
-  for (const pid of childrenOf(process.pid)) {
+  for (const pid of descendantsOf(process.pid)) {
     try {
-      process.kill(pid, 'SIGKILL')
+      if (readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'restic') process.kill(pid, 'SIGKILL')
     } catch {
       // It has ended meanwhile.
     }
   }
 }
 
-function childrenOf(pid: number): number[] {
+function descendantsOf(pid: number): number[] {
   try {
-    return execFileSync('pgrep', ['-x', '-P', `${pid}`, 'bwrap'])
-      .toString()
-      .trim()
-      .split('\n')
-      .map(Number)
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
+    return children === ''
+      ? []
+      : children.split(' ').flatMap((child) => [Number(child), ...descendantsOf(Number(child))])
   } catch {
     return []
   }

@@ -7,10 +7,12 @@ import type { Clock } from '../../../lib/clock.ts'
 import { writeFileAtomic } from '../../../lib/fs.ts'
 import type { Log } from '../../../lib/log.ts'
 import { Queue } from '../../../lib/queue.ts'
+import { s3HasBucket } from '../../../lib/s3.ts'
 import { Secret } from '../../../lib/secret.ts'
 import { archiveOf, newTally } from '../archive.ts'
 import { excludedBy } from '../excluded.ts'
 import { freeBytesMin } from '../limits.ts'
+import { inWords, s3PlaceOf } from '../make.ts'
 import type { BackupPlace } from '../place.ts'
 import { coverOf } from './cover.ts'
 import { askMs, checkMs, forgottenMax, pruneEveryMs, tidyMs } from './limits.ts'
@@ -25,7 +27,6 @@ import {
   inRepositoryWords,
   type Listing,
   listingOf,
-  type Snapshot,
   type SnapshotMade,
   snapshotsIn,
   storedBytes,
@@ -109,7 +110,7 @@ export class Repositories implements AsyncDisposable {
       if (bytes > claimedBytesMax) throw tooMuchClaimed()
     }
     return this.#writing(server, repository, signal, async () => {
-      const known = await this.#opened(repository, signal)
+      const parent = await this.#opened(repository, signal)
       const { paths, bytes: total, tooDeep } = await coverOf(data, excludedBy(order.ignored), checkSize)
       if (paths?.length === 0)
         throw conflict('The patterns leave out every file of the server: there is nothing to back up')
@@ -117,7 +118,7 @@ export class Repositories implements AsyncDisposable {
       const stopping = new AbortController()
       const before = await this.#size(repository)
       const made = await takeSnapshot(repository, {
-        ...{ data, paths, tag: order.id, parent: known.at(-1)?.id ?? null },
+        ...{ data, paths, parent, tag: order.id },
         signal: AbortSignal.any([signal, stopping.signal]),
         progress: async ({ bytes, files }) => {
           if (bytes > claimedBytesMax) stopping.abort(tooMuchClaimed())
@@ -125,8 +126,7 @@ export class Repositories implements AsyncDisposable {
           progress({ bytesDone: bytes, bytesTotal: Math.max(total, bytes), files })
         },
       })
-      const id = (await snapshotsIn(repository, signal))?.find(({ tags }) => tags.includes(order.id))?.id
-      if (id === undefined) throw new Error('the snapshot is not in its repository')
+      const id = await wholeId(repository, made.id, order.id, signal)
       const size = before === null ? made.added : Math.max(0, ((await this.#size(repository)) ?? 0) - before)
       return { bytes: made.bytes, files: made.files, size, id, message: oddities(made, tooDeep) }
     })
@@ -323,8 +323,9 @@ export class Repositories implements AsyncDisposable {
       }
     })
   }
-  /** Its snapshots; where there is no repository yet, it is made. */
-  async #opened(repository: Repository, signal: AbortSignal): Promise<Snapshot[]> {
+
+  /** Its newest snapshot; null where there is none. Where there is no repository yet, it is made. */
+  async #opened(repository: Repository, signal: AbortSignal): Promise<string | null> {
     const { store, folder } = repository
     if (store.kind === 'local' && !(await isThere(folder))) {
       // Made aside: a killed restic leaves keys and nothing that they open.
@@ -334,11 +335,13 @@ export class Repositories implements AsyncDisposable {
       await initialise({ ...repository, folder: fresh }, signal)
       await rename(fresh, folder)
     }
+    if (store.kind === 'local') return (await snapshotFiles(folder)).at(-1) ?? null
     const known = await snapshotsIn(repository, signal)
-    if (known !== null) return known
-    if (store.kind === 'local') throw new ResticFailure(null, 'repository does not exist')
-    await initialise(repository, signal)
-    return []
+    if (known === null) {
+      await mustHaveBucket(store, signal)
+      await initialise(repository, signal)
+    }
+    return known?.at(-1)?.id ?? null
   }
 
   /** Holds off what clears away until the returned function is called. */
@@ -412,6 +415,41 @@ export class Repositories implements AsyncDisposable {
       .finally(() => this.#running.delete(tracked))
     this.#running.add(tracked)
   }
+}
+
+/**
+ * The ids of the snapshots in a repository on this machine, oldest first, by the names of their files: a second or more
+ * cheaper than to ask restic, which takes that long to make its key of the password.
+ */
+async function snapshotFiles(folder: string): Promise<string[]> {
+  const snapshots = join(folder, 'snapshots')
+  const names = await readdir(snapshots).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT' ? new ResticFailure(null, 'repository does not exist') : error
+  })
+  const dated = await Promise.all(
+    names
+      .filter((name) => /^[0-9a-f]{64}$/.test(name))
+      .map(async (name) => ({ name, at: (await stat(join(snapshots, name))).mtimeMs })),
+  )
+  return dated.sort((left, right) => left.at - right.at).map(({ name }) => name)
+}
+
+/** The id of the snapshot of a backup, of which restic says the begin alone. */
+async function wholeId(repository: Repository, begin: string, tag: string, signal: AbortSignal): Promise<string> {
+  const { store, folder } = repository
+  const meant = store.kind === 'local' ? (await snapshotFiles(folder)).filter((id) => id.startsWith(begin)) : []
+  if (meant.length === 1 && meant[0] !== undefined) return meant[0]
+  const id = (await snapshotsIn(repository, signal))?.find(({ tags }) => tags.includes(tag))?.id
+  if (id === undefined) throw new Error('the snapshot is not in its repository')
+  return id
+}
+
+/** restic would make a bucket that is gone, and the backups that were in it would seem to have been lost. */
+async function mustHaveBucket(store: BackupStore & { kind: 's3' }, signal: AbortSignal): Promise<void> {
+  const isThere = await s3HasBucket(s3PlaceOf(store), signal).catch((error: unknown) => {
+    throw inWords(error)
+  })
+  if (!isThere) throw new ResticFailure(null, 'the bucket does not exist')
 }
 
 async function unlocked(repository: Repository, signal: AbortSignal): Promise<void> {

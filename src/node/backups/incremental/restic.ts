@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { access } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
+import { getCACertificates, rootCertificates } from 'node:tls'
 import { conflict } from '../../../contract/errors.ts'
 import type { BackupStore } from '../../../contract/node-backups.ts'
 import type { Secret } from '../../../lib/secret.ts'
@@ -32,7 +33,9 @@ export interface ResticRequest {
 
 /** Why restic gave up. Its words are for the log; `kind` is what it means. */
 export class ResticFailure extends Error {
-  readonly kind: 'no repository' | 'wrong password' | 'full' | 'sandbox' | 'locked' | 'store' | 'not found' | 'other'
+  readonly kind:
+    | ('no repository' | 'wrong password' | 'full' | 'sandbox' | 'locked' | 'not found' | 'other')
+    | ('no bucket' | 'wrong keys' | 'unsigned' | 'unknown authority' | 'store')
   readonly code: number | null
 
   constructor(code: number | null, complaints: string) {
@@ -68,7 +71,8 @@ export async function startRestic(request: ResticRequest): Promise<ResticRun> {
           AWS_SECRET_ACCESS_KEY: store.secretAccessKey,
           AWS_DEFAULT_REGION: store.region,
         }
-  const child = spawn('bwrap', await sandboxArguments(request), {
+  const authorities = store.kind === 's3' ? ownAuthorities() : ''
+  const child = spawn('bwrap', await sandboxArguments(request, authorities !== ''), {
     cwd: '/',
     env: {
       ...{
@@ -78,20 +82,26 @@ export async function startRestic(request: ResticRequest): Promise<ResticRun> {
         RESTIC_PROGRESS_FPS: `${progressPerSecond}`,
       },
       ...{ GOMAXPROCS: `${resticCores}`, TMPDIR: '/tmp', HOME: '/tmp' },
+      // Only then, so that what the system trusts is found as ever.
+      ...(authorities !== '' && { SSL_CERT_FILE: insideAuthorities }),
     },
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe', authorities === '' ? 'ignore' : 'pipe'],
     signal,
     killSignal: 'SIGKILL',
   })
   let complaints = ''
-  child.stderr.setEncoding('utf8').on('data', (piece: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
     complaints = (complaints + piece).slice(0, complaintCharsMax)
   })
-  child.stdin.on('error', () => undefined).end(input)
+  child.stdin?.on('error', () => undefined).end(input)
+  // Open for writing where it is a pipe at all.
+  const handed = child.stdio[authoritiesDescriptor] as Writable | null
+  handed?.on('error', () => undefined).end(authorities)
   const closed = once(child, 'close') as Promise<[number | null]>
   closed.catch(() => undefined)
   return {
-    output: child.stdout,
+    // It is a pipe.
+    output: child.stdout as Readable,
     async ended(accepted = []) {
       const [code] = await closed.catch((error: unknown) => {
         signal.throwIfAborted()
@@ -128,14 +138,27 @@ export async function askRestic(request: ResticRequest): Promise<string[]> {
 
 const insideRepository = '/repository'
 const insideCache = '/cache'
+const insideAuthorities = '/authorities.pem'
 
-async function sandboxArguments(request: ResticRequest): Promise<string[]> {
+/** The descriptor that the sandbox makes a file of. */
+const authoritiesDescriptor = 3
+
+/** What this process trusts beside the usual: restic reaches a store that archives reach. The system's own come from `/etc/ssl`. */
+function ownAuthorities(): string {
+  const usual = new Set(rootCertificates)
+  return getCACertificates('default')
+    .filter((certificate) => !usual.has(certificate))
+    .join('\n')
+}
+
+async function sandboxArguments(request: ResticRequest, trusts: boolean): Promise<string[]> {
   const { repository, writes, data } = request
   const isLocal = repository.store.kind === 'local'
   const isRoot = process.getuid?.() === 0
   const mounts = isLocal
     ? [writes ? '--bind' : '--ro-bind', repository.folder, insideRepository]
     : ['--bind', repository.cache, insideCache]
+  const authorities = trusts ? ['--ro-bind-data', `${authoritiesDescriptor}`, insideAuthorities] : []
   const network = isLocal ? ['--unshare-net'] : networkFiles.flatMap((path) => ['--ro-bind-try', path, path])
   if (isLocal) await access(repository.folder)
   return [
@@ -144,7 +167,7 @@ async function sandboxArguments(request: ResticRequest): Promise<string[]> {
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try', '--hostname', 'pharos'],
     ...['--die-with-parent', '--new-session', ...systemArguments()],
     ...['--ro-bind-try', '/etc/ld.so.cache', '/etc/ld.so.cache', ...network],
-    ...['--dev', '/dev', '--tmpfs', '/tmp', ...mounts],
+    ...['--dev', '/dev', '--tmpfs', '/tmp', ...mounts, ...authorities],
     ...(data === null ? [] : ['--ro-bind', data, '/data']),
     ...['--remount-ro', '/', '--chdir', data === null ? '/tmp' : '/data', '--'],
     ...['restic', ...(isLocal ? ['--no-cache'] : ['--cache-dir', insideCache, '-o', 's3.bucket-lookup=path'])],
@@ -172,11 +195,16 @@ const kinds: readonly [RegExp, ResticFailure['kind']][] = [
   [/^bwrap: /m, 'sandbox'],
   [/wrong password or no key found/i, 'wrong password'],
   [/no space left on device|disk quota exceeded/i, 'full'],
+  // A store's own trouble also comes with the question whether there is a repository.
+  [/bucket does not exist|no such ?bucket/i, 'no bucket'],
+  [
+    /access ?denied|forbidden|access key id|signature (?:we calculated|does not match)|SignatureDoesNotMatch/i,
+    'wrong keys',
+  ],
+  [/aws-chunked|streaming-aws4/i, 'unsigned'],
+  [/x509:|certificate signed by unknown authority/i, 'unknown authority'],
+  [/connection refused|no such host|i\/o timeout|no route to host|connection reset|server misbehaving/i, 'store'],
   [/is there a repository at|repository does not exist|config(?: file)? does not exist/i, 'no repository'],
   [/repository is already locked|unable to create lock/i, 'locked'],
   [/not found in snapshot|no matching id found/i, 'not found'],
-  [
-    /access denied|signature|aws-chunked|no such bucket|bucket does not exist|connection refused|no such host|i\/o timeout/i,
-    'store',
-  ],
 ]

@@ -9,7 +9,7 @@ import { askRestic, linesOf, type Repository, ResticFailure, startRestic } from 
  * clear away meanwhile.
  */
 
-export interface Snapshot {
+interface Snapshot {
   /** SHA-256 of what it says, in hex. */
   id: string
   /** The backup it is of. */
@@ -55,6 +55,8 @@ const Summary = z.object({
   total_bytes_processed: z.number(),
   total_files_processed: z.number(),
   data_added: z.number(),
+  /** The begin of its id, or with newer versions the whole. */
+  snapshot_id: z.string().regex(/^[0-9a-f]{8,64}$/),
   /** What that takes when it is compressed, which older versions do not say. */
   data_added_packed: z.number().optional(),
 })
@@ -73,6 +75,8 @@ export interface SnapshotJob {
 }
 
 export interface SnapshotMade {
+  /** The begin of its id at least. */
+  id: string
   bytes: number
   files: number
   /** Bytes that it added, as far as restic knows. */
@@ -111,6 +115,7 @@ export async function takeSnapshot(repository: Repository, job: SnapshotJob): Pr
   const { complaints } = await run.ended([someUnread])
   if (!summary) throw new Error('restic made a snapshot and did not say so')
   return {
+    id: summary.snapshot_id,
     bytes: summary.total_bytes_processed,
     files: summary.total_files_processed,
     added: summary.data_added_packed ?? summary.data_added,
@@ -246,7 +251,16 @@ const wordsOf: Readonly<Record<ResticFailure['kind'], string | null>> = {
   full: 'The disk of this node is nearly full: free some space, or delete old backups, and try again',
   sandbox: 'No sandbox can be made on this node, and incremental backups need one: make a plain archive',
   locked: 'The repository of this server’s incremental backups is in use: try again in a minute',
-  store: 'The backup store cannot be used: look at its address and keys, and whether the node reaches it',
+  'no bucket':
+    'The bucket of the backup store is not there, or its keys may not see it: make it again, or set backups-s3-bucket of the panel to the right one',
+  'wrong keys':
+    'The backup store refuses the keys that the panel has for it: set PHAROS_BACKUPS_S3_KEY_ID and PHAROS_BACKUPS_S3_KEY to keys that may read, write and delete in its bucket',
+  unsigned:
+    'The backup store does not take what incremental backups send by plain HTTP: set backups-s3-endpoint of the panel to an https address, or make plain archives',
+  'unknown authority':
+    'The certificate of the backup store is of an authority that this node does not trust: name its file in NODE_EXTRA_CA_CERTS of the node, and start it again',
+  store:
+    'The backup store cannot be reached from this node: look at backups-s3-endpoint of the panel, and whether the node reaches that address',
   'not found': 'The backup does not hold that',
   other: null,
 }
