@@ -1,7 +1,7 @@
 import { ApiError } from '../../src/client/index.ts'
 import type { FieldProblem } from '../../src/contract/errors.ts'
 import { phrases, spokenLanguage } from '../i18n/language.tsx'
-import { problemIn, sentenceIn } from './german.ts'
+import { german } from './spoken-german.ts'
 
 const errorWords = phrases({
   en: {
@@ -32,7 +32,8 @@ export function errorText(error: unknown): string {
 }
 
 /** A sentence of the panel, in the language that is spoken where it is known in it. */
-export const saidByPanel = (sentence: string): string => (spokenLanguage() === 'de' ? sentenceIn(sentence) : sentence)
+export const saidByPanel = (sentence: string): string =>
+  (spokenLanguage() === 'de' && german.words?.sentenceIn(sentence)) || sentence
 
 /** What is wrong with one field of a form that was refused. */
 export function fieldError(error: unknown, field: string): string | undefined {
@@ -56,7 +57,7 @@ function problemsOf(error: unknown): readonly FieldProblem[] {
 
 function problemText({ problem, expected }: FieldProblem): string {
   const language = spokenLanguage()
-  const say = language === 'de' ? problemIn : (text: string) => text
+  const say = (text: string): string => (language === 'de' && german.words?.problemIn(text)) || text
   return expected ? errorWords[language].expected(say(problem), say(expected)) : say(problem)
 }
 

@@ -1,4 +1,5 @@
 import { createContext, type ReactNode, use, useCallback, useEffect, useMemo, useState } from 'react'
+import { learnGerman } from '../api/spoken-german.ts'
 
 /** The languages, each in its own words. A further one: add it here, and the compiler names every phrase that it lacks. */
 export const languages = { en: 'English', de: 'Deutsch' } as const
@@ -49,6 +50,7 @@ export function LanguageProvider({ children }: { children: ReactNode }) {
   const [timeZone, setTimeZone] = useState(initialTimeZone)
   useEffect(() => {
     document.documentElement.lang = language
+    if (language === 'de') void learnGerman()
   }, [language])
   const speak = useCallback((next: Language) => {
     localStorage.setItem(key, next)
