@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { Plus, Search, Server as ServerIcon } from 'lucide-react'
-import { useCallback, useDeferredValue, useMemo, useState } from 'react'
+import { lazy, Suspense, useCallback, useDeferredValue, useMemo, useState } from 'react'
 import { errorText } from '../api/error-text.ts'
 import { useText } from '../i18n/language.tsx'
 import { useMay } from '../session/session.ts'
@@ -12,11 +12,13 @@ import { Page } from '../ui/page.tsx'
 import { Select } from '../ui/select.tsx'
 import { EmptyState, ErrorState, Loading } from '../ui/state.tsx'
 import { Checkbox } from '../ui/switch.tsx'
-import { BulkBar } from './bulk-bar.tsx'
 import { type ServerListItem, serversQuery, shortId, templatesQuery } from './queries.ts'
 import { ServerCard } from './server-card.tsx'
 import { serversText } from './text.ts'
 import { arrange, groupings, type ServerGroup, type ServersView, sortings, useServersView } from './view.ts'
+
+/** Loaded when somebody selects: most who come here do not. */
+const BulkBar = lazy(() => import('./bulk-bar.tsx').then(({ BulkBar: component }) => ({ default: component })))
 
 /** Every server at a glance; the figures move by themselves. */
 export function ServersPage() {
@@ -146,15 +148,17 @@ function Servers({ servers }: { servers: readonly ServerListItem[] }) {
           })}
       </div>
       {chosen.length > 0 && (
-        <BulkBar
-          servers={chosen}
-          folders={[...new Set(Object.values(folders))].sort()}
-          onFolder={(folder) => {
-            changeView({ grouping: 'folder', folders: moved(folders, chosen, folder) })
-            setSelected(new Set())
-          }}
-          onClear={() => setSelected(new Set())}
-        />
+        <Suspense fallback={null}>
+          <BulkBar
+            servers={chosen}
+            folders={[...new Set(Object.values(folders))].sort()}
+            onFolder={(folder) => {
+              changeView({ grouping: 'folder', folders: moved(folders, chosen, folder) })
+              setSelected(new Set())
+            }}
+            onClear={() => setSelected(new Set())}
+          />
+        </Suspense>
       )}
     </>
   )
