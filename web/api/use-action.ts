@@ -1,5 +1,5 @@
 import { type QueryKey, type UseMutationResult, useMutation, useQueryClient } from '@tanstack/react-query'
-import { toast } from 'sonner'
+import { toast } from '../ui/toast.ts'
 import { errorText } from './error-text.ts'
 
 export interface Action<Input, Output> {

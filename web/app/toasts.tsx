@@ -1,18 +1,17 @@
-import { Toaster } from 'sonner'
+import { lazy, Suspense, useEffect, useState } from 'react'
+import { onToast, type Toast } from '../ui/toast.ts'
 
+const Toaster = lazy(() => import('./toaster.tsx').then(({ Toaster }) => ({ default: Toaster })))
+
+/** What is said in a corner. What draws it is loaded for the first of them: the first page stands earlier without. */
 export function Toasts() {
+  const [all, setAll] = useState<readonly Toast[]>([])
+  useEffect(() => onToast((toast) => setAll((before) => [...before, toast])), [])
   return (
-    <Toaster
-      position="bottom-right"
-      toastOptions={{
-        unstyled: true,
-        classNames: {
-          toast:
-            'flex w-full items-start gap-3 rounded-lg border border-line bg-raised px-4 py-3 text-ink text-sm shadow-xl wrap-anywhere',
-          error: '!border-bad',
-          description: 'text-muted',
-        },
-      }}
-    />
+    all.length > 0 && (
+      <Suspense>
+        <Toaster toasts={all} />
+      </Suspense>
+    )
   )
 }
