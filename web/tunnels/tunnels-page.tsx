@@ -49,7 +49,7 @@ export function TunnelsPage() {
         {
           key: 'name',
           title: t.name,
-          className: 'wrap-anywhere',
+          className: 'wrap-anywhere md:min-w-36',
           cell: ({ id, name, kind }) => (
             <span>
               <Link to="/tunnels/$tunnel" params={{ tunnel: id }} className="font-medium hover:underline">
@@ -63,7 +63,7 @@ export function TunnelsPage() {
           key: 'address',
           title: t.address,
           // What people come for.
-          className: 'md:w-2/5',
+          className: 'md:w-1/3',
           cell: ({ addresses }) => (
             <span className="grid min-w-0 justify-items-start max-md:justify-items-end">
               {addresses.map((address) => (
