@@ -74,7 +74,7 @@ export function SignInProvidersCard() {
           {open.map((one) => (
             <Button
               key={one.provider}
-              className="wrap-anywhere h-auto min-h-9 shrink whitespace-normal py-1.5"
+              className="wrap-anywhere h-auto! min-h-9 shrink! whitespace-normal! py-1.5"
               unavailable={hasPassword ? null : t.passwordFirst}
               onClick={() => setLinking(one)}
             >

@@ -207,7 +207,10 @@ function ProviderForm({
       )}
       <div className="grid gap-1.5">
         <p className="font-medium">{t.redirectUri}</p>
-        <Copyable text={known?.redirectUri ?? redirectBase + values.slug} />
+        <Copyable
+          text={known?.redirectUri ?? redirectBase + values.slug}
+          className="[&>code]:wrap-anywhere [&>code]:whitespace-normal"
+        />
         <p className="text-[13px] text-muted">{t.redirectHint}</p>
       </div>
       <Field label={t.clientId} error={fieldError(error, 'clientId')}>

@@ -32,7 +32,7 @@ export function ProviderButtons({ next }: { next: string | undefined }) {
       {providers.map(({ provider, name }) => (
         <Button
           key={provider}
-          className="wrap-anywhere h-auto min-h-9 whitespace-normal py-1.5"
+          className="wrap-anywhere h-auto! min-h-9 whitespace-normal! py-1.5"
           busy={leave.isPending && leave.variables === provider}
           onClick={() => leave.mutate(provider)}
         >

@@ -1,6 +1,6 @@
 import { X } from 'lucide-react'
 import { Dialog as Radix } from 'radix-ui'
-import { type FormEvent, type ReactNode, useState } from 'react'
+import { type FormEvent, type ReactNode, type RefObject, useEffect, useRef, useState } from 'react'
 import { useText } from '../i18n/language.tsx'
 import { Button, IconButton } from './button.tsx'
 import { classNames } from './class-names.ts'
@@ -37,7 +37,7 @@ function OpenDialog({ title, description, children, wide = false }: Omit<DialogP
         onOpenAutoFocus={keepOffClose}
         onCloseAutoFocus={returnFocus}
         className={classNames(
-          'fixed top-1/2 left-1/2 z-40 max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] -translate-x-1/2 -translate-y-1/2 overflow-y-auto scroll-pb-18 outline-none rounded-xl border border-line bg-raised p-5 shadow-2xl',
+          'fixed top-1/2 left-1/2 z-40 max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] -translate-x-1/2 -translate-y-1/2 overflow-y-auto scroll-pt-5 scroll-pb-18 outline-none rounded-xl border border-line bg-raised p-5 shadow-2xl',
           wide ? 'max-w-3xl' : 'max-w-lg',
         )}
       >
@@ -82,13 +82,15 @@ export function FormDialog({
   disabled?: boolean
 }) {
   const t = useText(uiText)
+  const form = useRef<HTMLFormElement>(null)
+  useComplaintInSight(form, busy)
   const send = (event: FormEvent): void => {
     event.preventDefault()
     if (!busy && !disabled) onSubmit()
   }
   return (
     <Dialog {...dialog}>
-      <form onSubmit={send} className="grid gap-4" noValidate>
+      <form ref={form} onSubmit={send} className="grid gap-4" noValidate>
         {children}
         {/* However long the form is, what ends it stays in sight. */}
         <div className="-mx-5 -bottom-5 sticky -mb-5 flex flex-wrap justify-end gap-2 rounded-b-xl border-line border-t bg-raised px-5 py-3">
@@ -100,6 +102,18 @@ export function FormDialog({
       </form>
     </Dialog>
   )
+}
+
+/** In a long form, what was wrong may stand far from the button that was pressed. */
+function useComplaintInSight(form: RefObject<HTMLElement | null>, busy: boolean): void {
+  const sent = useRef(false)
+  useEffect(() => {
+    const complaint = sent.current && !busy ? form.current?.querySelector('[role="alert"]') : null
+    // Of a field, what was typed and its name too.
+    const field = complaint?.parentElement === form.current ? complaint : complaint?.parentElement
+    field?.scrollIntoView({ block: 'nearest' })
+    sent.current = busy
+  }, [form, busy])
 }
 
 /** Asks before something that cannot be taken back. With `type`, that word has to be typed. */

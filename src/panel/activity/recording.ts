@@ -133,7 +133,9 @@ function subjectOf(params: Readonly<Record<string, unknown>> | undefined, reply:
 
 function idOf(reply: unknown): string | null {
   if (typeof reply !== 'object' || reply === null) return null
-  // `id`, or `backupId` and the like where the document's example says so.
-  const [, id] = Object.entries(reply).find(([name]) => /^id$|^[a-z]+Id$/.test(name)) ?? []
+  const names = Object.keys(reply)
+  // `id`, or the short name that stands in paths, or `backupId` and the like where the document's example says so.
+  const name = ['id', 'slug'].find((own) => names.includes(own)) ?? names.find((other) => /^[a-z]+Id$/.test(other))
+  const id: unknown = name && Reflect.get(reply, name)
   return typeof id === 'string' ? id : null
 }
