@@ -8,7 +8,7 @@ type Provider = ReplyData<(typeof identityProviderOperations)['createIdentityPro
 
 const Words = z.array(z.string().min(1)).optional()
 const NewAccounts = z.enum(['nobody', 'domains', 'anybody']).optional()
-const ofProvider = [['<short-name>', 'as "pharos identity-providers list" shows it']] as const
+const ofProvider = [['<slug>', 'as "pharos identity-providers list" shows it']] as const
 const settingsFlags = [
   ['--scope <scope...>', 'what it is asked for: openid email profile unless given'],
   ['--new-accounts <whom>', 'who gets an account by signing in: nobody (the default), domains, anybody'],
@@ -40,8 +40,8 @@ const show = command({
   summary: 'Show a provider, and the redirect URI to tell it; its secret is never shown',
   args: ofProvider,
   examples: ['pharos identity-providers show keycloak'],
-  options: z.object({ shortName: z.string().min(1) }),
-  async run({ shortName }, { connect, out }) {
+  options: z.object({ slug: z.string().min(1) }),
+  async run({ slug: shortName }, { connect, out }) {
     const { client } = await connect()
     const { providers, redirectBase } = await client.identityProviders()
     const provider = providers.find(({ slug }) => slug === shortName)
@@ -58,7 +58,7 @@ const add = command({
   summary: 'Let people sign in with an OpenID provider; its client secret is read from standard input',
   description:
     'It is asked where its endpoints are before it is kept. Register the redirect URI that is shown with the provider, letter by letter.',
-  args: [['<short-name>', 'a part of the redirect URI; it stays']],
+  args: [['<slug>', 'a part of the redirect URI; it stays']],
   flags: [
     ['--issuer <url>', 'the provider'],
     ['--client-id <id>', 'what it knows this panel as'],
@@ -71,14 +71,14 @@ const add = command({
     'pharos identity-providers add keycloak --issuer https://id.example.org/realms/staff --client-id pharos --new-accounts domains --domain example.org < secret.txt',
   ],
   options: z.object({
-    shortName: z.string().min(1),
+    slug: z.string().min(1),
     issuer: z.string('is needed').min(1),
     clientId: z.string('is needed').min(1),
     name: z.string().min(1).optional(),
     public: z.boolean().default(false),
     ...{ scope: Words, newAccounts: NewAccounts, domain: Words },
   }),
-  async run({ shortName, issuer, clientId, name, public: isPublic, ...more }, { connect, out, readSecret }) {
+  async run({ slug: shortName, issuer, clientId, name, public: isPublic, ...more }, { connect, out, readSecret }) {
     const { client } = await connect()
     const clientSecret = isPublic ? null : await readSecret('Client secret')
     const made = await client.createIdentityProvider({
@@ -108,7 +108,7 @@ const set = command({
     'pharos identity-providers set google --new-accounts domains --domain example.org',
   ],
   options: z.object({
-    shortName: z.string().min(1),
+    slug: z.string().min(1),
     name: z.string().min(1).optional(),
     clientId: z.string().min(1).optional(),
     secret: z.boolean().default(false),
@@ -117,7 +117,7 @@ const set = command({
     disable: z.boolean().default(false),
     ...{ scope: Words, newAccounts: NewAccounts, domain: Words },
   }),
-  async run({ shortName, name, clientId, secret, public: isPublic, enable, disable, ...more }, tools) {
+  async run({ slug: shortName, name, clientId, secret, public: isPublic, enable, disable, ...more }, tools) {
     if (secret && isPublic) throw new UsageError('Say --secret or --public, not both.')
     if (enable && disable) throw new UsageError('Say --enable or --disable, not both.')
     const body = {
@@ -140,8 +140,8 @@ const test = command({
   summary: 'Ask a provider where its endpoints are',
   args: ofProvider,
   examples: ['pharos identity-providers test keycloak'],
-  options: z.object({ shortName: z.string().min(1) }),
-  async run({ shortName }, { connect, out }) {
+  options: z.object({ slug: z.string().min(1) }),
+  async run({ slug: shortName }, { connect, out }) {
     const { client } = await connect()
     const found = await client.testIdentityProvider({ params: { provider: shortName } })
     out.result(found, () =>
@@ -159,8 +159,8 @@ const remove = command({
   summary: 'Forget a provider and every link to it; refused while accounts have no other way to sign in',
   args: ofProvider,
   examples: ['pharos identity-providers delete keycloak'],
-  options: z.object({ shortName: z.string().min(1) }),
-  async run({ shortName }, { connect, out }) {
+  options: z.object({ slug: z.string().min(1) }),
+  async run({ slug: shortName }, { connect, out }) {
     const { client } = await connect()
     const reply = await client.deleteIdentityProvider({ params: { provider: shortName } })
     out.result(reply, () => `${shortName} is deleted: nobody signs in with it any more.`)
