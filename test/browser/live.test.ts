@@ -61,6 +61,30 @@ describe('a page that is open while things happen', { skip: noBrowser, timeout: 
     assert.match(await linesOf(page), new RegExp(`flood ${lines} of ${lines}`))
   })
 
+  test('lets who moves by keyboard scroll its console, and go on from there', async (t) => {
+    const page = await enter(t)
+    await runServer(
+      page,
+      'Long',
+      'i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo "line $i"; done; echo the last one; sleep 600',
+    )
+    await waitForLine(page, 'the last one')
+    const lines = page.getByRole('textbox', { name: 'Lines of the console' })
+    await page.getByRole('button', { name: 'To the newest line' }).focus()
+    await page.keyboard.press('Tab')
+    await lines.and(page.locator(':focus')).waitFor()
+    await page.keyboard.press('Home')
+    await waitForLine(page, 'line 1')
+    await page.keyboard.press('End')
+    await waitForLine(page, 'the last one')
+    await page.keyboard.press('Control+k')
+    await page.getByPlaceholder(/Go to a page/).waitFor()
+    await page.keyboard.press('Escape')
+    await lines.and(page.locator(':focus')).waitFor()
+    await page.keyboard.press('Tab')
+    await page.getByRole('textbox', { name: 'Command for the console' }).and(page.locator(':focus')).waitFor()
+  })
+
   test('shows colours of a game, and nothing of its other sequences', async (t) => {
     const page = await enter(t)
     await runServer(

@@ -108,7 +108,7 @@ function Sidebar({ onNavigate, onCommands }: { onNavigate?: () => void; onComman
       {/* Room for the outline of what has the focus. */}
       <nav
         aria-label={t.mainMenu}
-        className="-mx-1 mask-b-from-[calc(100%-1.25rem)] mt-2 grid min-h-0 content-start gap-0.5 overflow-y-auto px-1 pt-0.5 pb-5"
+        className="-mx-1 mask-b-from-[calc(100%-1.25rem)] mt-2 grid min-h-0 content-start gap-0.5 overflow-y-auto px-1 pt-0.5 pb-5 [scrollbar-color:var(--line)_transparent] [scrollbar-width:thin]"
       >
         {groups.map(({ title, places }) => (
           <div key={title} className="grid gap-0.5">

@@ -75,7 +75,7 @@ export function ConsolePage() {
 
   return (
     <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_16rem]">
-      <div className="grid min-w-0 gap-3">
+      <div className="grid min-w-0 content-start gap-3">
         <section className="overflow-hidden rounded-xl border border-line bg-sunken" aria-label={t.title}>
           <div className="flex flex-wrap items-center gap-1 border-line border-b bg-surface p-1.5">
             <div className="relative w-full max-w-60">
@@ -123,7 +123,7 @@ export function ConsolePage() {
               <IconButton small label={t.bottom} icon={ArrowDownToLine} onClick={() => view.current?.toBottom()} />
             </span>
           </div>
-          <div className="p-2">
+          <div className="rounded-b-xl p-2 has-focus-visible:outline-2 has-focus-visible:outline-accent has-focus-visible:-outline-offset-2">
             <div ref={place} className="h-[calc(100dvh-25rem)] max-h-160 min-h-64 overflow-hidden bg-sunken text-ink" />
           </div>
         </section>

@@ -22,7 +22,10 @@ export interface ConsoleView extends Disposable {
   repaint(): void
 }
 
-/** A read-only terminal in `element`. However fast lines come, a frame takes only so many; what would scroll away unseen is left out. */
+/**
+ * A read-only terminal in `element`. However fast lines come, a frame takes only so many; what would scroll away unseen is left out. With the focus,
+ * the keys that scroll a page scroll it; every other key, Tab first of all, is the page's.
+ */
 export function createConsoleView(element: HTMLElement, label: string, clock: (at: string) => string): ConsoleView {
   const terminal = new Terminal({
     disableStdin: true,
@@ -46,6 +49,14 @@ export function createConsoleView(element: HTMLElement, label: string, clock: (a
   terminal.loadAddon(search)
   terminal.open(element)
   terminal.textarea?.setAttribute('aria-label', label)
+  terminal.attachCustomKeyEventHandler((event) => {
+    const scroll = event.ctrlKey || event.altKey || event.metaKey ? undefined : scrolls[event.key]
+    if (scroll && event.type === 'keydown') {
+      event.preventDefault()
+      scroll(terminal)
+    }
+    return false // The terminal itself would take Tab and Ctrl-K as something typed, and let nobody out.
+  })
   const resized = new ResizeObserver(() => {
     if (element.clientWidth > 0) fit.fit()
   })
@@ -102,6 +113,16 @@ export function createConsoleView(element: HTMLElement, label: string, clock: (a
       terminal.dispose()
     },
   }
+}
+
+/** What the keys do that scroll. */
+const scrolls: Readonly<Record<string, (terminal: Terminal) => void>> = {
+  ArrowUp: (terminal) => terminal.scrollLines(-1),
+  ArrowDown: (terminal) => terminal.scrollLines(1),
+  PageUp: (terminal) => terminal.scrollPages(-1),
+  PageDown: (terminal) => terminal.scrollPages(1),
+  Home: (terminal) => terminal.scrollToTop(),
+  End: (terminal) => terminal.scrollToBottom(),
 }
 
 /** The terminal draws by itself: it is told the colours of the page. */

@@ -54,7 +54,11 @@ export function BulkBar({
         small
         icon={X}
         label={t.clearSelection}
-        onClick={onClear}
+        onClick={() => {
+          onClear()
+          // The bar goes away with the button that has the focus.
+          document.getElementById('content')?.focus({ preventScroll: true })
+        }}
         className="max-sm:absolute max-sm:top-2 max-sm:right-2"
       />
       <ConfirmDialog

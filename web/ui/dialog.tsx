@@ -48,7 +48,15 @@ function OpenDialog({ title, description, children, wide = false }: Omit<DialogP
         {children}
         {/* The last one, so that the focus begins at what the dialog is about. */}
         <Radix.Close asChild>
-          <IconButton label={t.close} icon={X} small className="absolute top-4 right-3" data-close />
+          <IconButton
+            label={t.close}
+            icon={X}
+            small
+            className="absolute top-4 right-3"
+            data-close
+            // Its tip would take the first Escape for itself.
+            onKeyDown={({ key, currentTarget }) => key === 'Escape' && currentTarget.click()}
+          />
         </Radix.Close>
       </Radix.Content>
     </Radix.Portal>
