@@ -9,7 +9,7 @@ import { type Product, startProduct } from './product.ts'
 
 /** What the browser says of requests that find no panel, or of a server that somebody may no longer see. */
 const away =
-  /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|WebSocket|Failed to load|40[134]|Server [0-9a-f]+ not found/
+  /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|WebSocket|Failed to load|40[134]|Server [0-9a-f]+ not found|which you were not given/
 
 describe('a page that is open while things happen', { skip: noBrowser, timeout: 4 * patienceMs }, () => {
   const closer = new AsyncDisposableStack()
