@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { test } from 'node:test'
 import { testOnEachDatabase } from '../../../test/databases.ts'
+import { refused } from '../../../test/refused.ts'
 import { addMember, MovableClock, owner, signIn, startAcme, startPanelWorld } from '../../../test/world/panel.ts'
 import { RateLimit } from '../rates/index.ts'
 import { TaggedCache } from './tagged-cache.ts'
@@ -64,6 +65,14 @@ testOnEachDatabase(
     assert.equal(reply.headers.get('x-ratelimit-limit'), '1000')
   },
 )
+testOnEachDatabase('has no limit of its own for a workspace on plan standard, and says so', async (database) => {
+  await using world = await startAcme(database)
+  const put = (body: { plan?: 'standard' | 'enterprise'; rateLimit?: number }) =>
+    world.acme.putWorkspacePlan({ params: { slug: 'acme' }, body })
+  await assert.rejects(put({ rateLimit: 1000 }), refused('invalid_request', /rateLimit: needs the plan enterprise/))
+  await put({ plan: 'enterprise', rateLimit: 1000 })
+  assert.equal((await put({ plan: 'standard' })).rateLimit, null)
+})
 
 testOnEachDatabase('limits refused keys of one address, and never a good key for them', async (database) => {
   await using world = await startAcme(database, { clock: new MovableClock() })

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { instanceOperations, WorkspacePlan } from '../../contract/api/instance.ts'
-import { notFound } from '../../contract/errors.ts'
+import { invalidRequest, notFound } from '../../contract/errors.ts'
 import type { Handlers } from '../../contract/operation.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { PanelContexts } from '../access/index.ts'
@@ -20,9 +20,16 @@ export const planRoutes = (options: {
     },
     async putWorkspacePlan({ params, body }) {
       const row = await existing(database, params.slug)
+      const plan = body.plan ?? row.plan
+      const rateLimit = body.rateLimit === undefined ? row.rate_limit : body.rateLimit
+      if (plan === 'standard' && body.rateLimit != null)
+        throw invalidRequest(
+          'body.rateLimit',
+          'needs the plan enterprise: keys of standard workspaces have the usual limit',
+        )
       const decided = {
-        plan: body.plan ?? row.plan,
-        rate_limit: body.rateLimit === undefined ? row.rate_limit : body.rateLimit,
+        plan,
+        rate_limit: plan === 'standard' ? null : rateLimit,
         suspended_at: suspendedAt(row, body.suspended, clock.now()),
       }
       await savePlan(database.kysely, row.id, decided)

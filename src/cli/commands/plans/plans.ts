@@ -120,7 +120,7 @@ const assign = command({
   ],
   examples: [
     'pharos plans assign acme --plan enterprise',
-    'pharos plans assign acme --requests 600',
+    'pharos plans assign acme --plan enterprise --requests 600',
     'pharos plans assign acme --suspended on',
   ],
   options: z.object({
