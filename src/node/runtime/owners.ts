@@ -21,7 +21,10 @@ const Record = z.strictObject({
 })
 
 export interface Owners {
-  /** The user of the server in this folder: allocated once, then the same for ever. Makes its `data/`. */
+  /**
+   * The user of the server in this folder: allocated once, then the same for as long as the folder is there. Makes its `data/`. A folder that
+   * has come in place of another (a server that is back from another node) brings its own.
+   */
   prepare(folder: string): Promise<Owner>
 }
 
@@ -33,7 +36,7 @@ export function createOwners(offset: number): Owners {
   const queue = new Queue()
   const known = new Map<string, number>()
   const prepare = async (folder: string): Promise<Owner> => {
-    const uid = known.get(folder) ?? (await readOwner(folder)) ?? (await allocate(folder, offset, known))
+    const uid = (await readOwner(folder)) ?? (await allocate(folder, offset, known))
     known.set(folder, uid)
     const data = join(folder, serverFiles.data)
     await mkdir(data, { mode: 0o700 }).catch(ignoreExisting)
